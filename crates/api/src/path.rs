@@ -1,0 +1,45 @@
+//! Where things are. Paths are matched exactly: no trailing slash, no normalisation.
+
+use nt_token::{Jti, WorkspaceId};
+
+/// Exchange of the identity provider's token for a session (*published*).
+pub const TOKEN_EXCHANGE: &str = "/api/v1/auth/token-exchange";
+/// What a client needs to know to sign in.
+pub const AUTH_CONFIGURATION: &str = "/v1/auth/configuration";
+/// The caller's own session.
+pub const AUTH_SESSION: &str = "/v1/auth/session";
+/// Whether the authority answers, for people and programs (*published*).
+pub const HEALTH: &str = "/health";
+/// Workspaces (*published*).
+pub const WORKSPACES: &str = "/v1/workspaces";
+/// One workspace.
+pub const WORKSPACE: &str = "/v1/workspaces/{workspace}";
+/// The tokens of a workspace (*published*).
+pub const TOKENS: &str = "/v1/workspaces/{workspace}/tokens";
+/// One token (*published*).
+pub const TOKEN: &str = "/v1/workspaces/{workspace}/tokens/{jti}";
+/// A new token for an old one, in one step.
+pub const REFRESH: &str = "/v1/workspaces/{workspace}/tokens/{jti}/refresh";
+/// The audit log.
+pub const AUDIT: &str = "/v1/audit";
+/// Forward-auth (*published*).
+pub const TOKEN_AUTH: &str = "/v1/token_auth";
+/// Token introspection (RFC 7662).
+pub const INTROSPECT: &str = "/oauth2/introspect";
+/// The keys that sign tokens (RFC 7517).
+pub const JWKS: &str = "/.well-known/jwks.json";
+
+/// The path of a workspace.
+pub fn workspace(id: WorkspaceId) -> String {
+    format!("{WORKSPACES}/{id}")
+}
+
+/// The path of a workspace's tokens.
+pub fn tokens(id: WorkspaceId) -> String {
+    format!("{WORKSPACES}/{id}/tokens")
+}
+
+/// The path of a token. A JTI needs no encoding: its parser lets nothing through that would.
+pub fn token(id: WorkspaceId, jti: &Jti) -> String {
+    format!("{WORKSPACES}/{id}/tokens/{jti}")
+}

@@ -1,0 +1,135 @@
+//! Who did what, when and from where.
+
+use std::net::IpAddr;
+
+use nt_token::{Jti, OperatorId, Timestamp, WorkspaceId};
+
+/// The circumstances of a step: written into its audit record in the same transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Act {
+    /// Who takes the step.
+    pub operator: OperatorId,
+    /// When.
+    pub at: Timestamp,
+    /// From where.
+    pub from: Option<IpAddr>,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// An operator signed in.
+    SessionCreated,
+    /// An operator signed out.
+    SessionEnded,
+    /// A workspace was created, with its first token.
+    WorkspaceCreated,
+    /// A workspace's description was changed.
+    WorkspaceUpdated,
+    /// A workspace was deleted, and all its tokens revoked.
+    WorkspaceDeleted,
+    /// A token was issued.
+    TokenCreated,
+    /// A token was replaced: issued anew and the old one revoked in one step.
+    TokenRefreshed,
+    /// A token was revoked.
+    TokenRevoked,
+}
+
+impl Action {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::SessionCreated,
+        Self::SessionEnded,
+        Self::WorkspaceCreated,
+        Self::WorkspaceUpdated,
+        Self::WorkspaceDeleted,
+        Self::TokenCreated,
+        Self::TokenRefreshed,
+        Self::TokenRevoked,
+    ];
+
+    /// The name on the wire and in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SessionCreated => "session.created",
+            Self::SessionEnded => "session.ended",
+            Self::WorkspaceCreated => "workspace.created",
+            Self::WorkspaceUpdated => "workspace.updated",
+            Self::WorkspaceDeleted => "workspace.deleted",
+            Self::TokenCreated => "token.created",
+            Self::TokenRefreshed => "token.refreshed",
+            Self::TokenRevoked => "token.revoked",
+        }
+    }
+}
+
+/// One record of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// The record's number, from 1, in commit order.
+    pub id: u64,
+    /// Who, when, from where.
+    pub act: Act,
+    /// The operator's e-mail address, where it is known.
+    pub email: Option<String>,
+    /// What.
+    pub action: Action,
+    /// In which workspace.
+    pub workspace: Option<WorkspaceId>,
+    /// Which token. For a refresh, the new one; the old one has a record of its own.
+    pub jti: Option<Jti>,
+    /// Why, if that was said.
+    pub reason: Option<String>,
+}
+
+/// Whose records are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Visibility {
+    /// What this operator did, and what was done in workspaces that the operator is a member of,
+    /// deleted ones included.
+    Of(OperatorId),
+    /// Everything: for administrators of the authority.
+    Everything,
+}
+
+/// Which records are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Whose.
+    pub visible: Visibility,
+    /// Only what concerns this token.
+    pub jti: Option<Jti>,
+    /// Only what happened then or later.
+    pub since: Option<Timestamp>,
+    /// Only records with a smaller number: where the last page ended.
+    pub before: Option<u64>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// A page of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditPage {
+    /// The records, newest first.
+    pub records: Vec<AuditRecord>,
+    /// Whether there are older ones.
+    pub more: bool,
+}
+
+/// Attempts with a revoked token: what was counted so far, or what is to be added to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The token.
+    pub jti: Jti,
+    /// The workspace that it refers to.
+    pub workspace: WorkspaceId,
+    /// How often.
+    pub count: u64,
+    /// When first.
+    pub first_at: Timestamp,
+    /// When last.
+    pub last_at: Timestamp,
+    /// From where last.
+    pub last_from: Option<IpAddr>,
+}

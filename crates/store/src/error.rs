@@ -1,0 +1,48 @@
+//! When there is no answer.
+
+use nt_revocation::entry::UnknownEntry;
+
+/// The store could not answer. A "no" is never one of these: it is an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database is behind what this authority has answered for, or is another one.
+    #[error(
+        "the database ends at log position {database}, but this authority has answered for \
+         position {witness}: an older copy was put back, or the file is another authority's"
+    )]
+    HistoryLost {
+        /// Where the database ends.
+        database: String,
+        /// What the high-water file says.
+        witness: String,
+    },
+    /// The high-water file cannot be read as one.
+    #[error("the high-water file {0} is damaged")]
+    HighWater(std::path::PathBuf),
+    /// Written by a later version, or damaged.
+    #[error(transparent)]
+    UnknownEntry(#[from] UnknownEntry),
+    /// A row cannot be read as what it should be.
+    #[error("the database holds {0} that cannot be read")]
+    Corrupt(&'static str),
+    /// No room to write; nothing was changed.
+    #[error("no space left to write")]
+    Full,
+    /// The database is in use by another process.
+    #[error("the database is in use by another process")]
+    InUse,
+    /// The store is shutting down or has stopped after an error that leaves its state in doubt.
+    #[error("the store has stopped")]
+    Stopped,
+    /// The database's own error.
+    #[error("database: {0}")]
+    Database(String),
+    /// A file beside the database.
+    #[error("{what}: {source}")]
+    File {
+        /// What was being done.
+        what: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,20 @@
+//! Where the authority remembers.
+//!
+//! The only crate that knows a database. A method of [`Store`] is one atomic step of the domain, with
+//! its audit record in the same transaction; who may take the step is decided elsewhere. One writer
+//! batches all that waits into one commit, which is what makes the log dense and in commit order.
+
+pub mod audit;
+pub mod error;
+pub mod record;
+pub mod store;
+
+pub use audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility};
+pub use error::StoreError;
+pub use record::{
+    Authority, Identity, Member, NewSession, NewToken, NewWorkspace, Operator, PageRequest, Role,
+    Session, SessionHash, TokenFilter, TokenPage, UseDelta, Workspace,
+};
+pub use store::{
+    CreatedToken, CreatedWorkspace, DeletedWorkspace, Follower, RefreshedToken, RevokedToken, Store,
+};

@@ -1,0 +1,205 @@
+//! The seam: what a store can do.
+
+use async_trait::async_trait;
+use nt_revocation::{Entry, Fact, Position};
+use nt_token::{EntryId, Jti, OperatorId, Timestamp, TokenRecord, WorkspaceId};
+
+use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
+use crate::error::StoreError;
+use crate::record::{
+    Authority, Member, NewSession, NewToken, NewWorkspace, PageRequest, Session, SessionHash,
+    TokenFilter, TokenPage, UseDelta, Workspace,
+};
+
+/// Is told of entries in log order, after their commit and before the step that appended them is
+/// answered. It must be quick and must not call the store.
+pub type Follower = Box<dyn Fn(&[Entry]) + Send + Sync>;
+
+/// What became of a workspace to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CreatedWorkspace {
+    /// It is there, with its first token.
+    New(Workspace, TokenRecord),
+    /// A request with this idempotency key had already created this one.
+    Repeated(Workspace, TokenRecord),
+    /// The owner has a live workspace of this name.
+    NameTaken,
+    /// The idempotency key was used for another request.
+    KeyReused,
+}
+
+/// What became of a token to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CreatedToken {
+    /// It is there.
+    New(TokenRecord),
+    /// A request with this idempotency key had already created this one.
+    Repeated(TokenRecord),
+    /// There is no such live workspace.
+    NoWorkspace,
+    /// The idempotency key was used for another request.
+    KeyReused,
+}
+
+/// What became of a token to be revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RevokedToken {
+    /// It is revoked by the entry at this position of the log.
+    Revoked {
+        /// The record, with the time of the first revocation.
+        token: TokenRecord,
+        /// The entry that this step appended.
+        seq: u64,
+        /// Whether it had been revoked before. An entry is appended all the same: the earlier one
+        /// may still be on its way.
+        before: bool,
+    },
+    /// The workspace has no such token.
+    NotFound,
+}
+
+/// What became of a token to be replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefreshedToken {
+    /// The new one is there and the old one is revoked.
+    Refreshed {
+        /// The new one.
+        new: TokenRecord,
+        /// The old one.
+        old: TokenRecord,
+    },
+    /// The workspace has no such token.
+    NotFound,
+    /// The idempotency key was used for another request.
+    KeyReused,
+}
+
+/// What became of a workspace to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeletedWorkspace {
+    /// It is gone since this time, and its tokens are revoked.
+    Deleted {
+        /// When it was deleted first.
+        at: Timestamp,
+    },
+    /// There is no such live workspace.
+    NotFound,
+}
+
+/// A store of the authority. Each method is one atomic step: it happens whole or not at all, it is
+/// durable when it answers, and its audit record is part of it.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// What was fixed at the first start; fixes it now if this is the first.
+    async fn found(&self, issuer: &str) -> Result<Authority, StoreError>;
+
+    /// The end of the log.
+    async fn head(&self) -> Result<Position, StoreError>;
+
+    /// At most `limit` entries of the log that come after this number, in order.
+    async fn entries_after(&self, seq: u64, limit: u32) -> Result<Vec<Entry>, StoreError>;
+
+    /// Appends to the log. An entry whose id the log has already is not appended again, so that a
+    /// step with unknown outcome can be repeated.
+    async fn append(&self, facts: Vec<(EntryId, Fact)>) -> Result<Position, StoreError>;
+
+    /// Keeps a login and brings its operator up to date.
+    async fn open_session(&self, new: NewSession) -> Result<Session, StoreError>;
+
+    /// Forgets a login; answers whether there was one.
+    async fn end_session(&self, hash: SessionHash, act: Act) -> Result<bool, StoreError>;
+
+    /// The logins that have not ended at this time; forgets the others.
+    async fn live_sessions(&self, now: Timestamp) -> Result<Vec<Session>, StoreError>;
+
+    /// Creates a workspace that the operator owns, and its first token.
+    async fn create_workspace(
+        &self,
+        new: NewWorkspace,
+        first: NewToken,
+        act: Act,
+    ) -> Result<CreatedWorkspace, StoreError>;
+
+    /// The live workspaces that an operator is a member of, by name.
+    async fn workspaces(&self, operator: &OperatorId) -> Result<Vec<Member>, StoreError>;
+
+    /// A live workspace, if the operator is a member of it.
+    async fn workspace(
+        &self,
+        id: WorkspaceId,
+        operator: &OperatorId,
+    ) -> Result<Option<Member>, StoreError>;
+
+    /// Changes a live workspace's description; answers whether there was one.
+    async fn describe_workspace(
+        &self,
+        id: WorkspaceId,
+        description: Option<String>,
+        act: Act,
+    ) -> Result<bool, StoreError>;
+
+    /// Deletes a workspace and revokes all its tokens by one entry of the log. A repeated step with
+    /// the same idempotency key answers as the first did.
+    async fn delete_workspace(
+        &self,
+        id: WorkspaceId,
+        entry: EntryId,
+        idempotency_key: Option<String>,
+        act: Act,
+    ) -> Result<DeletedWorkspace, StoreError>;
+
+    /// Issues a token: decides its place and reads the log's head in the same transaction.
+    async fn create_token(&self, new: NewToken, act: Act) -> Result<CreatedToken, StoreError>;
+
+    /// A workspace's tokens, newest first.
+    async fn tokens(
+        &self,
+        workspace: WorkspaceId,
+        filter: TokenFilter,
+        page: PageRequest,
+    ) -> Result<TokenPage, StoreError>;
+
+    /// One token of a workspace, with the e-mail address of who had it issued.
+    async fn token(
+        &self,
+        workspace: WorkspaceId,
+        jti: &Jti,
+    ) -> Result<Option<(TokenRecord, Option<String>)>, StoreError>;
+
+    /// Revokes a token, for good. Always appends to the log.
+    async fn revoke_token(
+        &self,
+        workspace: WorkspaceId,
+        jti: Jti,
+        entry: EntryId,
+        reason: Option<String>,
+        act: Act,
+    ) -> Result<RevokedToken, StoreError>;
+
+    /// Issues a token and revokes the one that it replaces.
+    async fn refresh_token(
+        &self,
+        old: Jti,
+        new: NewToken,
+        act: Act,
+    ) -> Result<RefreshedToken, StoreError>;
+
+    /// Adds what was counted of uses and of attempts with revoked tokens.
+    async fn count(&self, uses: Vec<UseDelta>, denials: Vec<Denial>) -> Result<(), StoreError>;
+
+    /// A page of the audit log.
+    async fn audit(&self, query: AuditQuery) -> Result<AuditPage, StoreError>;
+
+    /// Attempts with revoked tokens, the latest first, at most `limit`.
+    async fn denials(
+        &self,
+        visible: Visibility,
+        jti: Option<Jti>,
+        since: Option<Timestamp>,
+        limit: u32,
+    ) -> Result<Vec<Denial>, StoreError>;
+
+    /// Finishes what was accepted and closes the database. Later calls answer
+    /// [`StoreError::Stopped`].
+    async fn close(&self);
+}
