@@ -138,8 +138,17 @@ pub trait Store: Send + Sync {
         act: Act,
     ) -> Result<bool, StoreError>;
 
-    /// Deletes a workspace and revokes all its tokens by one entry of the log. A repeated step with
-    /// the same idempotency key answers as the first did.
+    /// When this operator deleted this workspace under this idempotency key, if so: for answering a
+    /// repeated request, which finds the workspace gone.
+    async fn deletion(
+        &self,
+        id: WorkspaceId,
+        operator: &OperatorId,
+        idempotency_key: &str,
+    ) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Deletes a live workspace and revokes all its tokens by one entry of the log. A workspace that
+    /// is not live is not found, whatever the key; the key is kept for [`Store::deletion`].
     async fn delete_workspace(
         &self,
         id: WorkspaceId,
