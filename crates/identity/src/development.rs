@@ -1,0 +1,100 @@
+//! The embedded development provider: a small OpenID provider for trying things out on one machine.
+//!
+//! Its users have no passwords. The flow is the real one all the same: authorization code with PKCE
+//! (RFC 6749, RFC 7636, OpenID Connect Core 1.0), so that nothing about a client or an authority is
+//! different when a real provider takes its place. There are no refresh tokens and no sessions.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use axum::{Json, http::header};
+use nt_token::clock::Clock;
+use nt_token::jwk::Jwks;
+use nt_token::key::BadKey;
+use nt_token::{KeySet, SigningKey, VerifyingKey};
+use serde_json::{Value, json};
+
+/// The one client: the command line, which is public (it has no secret).
+pub const CLIENT_ID: &str = "ntcli";
+
+/// The scopes that can be asked for.
+pub const SCOPES: [&str; 3] = ["openid", "email", "profile"];
+
+/// The provider: its name, its key and the codes it has handed out.
+#[derive(Debug)]
+pub struct DevelopmentProvider {
+    issuer: String,
+    signing: SigningKey,
+    keys: KeySet,
+}
+
+impl DevelopmentProvider {
+    /// A provider whose issuer is `<base_url>/dev`, with a key that lives as long as it does.
+    pub fn new(base_url: &str) -> Result<Arc<Self>, BadKey> {
+        let (signing, _) = SigningKey::generate()?;
+        let keys = KeySet::new([VerifyingKey::from_jwk(&signing.jwk())?])?;
+        let issuer = format!("{}/dev", base_url.trim_end_matches('/'));
+        Ok(Arc::new(Self { issuer, signing, keys }))
+    }
+
+    /// The issuer, as it stands in the discovery document and in every ID token.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The client that may sign people in.
+    pub fn client_id(&self) -> &'static str {
+        CLIENT_ID
+    }
+
+    /// The scopes that a client should ask for.
+    pub fn scopes(&self) -> &'static [&'static str] {
+        &SCOPES
+    }
+
+    /// The public keys of the ID tokens.
+    pub fn keys(&self) -> &KeySet {
+        &self.keys
+    }
+
+    /// The provider's pages and endpoints, all below `/dev`.
+    pub fn router(self: Arc<Self>, clock: Arc<dyn Clock>) -> Router {
+        let _ = clock;
+        let (discovery, jwks) = (Arc::clone(&self), self);
+        Router::new()
+            .route(
+                "/dev/.well-known/openid-configuration",
+                get(async move || Json(discovery.metadata())),
+            )
+            .route("/dev/jwks", get(async move || jwks.published_keys()))
+    }
+
+    /// OpenID Connect Discovery 1.0, section 3; RFC 8414; RFC 9207.
+    fn metadata(&self) -> Value {
+        let issuer = &self.issuer;
+        json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": format!("{issuer}/token"),
+            "jwks_uri": format!("{issuer}/jwks"),
+            "scopes_supported": SCOPES,
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": ["authorization_code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [self.signing.algorithm().name()],
+            "token_endpoint_auth_methods_supported": ["none"],
+            "code_challenge_methods_supported": [crate::pkce::METHOD],
+            "claims_supported":
+                ["iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "nonce", "email", "email_verified", "name"],
+            "authorization_response_iss_parameter_supported": true,
+            "request_uri_parameter_supported": false,
+        })
+    }
+
+    fn published_keys(&self) -> impl axum::response::IntoResponse + use<> {
+        let jwks = Jwks { keys: vec![self.signing.jwk()] };
+        ([(header::CACHE_CONTROL, "no-cache")], Json(jwks))
+    }
+}
