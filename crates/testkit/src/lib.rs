@@ -1,1 +1,23 @@
-//! placeholder
+//! For us only: a world of real processes on loopback, and the checker that watches them.
+//!
+//! Nothing of the product depends on this crate. Here are the parts that the stories (in `tests/`),
+//! the demo and the benchmarks share; none of them stands in for a part of the product: `ntd` and
+//! `ntcli` are the real binaries, spoken to from outside.
+
+pub mod binaries;
+pub mod checker;
+pub mod cli;
+pub mod gate;
+pub mod http;
+pub mod load;
+pub mod operator;
+pub mod process;
+pub mod pty;
+pub mod settings;
+pub mod world;
+
+pub use checker::{Check, Report, Revoke, Verdict};
+pub use cli::{Cli, Output};
+pub use http::{Connection, Request, Response};
+pub use operator::Operator;
+pub use world::{Options, World};

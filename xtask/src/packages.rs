@@ -1,0 +1,79 @@
+//! The real parts that the tests run against, installed where they are missing.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{run, say};
+
+/// A program that the tests call, and the Debian package that brings it.
+struct Part {
+    program: &'static str,
+    package: &'static str,
+    why: &'static str,
+}
+
+const PARTS: [Part; 5] = [
+    Part { program: "nginx", package: "nginx", why: "a real gateway in front of an API" },
+    Part { program: "jq", package: "jq", why: "the documented scripts use it" },
+    Part { program: "curl", package: "curl", why: "what ntcli is compared with" },
+    Part { program: "setsid", package: "util-linux", why: "terminals of their own" },
+    Part { program: "bash", package: "bash", why: "the documented scripts are written for it" },
+];
+
+/// Installs what is missing by apt, and says so first.
+pub(crate) fn install() -> Result<()> {
+    let missing: Vec<&Part> = PARTS.iter().filter(|part| !is_there(part.program)).collect();
+    if missing.is_empty() {
+        say("Everything that the tests need is installed: nginx, jq, curl, setsid, bash.");
+        return Ok(());
+    }
+    say("Installing what the tests need and this machine does not have:");
+    for part in &missing {
+        println!("    {:<12} {}", part.package, part.why);
+    }
+    let packages: Vec<&str> = missing.iter().map(|part| part.package).collect();
+    let by_hand = format!("please install by hand: {}", packages.join(" "));
+    if !is_there("apt-get") {
+        bail!("this is no Debian-like machine (no apt-get); {by_hand}");
+    }
+    run::demand(apt(&["update", "-q"]).with_context(|| by_hand.clone())?.arg("-q"))
+        .with_context(|| by_hand.clone())?;
+    let mut apt = apt(&["install", "-y", "-q", "--no-install-recommends"])?;
+    run::demand(apt.args(&packages)).with_context(|| by_hand.clone())?;
+    match missing.iter().find(|part| !is_there(part.program)) {
+        Some(part) => {
+            bail!("{} is still not there after installing {}", part.program, part.package)
+        }
+        None => Ok(()),
+    }
+}
+
+/// `apt-get` with the rights that it needs.
+fn apt(args: &[&str]) -> Result<Command> {
+    let id = Command::new("id").arg("-u").output().context("cannot run id")?;
+    let mut command = if id.stdout.trim_ascii() == b"0" {
+        Command::new("apt-get")
+    } else if is_there("sudo") {
+        let mut sudo = Command::new("sudo");
+        sudo.arg("apt-get");
+        sudo
+    } else {
+        bail!("installing needs root or sudo");
+    };
+    command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
+    Ok(command)
+}
+
+/// Whether a program is on the path or where Debian keeps those of the administrator.
+fn is_there(program: &str) -> bool {
+    let path = option_path();
+    let dirs = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    dirs.map(|dir| dir.join(program)).any(|file| Path::is_file(&file))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place of this program that reads it")]
+fn option_path() -> std::ffi::OsString {
+    std::env::var_os("PATH").unwrap_or_default()
+}
