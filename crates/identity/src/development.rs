@@ -4,16 +4,29 @@
 //! (RFC 6749, RFC 7636, OpenID Connect Core 1.0), so that nothing about a client or an authority is
 //! different when a real provider takes its place. There are no refresh tokens and no sessions.
 
+mod authorize;
+mod codes;
+mod page;
+mod request;
+mod token;
+mod user;
+
 use std::sync::Arc;
 
-use axum::Router;
-use axum::routing::get;
-use axum::{Json, http::header};
+use axum::extract::DefaultBodyLimit;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use nt_token::clock::Clock;
 use nt_token::jwk::Jwks;
 use nt_token::key::BadKey;
 use nt_token::{KeySet, SigningKey, VerifyingKey};
 use serde_json::{Value, json};
+
+use self::codes::Codes;
+pub use self::user::{USERS, User};
+use crate::form;
 
 /// The one client: the command line, which is public (it has no secret).
 pub const CLIENT_ID: &str = "ntcli";
@@ -27,6 +40,13 @@ pub struct DevelopmentProvider {
     issuer: String,
     signing: SigningKey,
     keys: KeySet,
+    codes: Codes,
+}
+
+/// The provider at work: with a clock.
+struct Served {
+    provider: Arc<DevelopmentProvider>,
+    clock: Arc<dyn Clock>,
 }
 
 impl DevelopmentProvider {
@@ -35,7 +55,7 @@ impl DevelopmentProvider {
         let (signing, _) = SigningKey::generate()?;
         let keys = KeySet::new([VerifyingKey::from_jwk(&signing.jwk())?])?;
         let issuer = format!("{}/dev", base_url.trim_end_matches('/'));
-        Ok(Arc::new(Self { issuer, signing, keys }))
+        Ok(Arc::new(Self { issuer, signing, keys, codes: Codes::default() }))
     }
 
     /// The issuer, as it stands in the discovery document and in every ID token.
@@ -60,14 +80,24 @@ impl DevelopmentProvider {
 
     /// The provider's pages and endpoints, all below `/dev`.
     pub fn router(self: Arc<Self>, clock: Arc<dyn Clock>) -> Router {
-        let _ = clock;
-        let (discovery, jwks) = (Arc::clone(&self), self);
+        let (discovery, jwks) = (Arc::clone(&self), Arc::clone(&self));
         Router::new()
             .route(
                 "/dev/.well-known/openid-configuration",
                 get(async move || Json(discovery.metadata())),
             )
             .route("/dev/jwks", get(async move || jwks.published_keys()))
+            .route("/dev/authorize", get(authorize::link).post(authorize::form))
+            .route("/dev/token", post(token::exchange))
+            .layer(DefaultBodyLimit::max(form::LONGEST))
+            .with_state(Arc::new(Served { provider: self, clock }))
+    }
+
+    /// The origin that the provider's own pages have: the issuer without its path.
+    fn origin(&self) -> &str {
+        let after_scheme = self.issuer.find("://").map_or(0, |at| at + 3);
+        let path = self.issuer[after_scheme..].find('/');
+        path.map_or(&self.issuer, |at| &self.issuer[..after_scheme + at])
     }
 
     /// OpenID Connect Discovery 1.0, section 3; RFC 8414; RFC 9207.
@@ -93,7 +123,7 @@ impl DevelopmentProvider {
         })
     }
 
-    fn published_keys(&self) -> impl axum::response::IntoResponse + use<> {
+    fn published_keys(&self) -> impl IntoResponse + use<> {
         let jwks = Jwks { keys: vec![self.signing.jwk()] };
         ([(header::CACHE_CONTROL, "no-cache")], Json(jwks))
     }

@@ -8,6 +8,8 @@ use nt_token::key::NotOpened;
 use nt_token::{KeySet, Timestamp};
 use serde::{Deserialize, Deserializer};
 
+use crate::text::misleads;
+
 /// The longest ID token that is looked at, in bytes.
 pub const LONGEST: usize = 16 * 1_024;
 
@@ -221,13 +223,8 @@ fn is_plausible_email(email: &str) -> bool {
     is_one_line(email, LONGEST_EMAIL) && has_two_sides && !email.contains(char::is_whitespace)
 }
 
-/// Whether a text can be shown on one line as what it is: no control characters, and none that
-/// break lines or turn the direction of writing.
+/// Whether a text can be shown on one line as what it is.
 fn is_one_line(text: &str, longest: usize) -> bool {
-    let misleads = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     !text.is_empty() && text.len() <= longest && !text.contains(misleads)
 }
 

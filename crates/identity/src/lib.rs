@@ -17,5 +17,6 @@ pub mod id_token;
 #[cfg(feature = "login")]
 pub mod login;
 pub mod pkce;
+mod text;
 
 pub use entropy::NoEntropy;

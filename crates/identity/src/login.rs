@@ -4,10 +4,29 @@
 //! Blocking, and without a browser of its own: the caller shows [`PendingLogin::url`] to the person.
 //! The ID token is not checked here; the authority that it is handed to does that.
 
-use std::sync::mpsc::Receiver;
+mod callback;
+mod discovery;
+mod exchange;
+mod listener;
+mod page;
+
+use std::net::TcpListener;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use nt_token::Secret;
+use nt_token::clock::Stopwatch;
+
+use self::callback::{Answer, Expected};
+use self::discovery::Provider;
+use self::exchange::Exchange;
+use self::listener::{Browser, Callbacks};
+use crate::entropy::unguessable;
+use crate::form::with_query;
+use crate::pkce::{self, Verifier};
+
+/// How often a pasted answer is looked for while waiting for the browser's.
+const LOOK_FOR_PASTED: Duration = Duration::from_millis(100);
 
 /// What a login needs to know.
 #[derive(Debug, Clone)]
@@ -87,14 +106,44 @@ pub enum LoginError {
 #[derive(Debug)]
 pub struct PendingLogin {
     url: String,
+    listener: TcpListener,
+    expected: Expected,
+    exchange: Exchange,
+    nonce: String,
+    timeout: Duration,
 }
 
 /// Finds the provider and begins to listen for the redirect.
 ///
 /// The agent's time-outs bound every request; redirects are not followed, whatever it says.
 pub fn begin(agent: &ureq::Agent, settings: LoginSettings) -> Result<PendingLogin, LoginError> {
-    let _ = (agent, settings);
-    Err(LoginError::TimedOut)
+    let provider = Provider::discover(agent, &settings.issuer)?;
+    let (listener, port) = listener::bind(settings.port)?;
+    let redirect_uri = format!("http://127.0.0.1:{port}{}", callback::PATH);
+    let verifier = Verifier::draw()?;
+    let (state, nonce) = (unguessable()?, unguessable()?);
+    let challenge = verifier.challenge();
+    let scope = settings.scopes.join(" ");
+    let mut request = vec![
+        ("response_type", "code"),
+        ("client_id", &settings.client_id),
+        ("redirect_uri", &redirect_uri),
+        ("scope", &scope),
+        ("state", &state),
+        ("nonce", &nonce),
+        ("code_challenge", challenge.as_str()),
+        ("code_challenge_method", pkce::METHOD),
+    ];
+    request.extend(settings.login_hint.as_deref().map(|hint| ("login_hint", hint)));
+    let url = with_query(&provider.authorization_endpoint, &request);
+    let expected = Expected { state, issuer: provider.issuer, names_itself: provider.names_itself };
+    let exchange = Exchange {
+        token_endpoint: provider.token_endpoint,
+        client_id: settings.client_id,
+        redirect_uri,
+        verifier,
+    };
+    Ok(PendingLogin { url, listener, expected, exchange, nonce, timeout: settings.timeout })
 }
 
 impl PendingLogin {
@@ -113,7 +162,49 @@ impl PendingLogin {
         pasted: Option<Receiver<String>>,
         on_problem: impl Fn(&str),
     ) -> Result<SignedIn, LoginError> {
-        let _ = (agent, pasted, on_problem, self);
-        Err(LoginError::TimedOut)
+        let callbacks = Callbacks::listen(self.listener, self.expected.clone())?;
+        let (answer, browser) =
+            first_answer(&callbacks, &self.expected, self.timeout, pasted, on_problem)?;
+        let outcome = match answer {
+            Answer::Code(code) => self.exchange.redeem(agent, &code),
+            Answer::Refused { error, description } => {
+                Err(LoginError::Provider { error, description })
+            }
+            Answer::WrongIssuer => Err(LoginError::WrongIssuer),
+        };
+        // Only now is it known what the person at the browser is to be told.
+        if let Some(browser) = browser {
+            browser.show(&page::of_outcome(outcome.as_ref().err()));
+        }
+        Ok(SignedIn { id_token: outcome?, nonce: self.nonce })
+    }
+}
+
+/// The first answer to our request, from the browser or pasted, within the time.
+fn first_answer(
+    callbacks: &Callbacks,
+    expected: &Expected,
+    timeout: Duration,
+    mut pasted: Option<Receiver<String>>,
+    on_problem: impl Fn(&str),
+) -> Result<(Answer, Option<Browser>), LoginError> {
+    let since = Stopwatch::start();
+    loop {
+        let left = timeout.saturating_sub(since.elapsed());
+        if left.is_zero() {
+            return Err(LoginError::TimedOut);
+        }
+        let step = if pasted.is_some() { left.min(LOOK_FOR_PASTED) } else { left };
+        if let Some((answer, browser)) = callbacks.next_within(step)? {
+            return Ok((answer, Some(browser)));
+        }
+        match pasted.as_ref().map(Receiver::try_recv) {
+            Some(Ok(text)) => match expected.read_pasted(&text) {
+                Ok(answer) => return Ok((answer, None)),
+                Err(not_ours) => on_problem(&not_ours.to_string()),
+            },
+            Some(Err(TryRecvError::Disconnected)) => pasted = None,
+            Some(Err(TryRecvError::Empty)) | None => {}
+        }
     }
 }

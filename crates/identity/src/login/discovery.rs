@@ -1,0 +1,188 @@
+//! Finding a provider's endpoints (OpenID Connect Discovery 1.0, section 4).
+
+use std::net::IpAddr;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use ureq::http::Uri;
+
+use super::LoginError;
+use crate::pkce;
+
+/// The longest discovery document, in bytes.
+const LONGEST: u64 = 256 * 1_024;
+
+/// What we need to know of a provider.
+#[derive(Debug)]
+pub(super) struct Provider {
+    pub(super) issuer: String,
+    pub(super) authorization_endpoint: String,
+    pub(super) token_endpoint: String,
+    /// Whether it says in every authorization response who it is (RFC 9207).
+    pub(super) names_itself: bool,
+}
+
+/// The members of the document that we act on.
+#[derive(Deserialize)]
+struct Document {
+    issuer: String,
+    authorization_endpoint: String,
+    token_endpoint: String,
+    code_challenge_methods_supported: Option<Vec<String>>,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+}
+
+impl Provider {
+    /// Asks the issuer for its document, and holds it to what was asked for.
+    pub(super) fn discover(agent: &ureq::Agent, issuer: &str) -> Result<Self, LoginError> {
+        if !is_safe(issuer) {
+            return Err(unsafe_url("issuer", issuer));
+        }
+        let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let response = agent
+            .get(&url)
+            .header("accept", "application/json")
+            .config()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .build()
+            .call()
+            .map_err(|e| unreachable(&url, e))?;
+        if response.status() != 200 {
+            let status = response.status().as_u16();
+            return Err(LoginError::Discovery(format!("{url} answers with status {status}")));
+        }
+        let document: Document = json(response, LONGEST)
+            .map_err(|what| LoginError::Discovery(format!("the document at {url} {what}")))?;
+        document.provider(issuer)
+    }
+}
+
+impl Document {
+    fn provider(self, issuer: &str) -> Result<Provider, LoginError> {
+        // Section 4.3: exactly, or somebody else's provider could stand in.
+        if self.issuer != issuer {
+            let what = format!("{issuer} calls itself by another name");
+            return Err(LoginError::Discovery(what));
+        }
+        for (name, url) in [
+            ("authorization_endpoint", &self.authorization_endpoint),
+            ("token_endpoint", &self.token_endpoint),
+        ] {
+            if !is_safe(url) {
+                return Err(unsafe_url(name, url));
+            }
+        }
+        let methods = self.code_challenge_methods_supported;
+        if methods.is_some_and(|methods| !methods.iter().any(|method| method == pkce::METHOD)) {
+            let what = format!("{issuer} does not support PKCE with S256");
+            return Err(LoginError::Discovery(what));
+        }
+        Ok(Provider {
+            issuer: self.issuer,
+            authorization_endpoint: self.authorization_endpoint,
+            token_endpoint: self.token_endpoint,
+            names_itself: self.authorization_response_iss_parameter_supported,
+        })
+    }
+}
+
+/// A failure to get any answer.
+pub(super) fn unreachable(url: &str, source: ureq::Error) -> LoginError {
+    LoginError::Unreachable { url: url.to_owned(), source: Box::new(source) }
+}
+
+/// A response's body as JSON of at most this length; else what it is instead.
+pub(super) fn json<T: DeserializeOwned>(
+    mut response: ureq::http::Response<ureq::Body>,
+    longest: u64,
+) -> Result<T, &'static str> {
+    response.body_mut().with_config().limit(longest).read_json().map_err(|e| match e {
+        ureq::Error::BodyExceedsLimit(_) => "is too long",
+        ureq::Error::Json(_) => "is not as it should be",
+        _ => "ended before its time",
+    })
+}
+
+fn unsafe_url(name: &str, url: &str) -> LoginError {
+    let url: String = url.chars().filter(|c| c.is_ascii_graphic()).take(200).collect();
+    let what = format!("{name} is {url}: https is needed (http only on this machine)");
+    LoginError::Discovery(what)
+}
+
+/// Whether secrets may go to this URL, and people be sent there: https, or http on this machine.
+fn is_safe(url: &str) -> bool {
+    if !url.bytes().all(|b| b.is_ascii_graphic()) || url.contains(['#', '@', '\\', '"']) {
+        return false;
+    }
+    let Ok(uri) = url.parse::<Uri>() else { return false };
+    match (uri.scheme_str(), uri.host()) {
+        (Some("https"), Some(host)) => !host.is_empty(),
+        (Some("http"), Some(host)) => is_loopback(host),
+        _ => false,
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_go_nowhere_in_the_clear_but_to_this_machine() {
+        for url in [
+            "https://id.example.com",
+            "https://id.example.com:8443/realms/x?y=z",
+            "http://127.0.0.1:8480/dev",
+            "http://[::1]:8480/dev",
+            "http://localhost/dev",
+        ] {
+            assert!(is_safe(url), "{url}");
+        }
+        for url in [
+            "",
+            "id.example.com",
+            "http://id.example.com",
+            "http://127.0.0.1.example.com",
+            "http://localhost.example.com",
+            "http://127.0.0.1@example.com",
+            "https://user:password@id.example.com",
+            "https://id.example.com/#fragment",
+            "https://id.example.com/ x",
+            "https://id.example.com/\u{1b}[2J",
+            "https:///x",
+            "ftp://127.0.0.1/",
+            "javascript:alert(1)",
+            "file:///etc/passwd",
+        ] {
+            assert!(!is_safe(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_document_that_is_not_the_issuers_own_is_refused() {
+        let document = |issuer: &str, token_endpoint: &str, method: &str| Document {
+            issuer: issuer.to_owned(),
+            authorization_endpoint: "https://id.example.com/authorize".to_owned(),
+            token_endpoint: token_endpoint.to_owned(),
+            code_challenge_methods_supported: Some(vec![method.to_owned()]),
+            authorization_response_iss_parameter_supported: false,
+        };
+        let (issuer, token) = ("https://id.example.com", "https://id.example.com/token");
+        assert!(document(issuer, token, "S256").provider(issuer).is_ok());
+        for bad in [
+            document("https://id.example.com/", token, "S256"),
+            document("https://evil.example.com", token, "S256"),
+            document(issuer, "http://id.example.com/token", "S256"),
+            document(issuer, token, "plain"),
+        ] {
+            assert!(matches!(bad.provider(issuer), Err(LoginError::Discovery(_))));
+        }
+    }
+}
