@@ -1,0 +1,68 @@
+//! How the authority answers when the answer is no, and when there is none.
+
+use nt_store::StoreError;
+
+/// The answer is no.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No credential, or one that is not good.
+    #[error("Authentication required")]
+    NotSignedIn,
+    /// The session has ended.
+    #[error("The session has expired; sign in again")]
+    SessionExpired,
+    /// A workspace token was presented where an operator is needed: a token must not be able to
+    /// make, list or revoke tokens, or a leaked one could defend itself.
+    #[error("Clerk authentication required: a workspace token cannot do this")]
+    OperatorNeeded,
+    /// The operator's role does not allow it.
+    #[error("Your role in this workspace does not allow this")]
+    NotAllowed,
+    /// No such workspace, or the operator is no member of it: existence is not disclosed.
+    #[error("Workspace not found")]
+    NoWorkspace,
+    /// The workspace has no such token.
+    #[error("Token with JTI '{0}' not found")]
+    NoToken(nt_token::Jti),
+    /// The operator owns a workspace of this name already.
+    #[error("You already have a workspace named '{0}'")]
+    NameTaken(String),
+    /// A part of the request is not as it should be.
+    #[error("{message}")]
+    Invalid {
+        /// What to do about it.
+        message: String,
+        /// Which part.
+        field: &'static str,
+    },
+    /// Not a JTI.
+    #[error("Invalid JTI format")]
+    BadJti,
+    /// The identity provider's token was not accepted; the reason is in the log.
+    #[error("The sign-in was not accepted")]
+    SignInRefused,
+    /// No identity provider is configured.
+    #[error("This authority has no identity provider: start it with --dev to try it out")]
+    NoProvider,
+}
+
+impl Refusal {
+    /// A part of the request is not as it should be.
+    pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+        Self::Invalid { message: message.into(), field }
+    }
+}
+
+/// A step of the authority that did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The answer is no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// There is no answer.
+    #[error(transparent)]
+    Failed(#[from] StoreError),
+}
+
+/// What a step of the authority comes to.
+pub type Answer<T> = Result<T, Error>;

@@ -1,0 +1,53 @@
+//! Every limit, with its reason.
+
+use std::time::Duration;
+
+/// Longest request body in bytes: the largest that is needed is a token creation of a few hundred.
+pub const BODY_BYTES: usize = 64 * 1024;
+
+/// Longest description or reason, in characters: it is read in a table and in a ticket.
+pub const TEXT_CHARS: usize = 256;
+
+/// Longest `Idempotency-Key`, in bytes: a UUID or a hash fits several times over.
+pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
+
+/// Shortest and longest workspace name: it is typed, and stands in paths and host names.
+pub const NAME_CHARS: std::ops::RangeInclusive<usize> = 3..=32;
+
+/// Most items on a page that a client asked to be cut.
+pub const PAGE_ITEMS: u32 = 1_000;
+
+/// Audit records on a page where the client does not say.
+pub const AUDIT_ITEMS: u32 = 100;
+
+/// Attempts with revoked tokens shown beside the audit records.
+pub const DENIED_ITEMS: u32 = 100;
+
+/// Open connections: beyond this many, new ones wait in the kernel's queue.
+pub const CONNECTIONS: usize = 16_384;
+
+/// How long a client may take to send a request's head: shorter than any keep-alive idle time, so
+/// it also ends idle connections.
+pub const HEAD_WAIT: Duration = Duration::from_secs(75);
+
+/// How long a request may take, its body included.
+pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
+
+/// How long a graceful stop waits for requests that were accepted.
+pub const STOP_WAIT: Duration = Duration::from_secs(30);
+
+/// Memory for tokens whose signature was checked, in bytes: some 80,000 tokens.
+pub const SEEN_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How often uses are written down. A crash loses at most this much of the counts.
+pub const COUNT_EVERY: Duration = Duration::from_secs(1);
+
+/// Most tokens whose uses wait to be written down; beyond it, new ones are counted late or, under a
+/// flood of distinct tokens, not at all. Nothing but statistics depends on it.
+pub const COUNT_WAITING: usize = 65_536;
+
+/// How often attempts with one revoked token are logged.
+pub const DENIED_LOG_EVERY: i64 = 60;
+
+/// Log entries read at once when the authority starts.
+pub const REPLAY_ENTRIES: u32 = 10_000;

@@ -1,0 +1,140 @@
+//! The rules of the authority: issue, list, refresh, revoke, verify. No HTTP and no SQL here: the
+//! doors parse and answer, the store remembers.
+
+pub mod access;
+pub mod audit;
+pub mod entropy;
+pub mod error;
+pub mod issue;
+pub mod keyring;
+pub mod limits;
+pub mod list;
+pub mod refresh;
+pub mod revoke;
+pub mod seen;
+pub mod sessions;
+pub mod sign_in;
+pub mod start;
+pub mod usage;
+pub mod verify;
+pub mod workspaces;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use nt_identity::development::DevelopmentProvider;
+use nt_revocation::RevocationSet;
+use nt_store::{Act, Member, Operator, Session, Store};
+use nt_token::clock::Clock;
+use nt_token::{Expected, Lifetime, WorkspaceId};
+
+use crate::authority::access::{Action, allows};
+use crate::authority::error::{Answer, Refusal};
+use crate::authority::keyring::Keyring;
+use crate::authority::seen::SeenTokens;
+use crate::authority::sessions::Sessions;
+use crate::authority::usage::Usage;
+
+pub use verify::{Binding, NotAccepted, VerifiedToken};
+
+/// What the operator of this authority decided.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The longest life of a token.
+    pub longest_token: Lifetime,
+    /// How long a session lasts.
+    pub session: Lifetime,
+    /// Who may do what belongs to no workspace: e-mail addresses or subjects.
+    pub admins: Vec<String>,
+}
+
+/// The authority.
+pub struct Authority {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    keyring: Keyring,
+    set: Arc<RevocationSet>,
+    /// Whether an entry of the log could not be applied: then nothing is known any more.
+    behind: Arc<AtomicBool>,
+    seen: SeenTokens,
+    sessions: Sessions,
+    usage: Usage,
+    expected: Expected,
+    policy: Policy,
+    provider: Option<Arc<DevelopmentProvider>>,
+}
+
+/// An operator who asks for something: a session that holds, and from where.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The session.
+    pub session: Arc<Session>,
+    /// From where.
+    pub from: Option<IpAddr>,
+}
+
+impl Caller {
+    /// Who asks.
+    pub fn operator(&self) -> &Operator {
+        &self.session.operator
+    }
+}
+
+impl Authority {
+    /// The keys, for publishing.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// The `iss` of every token.
+    pub fn issuer(&self) -> &str {
+        &self.expected.issuer
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    /// The identity provider, where there is one.
+    pub fn provider(&self) -> Option<&Arc<DevelopmentProvider>> {
+        self.provider.as_ref()
+    }
+
+    /// Whether verdicts can be given.
+    pub fn is_ready(&self) -> bool {
+        !self.behind.load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    /// The circumstances of what a caller does now.
+    fn act(&self, caller: &Caller) -> Act {
+        let operator = caller.operator().id.clone();
+        Act { operator, at: self.clock.now(), from: caller.from }
+    }
+
+    /// The workspace, if the caller may do this there. Whoever is no member learns nothing.
+    async fn permitted(
+        &self,
+        caller: &Caller,
+        workspace: WorkspaceId,
+        action: Action,
+    ) -> Answer<Member> {
+        let member = self.store.workspace(workspace, &caller.operator().id).await?;
+        let member = member.ok_or(Refusal::NoWorkspace)?;
+        if !allows(member.role, action) {
+            return Err(Refusal::NotAllowed.into());
+        }
+        Ok(member)
+    }
+}
+
+/// Whether a text is fit to be shown: short enough, and on one line.
+fn shown_text(field: &'static str, text: Option<String>) -> Result<Option<String>, Refusal> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    if text.chars().count() > limits::TEXT_CHARS || text.chars().any(char::is_control) {
+        let message = format!("'{field}' must be at most {} characters on one line", limits::TEXT_CHARS);
+        return Err(Refusal::invalid(field, message));
+    }
+    Ok(Some(text))
+}

@@ -1,0 +1,45 @@
+//! A new token for an old one, in one step.
+
+use nt_api::tokens::{CreateToken, OldToken, TokenRefreshed};
+use nt_store::RefreshedToken;
+use nt_token::{Jti, State, WorkspaceId};
+
+use crate::authority::access::Action;
+use crate::authority::error::{Answer, Refusal};
+use crate::authority::issue::KEY_REUSED;
+use crate::authority::{Authority, Caller};
+
+impl Authority {
+    /// Issues a token and revokes the one that it replaces; both or neither. For callers that can
+    /// store the answer safely: whoever loses it has lost both tokens, unless it repeats the request
+    /// with the same idempotency key.
+    pub async fn refresh(
+        &self,
+        caller: &Caller,
+        workspace: WorkspaceId,
+        old: Jti,
+        request: CreateToken,
+        idempotency_key: Option<String>,
+    ) -> Answer<TokenRefreshed> {
+        self.permitted(caller, workspace, Action::Issue).await?;
+        self.permitted(caller, workspace, Action::Revoke).await?;
+        let new = self.new_token(workspace, request, idempotency_key)?;
+        let act = self.act(caller);
+        let now = act.at;
+        let (new, old) = match self.store.refresh_token(old.clone(), new, act).await? {
+            RefreshedToken::Refreshed { new, old } => (new, old),
+            RefreshedToken::NotFound => return Err(Refusal::NoToken(old).into()),
+            RefreshedToken::KeyReused => {
+                return Err(Refusal::invalid("Idempotency-Key", KEY_REUSED).into());
+            }
+        };
+        let revoked_at = match old.state {
+            State::Revoked { at, .. } => at,
+            State::Live => now,
+        };
+        let old_token = OldToken { jti: old.jti, revoked_at: revoked_at.into() };
+        let mut new_token = self.created(&new)?;
+        "Token refreshed successfully".clone_into(&mut new_token.message);
+        Ok(TokenRefreshed { new_token, old_token })
+    }
+}

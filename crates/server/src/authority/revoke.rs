@@ -1,0 +1,54 @@
+//! Taking a token back: what everything else is for.
+
+use nt_api::tokens::TokenRevoked;
+use nt_store::RevokedToken;
+use nt_token::{Jti, State, WorkspaceId};
+
+use crate::authority::access::Action;
+use crate::authority::entropy::entry_id;
+use crate::authority::error::{Answer, Refusal};
+use crate::authority::{Authority, Caller, shown_text};
+
+impl Authority {
+    /// Revokes a token, for good.
+    ///
+    /// When this answers, the revocation is durable and applied to the set that every check here asks:
+    /// the store tells the set before it answers, so no check that starts later accepts the token.
+    /// An entry is appended even when the token was revoked before, because the earlier revocation
+    /// may still be on its way: "it stands in the database" is not yet "it is in force".
+    pub async fn revoke(
+        &self,
+        caller: &Caller,
+        workspace: WorkspaceId,
+        jti: Jti,
+        reason: Option<String>,
+    ) -> Answer<TokenRevoked> {
+        let reason = shown_text("reason", reason)?;
+        self.permitted(caller, workspace, Action::Revoke).await?;
+        let act = self.act(caller);
+        let now = act.at;
+        let revoked =
+            self.store.revoke_token(workspace, jti.clone(), entry_id()?, reason, act).await?;
+        let RevokedToken::Revoked { token, seq, before } = revoked else {
+            return Err(Refusal::NoToken(jti).into());
+        };
+        tracing::info!(
+            token.jti = %jti, workspace.id = %workspace, operator.id = %caller.operator().id,
+            log.seq = seq, already = before, "token revoked"
+        );
+        let revoked_at = match token.state {
+            State::Revoked { at, .. } => at,
+            State::Live => now,
+        };
+        Ok(TokenRevoked {
+            workspace_id: workspace,
+            token_jti: jti.clone(),
+            status: "revoked".to_owned(),
+            revoked_at: revoked_at.into(),
+            already_revoked: before,
+            message: if before { "Token is already revoked" } else { "Token revoked successfully" }
+                .to_owned(),
+            jti,
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! From a data directory to an authority that answers.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nt_identity::development::DevelopmentProvider;
+use nt_revocation::{Entry, Fact, OutOfOrder, RevocationSet};
+use nt_store::sqlite::{SqliteOptions, SqliteStore};
+use nt_store::{Follower, Store, StoreError};
+use nt_token::clock::Clock;
+use nt_token::{Expected, KeyId};
+
+use crate::authority::entropy::entry_id;
+use crate::authority::keyring::{Keyring, KeyringError};
+use crate::authority::limits;
+use crate::authority::seen::SeenTokens;
+use crate::authority::sessions::Sessions;
+use crate::authority::usage::Usage;
+use crate::authority::{Authority, Policy};
+
+/// What an authority is started with.
+pub struct Start {
+    /// The database file.
+    pub database: PathBuf,
+    /// The high-water file.
+    pub high_water: PathBuf,
+    /// Where the keys are.
+    pub keys: PathBuf,
+    /// The `iss` of every token, if this is the first start.
+    pub issuer: String,
+    /// The `aud` of every token; the issuer, where nothing is said.
+    pub audience: Option<String>,
+    /// What the operator of this authority decided.
+    pub policy: Policy,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Who signs operators in.
+    pub provider: Option<Arc<DevelopmentProvider>>,
+}
+
+/// Why an authority does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] KeyringError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] OutOfOrder),
+}
+
+impl Authority {
+    /// Opens the store, applies the whole log, and makes sure that the log knows the signing key.
+    pub async fn start(start: Start) -> Result<Self, StartError> {
+        let set = Arc::new(RevocationSet::new());
+        let behind = Arc::new(AtomicBool::new(false));
+        let store = open(&start.database, &start.high_water, &set, &behind)?;
+        let keyring = Keyring::open(&start.keys)?;
+        let logged = replay(&store, &set).await?;
+        log_keys(&store, &keyring, &logged).await?;
+        let issuer = store.found(&start.issuer).await?.issuer;
+        let sessions = store.live_sessions(start.clock.now()).await?;
+        tracing::info!(
+            log.head = set.applied(), sessions = sessions.len(), issuer, "authority ready"
+        );
+        Ok(Self {
+            store: Arc::new(store),
+            keyring,
+            set,
+            behind,
+            seen: SeenTokens::new(limits::SEEN_BYTES),
+            sessions: Sessions::new(sessions),
+            usage: Usage::default(),
+            expected: Expected { audience: start.audience.unwrap_or_else(|| issuer.clone()), issuer },
+            policy: start.policy,
+            clock: start.clock,
+            provider: start.provider,
+        })
+    }
+}
+
+fn open(
+    database: &Path,
+    high_water: &Path,
+    set: &Arc<RevocationSet>,
+    behind: &Arc<AtomicBool>,
+) -> Result<SqliteStore, StoreError> {
+    let options =
+        SqliteOptions { database: database.to_owned(), high_water: high_water.to_owned() };
+    SqliteStore::open(options, follower(Arc::clone(set), Arc::clone(behind)))
+}
+
+/// Applies what the store committed before the store answers. An entry that cannot be applied means
+/// that this process no longer knows what is revoked: from then on it refuses everything.
+fn follower(set: Arc<RevocationSet>, behind: Arc<AtomicBool>) -> Follower {
+    Box::new(move |entries: &[Entry]| {
+        for entry in entries {
+            if let Err(error) = set.apply(entry) {
+                tracing::error!(%error, "the log cannot be followed: no verdict is given any more");
+                behind.store(true, Ordering::Release);
+                return;
+            }
+        }
+    })
+}
+
+/// Applies the log from its beginning; answers which keys it knows.
+async fn replay(store: &SqliteStore, set: &RevocationSet) -> Result<HashSet<KeyId>, StartError> {
+    let mut keys = HashSet::new();
+    loop {
+        let entries = store.entries_after(set.applied(), limits::REPLAY_ENTRIES).await?;
+        if entries.is_empty() {
+            return Ok(keys);
+        }
+        for entry in entries {
+            set.apply(&entry)?;
+            if let Fact::KeyAdded { kid, .. } = entry.fact {
+                keys.insert(kid);
+            }
+        }
+    }
+}
+
+/// A key stands in the log before it signs: whoever follows the log must know it by then.
+async fn log_keys(
+    store: &SqliteStore,
+    keyring: &Keyring,
+    logged: &HashSet<KeyId>,
+) -> Result<(), StoreError> {
+    let mut facts = Vec::new();
+    for key in keyring.iter().filter(|key| !logged.contains(key.kid())) {
+        let jwk = serde_json::to_string(&key.jwk()).expect("a JWK is strings only");
+        facts.push((entry_id()?, Fact::KeyAdded { kid: key.kid().clone(), jwk }));
+    }
+    if !facts.is_empty() {
+        store.append(facts).await?;
+    }
+    Ok(())
+}

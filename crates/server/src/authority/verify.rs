@@ -1,0 +1,96 @@
+//! "Is this token good right now?", answered from memory.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use nt_revocation::Status;
+use nt_token::{Claims, Refusal as TokenRefusal, WorkspaceId};
+
+use crate::authority::Authority;
+use crate::authority::seen::Seen;
+
+/// A token that was found good at one moment. Only [`Authority::verify`] makes one.
+#[derive(Debug)]
+pub struct VerifiedToken(Arc<Seen>);
+
+impl VerifiedToken {
+    /// What it says.
+    pub fn claims(&self) -> &Claims {
+        self.0.signed.claims()
+    }
+}
+
+/// Why a token is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAccepted {
+    /// It is no token of ours that holds now.
+    #[error(transparent)]
+    Refused(#[from] TokenRefusal),
+    /// It was revoked.
+    #[error("revoked")]
+    Revoked,
+    /// It is good, but for another workspace than the one that is asked about.
+    #[error("bound to another workspace")]
+    OtherWorkspace,
+    /// This authority cannot know: whoever cannot know refuses, and says so (503, never 401).
+    #[error("the revocation state is not known here")]
+    NotReady,
+}
+
+/// Which workspace a token must refer to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// Any.
+    None,
+    /// This one.
+    To(WorkspaceId),
+    /// What was asked contradicts itself: no token fits.
+    Contradiction,
+}
+
+impl Authority {
+    /// Checks a token: signature (remembered), claims and time, revocation. Counts the use, or the
+    /// attempt with a revoked token. Asks no database.
+    pub fn verify(
+        &self,
+        token: &str,
+        binding: Binding,
+        from: Option<IpAddr>,
+    ) -> Result<VerifiedToken, NotAccepted> {
+        let seen = self.look(token, from)?;
+        let fits = match binding {
+            Binding::None => true,
+            Binding::To(workspace) => seen.signed.claims().sub == workspace,
+            Binding::Contradiction => false,
+        };
+        if !fits {
+            return Err(NotAccepted::OtherWorkspace);
+        }
+        self.usage.used(&seen, self.clock.now(), from);
+        Ok(VerifiedToken(seen))
+    }
+
+    /// Checks a token without counting it as used: for introspection, where somebody else asks.
+    pub fn inspect(&self, token: &str) -> Result<VerifiedToken, NotAccepted> {
+        self.look(token, None).map(VerifiedToken)
+    }
+
+    fn look(&self, token: &str, from: Option<IpAddr>) -> Result<Arc<Seen>, NotAccepted> {
+        let seen = self.seen.check(token, self.keyring.checking())?;
+        // Revoked wins over expired: who presents a dead token learns that it was taken back.
+        match self.set.status(&seen.signed) {
+            Status::Good => {}
+            Status::Revoked(_) => {
+                self.usage.denied(seen.signed.claims(), self.clock.now(), from);
+                return Err(NotAccepted::Revoked);
+            }
+            Status::Unknown => return Err(NotAccepted::NotReady),
+        }
+        if self.behind.load(Ordering::Acquire) {
+            return Err(NotAccepted::NotReady);
+        }
+        seen.signed.valid_at(&self.expected, self.clock.now())?;
+        Ok(seen)
+    }
+}

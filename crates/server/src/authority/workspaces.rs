@@ -1,0 +1,177 @@
+//! Workspaces: creating, showing, describing, deleting.
+
+use nt_api::tokens::CreateToken;
+use nt_api::workspaces::{
+    CreateWorkspace, Workspace, WorkspaceCreated, WorkspaceDeleted, WorkspaceList,
+};
+use nt_store::{CreatedWorkspace, DeletedWorkspace, Member, NewWorkspace};
+use nt_token::{Timestamp, WorkspaceId};
+
+use crate::authority::access::Action;
+use crate::authority::entropy::{entry_id, random};
+use crate::authority::error::{Answer, Error, Refusal};
+use crate::authority::issue::{KEY_REUSED, scope_names};
+use crate::authority::{Authority, Caller, limits, shown_text};
+
+impl Authority {
+    /// Creates a workspace that the caller owns, and its first token.
+    pub async fn create_workspace(
+        &self,
+        caller: &Caller,
+        request: CreateWorkspace,
+        idempotency_key: Option<String>,
+    ) -> Answer<WorkspaceCreated> {
+        let name = workspace_name(request.name)?;
+        let id = WorkspaceId::mint(random()?);
+        // The first token is recognised by its workspace's key; it has none of its own.
+        let first = self.new_token(id, CreateToken::default(), None)?;
+        let new = NewWorkspace {
+            id,
+            name: name.clone(),
+            description: shown_text("description", request.description)?,
+            idempotency_key,
+        };
+        let (workspace, token) =
+            match self.store.create_workspace(new, first, self.act(caller)).await? {
+                CreatedWorkspace::New(workspace, token)
+                | CreatedWorkspace::Repeated(workspace, token) => (workspace, token),
+                CreatedWorkspace::NameTaken => return Err(Refusal::NameTaken(name).into()),
+                CreatedWorkspace::KeyReused => {
+                    return Err(Refusal::invalid("Idempotency-Key", KEY_REUSED).into());
+                }
+            };
+        Ok(WorkspaceCreated {
+            workspace_id: workspace.id,
+            namespace: workspace.name.clone(),
+            message: format!("Workspace '{}' created", workspace.name),
+            workspace_name: workspace.name,
+            created: workspace.created_at.into(),
+            created_at: workspace.created_at.into(),
+            status: "active".to_owned(),
+            access_token: self.value(&token)?,
+            token_type: "Bearer".to_owned(),
+            expires_in: token.expiry.claimed().unix() - token.created_at.unix(),
+            scope: scope_names(&token.scope),
+            jti: token.jti,
+        })
+    }
+
+    /// The workspaces that the caller is a member of, by name.
+    pub async fn workspaces(&self, caller: &Caller) -> Answer<WorkspaceList> {
+        let members = self.store.workspaces(&caller.operator().id).await?;
+        let workspaces: Vec<Workspace> = members.into_iter().map(shown).collect();
+        let total = workspaces.len() as u64;
+        Ok(WorkspaceList { workspaces, user_id: caller.operator().id.clone(), total })
+    }
+
+    /// One workspace.
+    pub async fn workspace(&self, caller: &Caller, id: WorkspaceId) -> Answer<Workspace> {
+        self.permitted(caller, id, Action::See).await.map(shown)
+    }
+
+    /// Changes a workspace's description.
+    pub async fn describe_workspace(
+        &self,
+        caller: &Caller,
+        id: WorkspaceId,
+        description: Option<String>,
+    ) -> Answer<Workspace> {
+        let description = shown_text("description", description)?;
+        let mut member = self.permitted(caller, id, Action::Describe).await?;
+        let act = self.act(caller);
+        if !self.store.describe_workspace(id, description.clone(), act).await? {
+            return Err(Refusal::NoWorkspace.into());
+        }
+        member.workspace.description = description;
+        Ok(shown(member))
+    }
+
+    /// Deletes a workspace and, in the same step, revokes all its tokens.
+    pub async fn delete_workspace(
+        &self,
+        caller: &Caller,
+        id: WorkspaceId,
+        idempotency_key: Option<String>,
+    ) -> Answer<WorkspaceDeleted> {
+        match self.permitted(caller, id, Action::Delete).await {
+            Ok(_) => {}
+            Err(Error::Refused(Refusal::NoWorkspace)) => {
+                return self.deleted_before(caller, id, idempotency_key).await;
+            }
+            Err(no) => return Err(no),
+        }
+        let act = self.act(caller);
+        match self.store.delete_workspace(id, entry_id()?, idempotency_key, act).await? {
+            DeletedWorkspace::Deleted { at } => {
+                tracing::info!(
+                    workspace.id = %id, operator.id = %caller.operator().id,
+                    "workspace deleted and its tokens revoked"
+                );
+                Ok(deleted(id, at))
+            }
+            DeletedWorkspace::NotFound => Err(Refusal::NoWorkspace.into()),
+        }
+    }
+
+    /// The answer to a repeated deletion: as the first, if it was this caller's under this key.
+    async fn deleted_before(
+        &self,
+        caller: &Caller,
+        id: WorkspaceId,
+        idempotency_key: Option<String>,
+    ) -> Answer<WorkspaceDeleted> {
+        let key = idempotency_key.ok_or(Refusal::NoWorkspace)?;
+        let at = self.store.deletion(id, &caller.operator().id, &key).await?;
+        Ok(deleted(id, at.ok_or(Refusal::NoWorkspace)?))
+    }
+}
+
+fn deleted(id: WorkspaceId, at: Timestamp) -> WorkspaceDeleted {
+    WorkspaceDeleted {
+        workspace_id: id,
+        status: "deleted".to_owned(),
+        deleted_at: at.into(),
+        message: "Workspace deleted; all its tokens are revoked".to_owned(),
+    }
+}
+
+/// 3 to 32 lower-case letters, digits and hyphens, beginning with a letter.
+fn workspace_name(name: String) -> Result<String, Refusal> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let well_formed = limits::NAME_CHARS.contains(&name.len())
+        && name.bytes().all(allowed)
+        && name.starts_with(|first: char| first.is_ascii_lowercase());
+    if well_formed {
+        return Ok(name);
+    }
+    let message = "A workspace name has 3 to 32 lower-case letters, digits and hyphens and begins \
+                   with a letter";
+    Err(Refusal::invalid("name", message))
+}
+
+fn shown(member: Member) -> Workspace {
+    let workspace = member.workspace;
+    Workspace {
+        workspace_id: workspace.id,
+        workspace_name: workspace.name,
+        description: workspace.description,
+        created: workspace.created_at.into(),
+        created_at: workspace.created_at.into(),
+        role: member.role.name().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workspace_names_are_fit_for_a_path() {
+        for name in ["abc", "a-1", "production", &"a".repeat(32)] {
+            assert!(workspace_name(name.to_owned()).is_ok(), "{name}");
+        }
+        for name in ["", "ab", "1ab", "-ab", "Abc", "a_b", "a b", "a/b", "äbc", &"a".repeat(33)] {
+            assert!(workspace_name(name.to_owned()).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `ntd check`: whether an authority could start here, without starting one.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use nt_store::sqlite::{SqliteOptions, SqliteStore};
+use nt_store::{Store as _, StoreError};
+
+use crate::authority::keyring::Keyring;
+use crate::config::{Config, Layer};
+use crate::data_dir::{DataDir, private};
+
+/// Check settings, keys and database without serving. Changes nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  ntd check --data-dir /var/lib/ntd
+
+Exits with 0 if an authority could start, with 1 if not. Stop the authority first: the database
+belongs to one process at a time.")]
+pub struct Args {
+    /// Where keys and database are kept [default: ./ntd-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// The database, as sqlite:PATH [default: ntd.db in the data directory]
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// A TOML file with settings
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Args {
+    /// Checks one thing after the other and says what it found.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let flags =
+            Layer { data_dir: self.data_dir, database: self.database, ..Layer::default() };
+        let config = Config::load(flags, self.config.as_deref())?;
+        println!("settings   ok");
+        let data_dir = DataDir::open(&config.data_dir)?;
+        private(&config.data_dir, 0o700)?;
+        private(&data_dir.keys(), 0o700)?;
+        println!("directory  ok, {}", config.data_dir.display());
+        let keyring = Keyring::read(&data_dir.keys())?;
+        println!("keys       ok, {} signs", keyring.active().kid());
+        let database = config.database.unwrap_or_else(|| data_dir.database());
+        anyhow::ensure!(database.is_file(), "{} does not exist", database.display());
+        let options =
+            SqliteOptions { database: database.clone(), high_water: data_dir.high_water() };
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let head = runtime.block_on(async {
+            let store = SqliteStore::open(options, Box::new(|_| {}))?;
+            let entries = read_log(&store).await;
+            store.close().await;
+            entries
+        })?;
+        println!("database   ok, {} log entries, {}", head, database.display());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Reads every entry: one that cannot be read would keep the authority from starting.
+async fn read_log(store: &SqliteStore) -> Result<u64, StoreError> {
+    let mut seq = 0;
+    while let Some(last) = store.entries_after(seq, 10_000).await?.last() {
+        seq = last.seq;
+    }
+    Ok(seq)
+}

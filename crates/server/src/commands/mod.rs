@@ -1,0 +1,46 @@
+//! What `ntd` can be told to do.
+
+mod check;
+mod keys;
+mod serve;
+
+use std::process::ExitCode;
+
+/// Signs, remembers and revokes workspace tokens, and answers whether one is good right now.
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "ntd",
+    version,
+    about,
+    after_help = "Examples:
+  ntd serve --dev              try it out on this machine, with a development sign-in
+  ntd serve --config ntd.toml  run with the settings of a file
+  ntd check                    check keys, database and settings without serving
+  ntd keys list                show the signing keys
+
+Every setting can stand in the configuration file (listen = \"…\") or in the environment
+(NTD_LISTEN=…); flags win over the environment, and that over the file."
+)]
+pub struct Command {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    Serve(serve::Args),
+    Check(check::Args),
+    #[command(subcommand)]
+    Keys(keys::Keys),
+}
+
+impl Command {
+    /// Does it.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.what {
+            What::Serve(args) => args.run(),
+            What::Check(args) => args.run(),
+            What::Keys(keys) => keys.run(),
+        }
+    }
+}

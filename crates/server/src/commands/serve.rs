@@ -1,0 +1,148 @@
+//! `ntd serve`: runs the authority until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use nt_identity::development::DevelopmentProvider;
+use nt_token::clock::{Clock, SystemClock};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::authority::start::Start;
+use crate::authority::{Authority, Policy};
+use crate::config::{Config, Layer, LogFormat};
+use crate::data_dir::DataDir;
+use crate::{http, telemetry};
+
+/// Run the authority.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  ntd serve --dev                                   try it out: loopback, development sign-in
+  ntd serve --listen 10.0.0.5:8480 --data-dir /var/lib/ntd
+  ntd serve --config /etc/ntd.toml
+
+SIGTERM and SIGINT stop it in order: what was accepted is answered first.")]
+pub struct Args {
+    /// For trying things out: loopback only, with a sign-in whose users have no passwords
+    #[arg(long)]
+    dev: bool,
+    /// Address to listen on [default: 127.0.0.1:8480]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Where keys and database are kept [default: ./ntd-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// The database, as sqlite:PATH [default: ntd.db in the data directory]
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// The `iss` of every token; fixed at the first start [default: http://<listen address>]
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    /// The `aud` of every token [default: the issuer]
+    #[arg(long, value_name = "AUDIENCE")]
+    audience: Option<String>,
+    /// A TOML file with settings
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What is logged: error, warn, info, debug, or a filter by module [default: info]
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// How it is logged [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+impl Args {
+    /// Runs the authority.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let flags = Layer {
+            listen: self.listen,
+            data_dir: self.data_dir,
+            database: self.database,
+            issuer: self.issuer,
+            audience: self.audience,
+            log: self.log,
+            log_format: self.log_format,
+            ..Layer::default()
+        };
+        let config = Config::load(flags, self.config.as_deref())?;
+        telemetry::start(&config.log, config.log_format)?;
+        if self.dev && !config.listen.ip().is_loopback() {
+            bail!(
+                "--dev listens on loopback addresses only, and {} is none: its users have no \
+                 passwords. Leave --listen out, or configure an identity provider and leave --dev out",
+                config.listen
+            );
+        }
+        let data_dir = DataDir::create(&config.data_dir)?;
+        let runtime = tokio::runtime::Runtime::new().context("no threads to run on")?;
+        runtime.block_on(serve(config, &data_dir, self.dev))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn serve(config: Config, data_dir: &DataDir, dev: bool) -> anyhow::Result<()> {
+    // Before anything that may take time: a signal that arrives meanwhile is an orderly stop too.
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let base = format!("http://{address}");
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let provider = if dev { Some(development_provider(&base)?) } else { None };
+    let authority = Authority::start(start(&config, data_dir, &base, &clock, provider.clone())).await;
+    let authority = Arc::new(authority.context("the authority cannot start")?);
+    let development = provider.map(|provider| provider.router(clock));
+    let doors = http::Doors { authority: Arc::clone(&authority), proxies: config.trusted_proxies };
+    announce(&base, dev);
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        }
+    };
+    http::serve::run(listener, doors, development, stop).await
+}
+
+fn start(
+    config: &Config,
+    data_dir: &DataDir,
+    base: &str,
+    clock: &Arc<dyn Clock>,
+    provider: Option<Arc<DevelopmentProvider>>,
+) -> Start {
+    Start {
+        database: config.database.clone().unwrap_or_else(|| data_dir.database()),
+        high_water: data_dir.high_water(),
+        keys: data_dir.keys(),
+        issuer: config.issuer.clone().unwrap_or_else(|| base.to_owned()),
+        audience: config.audience.clone(),
+        policy: Policy {
+            longest_token: config.token_max_lifetime,
+            session: config.session_lifetime,
+            admins: config.admins.clone(),
+        },
+        clock: Arc::clone(clock),
+        provider,
+    }
+}
+
+fn development_provider(base: &str) -> anyhow::Result<Arc<DevelopmentProvider>> {
+    tracing::warn!(
+        "DEVELOPMENT: anybody on this machine can sign in as any of the development users; do not \
+         use --dev for anything else"
+    );
+    DevelopmentProvider::new(base).context("the development provider cannot start")
+}
+
+fn announce(base: &str, dev: bool) {
+    tracing::info!("listening on {base}");
+    if !dev {
+        tracing::warn!("no identity provider is configured: nobody can sign in");
+    }
+}

@@ -1,0 +1,279 @@
+//! The settings of `ntd`: flags over environment over file over defaults.
+//!
+//! The one file that reads the environment. A key that is not known is refused wherever it stands: a
+//! misspelt setting must not pass for one that was made.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use nt_token::Lifetime;
+use serde::Deserialize;
+
+/// Where a setting comes from when nothing is said: see each field.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layer {
+    /// Addresses to listen on.
+    pub listen: Option<SocketAddr>,
+    /// Where everything is kept.
+    pub data_dir: Option<PathBuf>,
+    /// The database.
+    pub database: Option<String>,
+    /// The `iss` of every token; fixed at the first start.
+    pub issuer: Option<String>,
+    /// The `aud` of every token.
+    pub audience: Option<String>,
+    /// Whose forwarded addresses count.
+    pub trusted_proxies: Option<Vec<IpNet>>,
+    /// Who may do what belongs to no workspace.
+    pub admins: Option<Vec<String>>,
+    /// The longest life of a token, in seconds.
+    pub token_max_lifetime: Option<Lifetime>,
+    /// How long a session lasts, in seconds.
+    pub session_lifetime: Option<Lifetime>,
+    /// What is logged, as a `tracing` filter.
+    pub log: Option<String>,
+    /// How it is logged.
+    pub log_format: Option<LogFormat>,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document a line.
+    Json,
+}
+
+/// The settings, complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Address to listen on; 127.0.0.1:8480 by default.
+    pub listen: SocketAddr,
+    /// Where everything is kept; `./ntd-data` by default.
+    pub data_dir: PathBuf,
+    /// The database file; in the data directory by default.
+    pub database: Option<PathBuf>,
+    /// The `iss` of every token; `http://<listen>` by default.
+    pub issuer: Option<String>,
+    /// The `aud` of every token; the issuer by default.
+    pub audience: Option<String>,
+    /// Whose forwarded addresses count; nobody's by default.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Who may do what belongs to no workspace; nobody by default.
+    pub admins: Vec<String>,
+    /// The longest life of a token; ten years by default.
+    pub token_max_lifetime: Lifetime,
+    /// How long a session lasts; a day by default.
+    pub session_lifetime: Lifetime,
+    /// What is logged; `info` by default.
+    pub log: String,
+    /// How it is logged; text by default.
+    pub log_format: LogFormat,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {source}", path = .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not as it should be.
+    #[error("{path}: {source}", path = .path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        source: Box<toml::de::Error>,
+    },
+    /// An environment variable that is no setting.
+    #[error("unknown setting {0} in the environment; the settings are {known}", known = KEYS.map(variable).join(", "))]
+    UnknownVariable(String),
+    /// An environment variable whose value is not as it should be.
+    #[error("{0} in the environment: {1}")]
+    Variable(String, String),
+    /// A database that this version does not have.
+    #[error("unknown database '{0}': use sqlite:PATH, or leave it out for a file in the data directory")]
+    Database(String),
+    /// Half a life.
+    #[error("unknown value for '{0}'")]
+    Value(&'static str),
+}
+
+const KEYS: [&str; 11] = [
+    "listen",
+    "data_dir",
+    "database",
+    "issuer",
+    "audience",
+    "trusted_proxies",
+    "admins",
+    "token_max_lifetime",
+    "session_lifetime",
+    "log",
+    "log_format",
+];
+
+const PREFIX: &str = "NTD_";
+
+fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_ascii_uppercase())
+}
+
+impl Config {
+    /// Puts the layers together. `NTD_CONFIG` names the file where the flag does not.
+    pub fn load(flags: Layer, file: Option<&Path>) -> Result<Self, ConfigError> {
+        let environment: Vec<(String, String)> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with(PREFIX))
+            .collect();
+        let named = environment.iter().find(|(name, _)| name == "NTD_CONFIG");
+        let file = file.map(Path::to_owned).or_else(|| named.map(|(_, path)| path.into()));
+        let file = file.map_or_else(|| Ok(Layer::default()), |path| read_file(&path))?;
+        Self::complete(flags.over(read_environment(&environment)?).over(file))
+    }
+
+    fn complete(layer: Layer) -> Result<Self, ConfigError> {
+        let database = layer.database.map(|url| sqlite_path(&url)).transpose()?;
+        let day = Lifetime::from_seconds(86_400).map_err(|_| ConfigError::Value("session_lifetime"))?;
+        Ok(Self {
+            listen: layer.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480))),
+            data_dir: layer.data_dir.unwrap_or_else(|| "./ntd-data".into()),
+            database,
+            issuer: layer.issuer,
+            audience: layer.audience,
+            trusted_proxies: layer.trusted_proxies.unwrap_or_default(),
+            admins: layer.admins.unwrap_or_default(),
+            token_max_lifetime: layer.token_max_lifetime.unwrap_or(Lifetime::TEN_YEARS),
+            session_lifetime: layer.session_lifetime.unwrap_or(day),
+            log: layer.log.unwrap_or_else(|| "info".to_owned()),
+            log_format: layer.log_format.unwrap_or_default(),
+        })
+    }
+}
+
+impl Layer {
+    /// This layer, and the other where this one says nothing.
+    fn over(self, other: Self) -> Self {
+        Self {
+            listen: self.listen.or(other.listen),
+            data_dir: self.data_dir.or(other.data_dir),
+            database: self.database.or(other.database),
+            issuer: self.issuer.or(other.issuer),
+            audience: self.audience.or(other.audience),
+            trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
+            admins: self.admins.or(other.admins),
+            token_max_lifetime: self.token_max_lifetime.or(other.token_max_lifetime),
+            session_lifetime: self.session_lifetime.or(other.session_lifetime),
+            log: self.log.or(other.log),
+            log_format: self.log_format.or(other.log_format),
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Layer, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
+    toml::from_str(&text)
+        .map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: source.into() })
+}
+
+/// Reads `NTD_LISTEN` and so on. Lists are separated by commas.
+fn read_environment(variables: &[(String, String)]) -> Result<Layer, ConfigError> {
+    let mut table = toml::Table::new();
+    for (name, value) in variables.iter().filter(|(name, _)| name != "NTD_CONFIG") {
+        let key = KEYS.into_iter().find(|key| variable(key) == *name);
+        let key = key.ok_or_else(|| ConfigError::UnknownVariable(name.clone()))?;
+        let value = match key {
+            "trusted_proxies" | "admins" => list(value),
+            "token_max_lifetime" | "session_lifetime" => {
+                let bad = |_| ConfigError::Variable(name.clone(), "not a number of seconds".into());
+                toml::Value::Integer(value.parse().map_err(bad)?)
+            }
+            _ => toml::Value::String(value.clone()),
+        };
+        let one = toml::Table::from_iter([(key.to_owned(), value.clone())]);
+        let read: Result<Layer, _> = one.try_into();
+        read.map_err(|e| ConfigError::Variable(name.clone(), e.message().to_owned()))?;
+        table.insert(key.to_owned(), value);
+    }
+    table.try_into().map_err(|e: toml::de::Error| {
+        ConfigError::Variable("NTD_*".to_owned(), e.message().to_owned())
+    })
+}
+
+fn list(value: &str) -> toml::Value {
+    let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
+    toml::Value::Array(items.map(|item| toml::Value::String(item.to_owned())).collect())
+}
+
+fn sqlite_path(url: &str) -> Result<PathBuf, ConfigError> {
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
+    let path = path.filter(|path| !path.is_empty());
+    path.map(PathBuf::from).ok_or_else(|| ConfigError::Database(url.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(name: &str, value: &str) -> Result<Layer, ConfigError> {
+        read_environment(&[(name.to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_that_over_the_file() {
+        let flags = Layer { audience: Some("flag".to_owned()), ..Layer::default() };
+        let mut middle = environment("NTD_AUDIENCE", "environment").expect("a setting");
+        middle.issuer = Some("environment".to_owned());
+        let file: Layer = toml::from_str("audience = 'file'\nissuer = 'file'\nlog = 'file'")
+            .expect("three settings");
+        let config = Config::complete(flags.over(middle).over(file)).expect("complete");
+        assert_eq!(config.audience.as_deref(), Some("flag"));
+        assert_eq!(config.issuer.as_deref(), Some("environment"));
+        assert_eq!(config.log, "file");
+    }
+
+    #[test]
+    fn unknown_settings_are_refused_wherever_they_stand() {
+        assert!(toml::from_str::<Layer>("listn = '127.0.0.1:1'").is_err());
+        let refused = environment("NTD_LISTN", "127.0.0.1:1").expect_err("misspelt").to_string();
+        assert!(refused.contains("NTD_LISTN") && refused.contains("NTD_LISTEN"), "{refused}");
+    }
+
+    #[test]
+    fn values_of_another_kind_are_refused_with_the_name_of_the_setting() {
+        for (name, value) in [
+            ("NTD_LISTEN", "here"),
+            ("NTD_TRUSTED_PROXIES", "10.0.0.0/33"),
+            ("NTD_SESSION_LIFETIME", "-1"),
+            ("NTD_TOKEN_MAX_LIFETIME", "soon"),
+            ("NTD_LOG_FORMAT", "xml"),
+        ] {
+            let refused = environment(name, value).expect_err(value).to_string();
+            assert!(refused.contains(name), "{refused}");
+        }
+    }
+
+    #[test]
+    fn lists_are_separated_by_commas() {
+        let layer = environment("NTD_TRUSTED_PROXIES", "10.0.0.0/8, 192.168.1.1/32").expect("two");
+        assert_eq!(layer.trusted_proxies.map(|proxies| proxies.len()), Some(2));
+    }
+
+    #[test]
+    fn a_database_that_is_not_there_yet_is_refused() {
+        assert!(sqlite_path("postgres://localhost/ntd").is_err());
+        assert!(sqlite_path("sqlite:").is_err());
+        assert_eq!(sqlite_path("sqlite:/x/y.db").expect("a path"), PathBuf::from("/x/y.db"));
+    }
+}

@@ -1,0 +1,137 @@
+//! The data directory: who may use it, and where things stand in it.
+//!
+//! ```text
+//! ntd-data/            0700
+//!   ntd.lock           held by the one process that runs on this directory
+//!   ntd.db             the database (SQLite, with its -wal and -shm files)
+//!   keys/              0700
+//!     <kid>.pem        signing keys, PKCS#8, 0600
+//!     active           the kid of the key that signs
+//!     high-water       how far this authority has answered for its log
+//! ```
+//!
+//! The high-water file stands beside the keys and not beside the database on purpose: whoever puts an
+//! old database back must not put the old mark back with it.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// Another process runs on it.
+    #[error("{dir} is in use by another ntd{pid}: stop that one, or use another --data-dir")]
+    InUse {
+        /// The directory.
+        dir: PathBuf,
+        /// ` (process N)`, where it is known.
+        pid: String,
+    },
+    /// It does not exist.
+    #[error("{0} does not exist: `ntd serve` creates it at its first start")]
+    Missing(PathBuf),
+    /// Others may read what is in it.
+    #[error("{path} can be read by others (mode {mode:04o}): run `chmod {wanted:o} {path}`", path = .path.display())]
+    Mode {
+        /// What others may read.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// What it should be.
+        wanted: u32,
+    },
+    /// The system said no.
+    #[error("{path}: {source}", path = .path.display())]
+    File {
+        /// Where.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+/// A data directory that this process, and no other, runs on while this value lives.
+#[derive(Debug)]
+pub struct DataDir {
+    root: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Creates the directory where it is missing, and locks it.
+    pub fn create(root: &Path) -> Result<Self, DataDirError> {
+        for dir in [root, &root.join("keys")] {
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+            made.map_err(|source| at(dir, source))?;
+            private(dir, 0o700)?;
+        }
+        Self::lock(root)
+    }
+
+    /// Locks a directory that exists.
+    pub fn open(root: &Path) -> Result<Self, DataDirError> {
+        if !root.is_dir() {
+            return Err(DataDirError::Missing(root.to_owned()));
+        }
+        Self::lock(root)
+    }
+
+    fn lock(root: &Path) -> Result<Self, DataDirError> {
+        let path = root.join("ntd.lock");
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut file = options.open(&path).map_err(|source| at(&path, source))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                let known = file.read_to_string(&mut pid).is_ok() && pid.trim().parse::<u32>().is_ok();
+                let pid = if known { format!(" (process {})", pid.trim()) } else { String::new() };
+                return Err(DataDirError::InUse { dir: root.to_owned(), pid });
+            }
+            Err(TryLockError::Error(source)) => return Err(at(&path, source)),
+        }
+        // Who holds it is told to whoever is refused; nothing else depends on it, and a full disk
+        // must not keep an authority that only verifies from starting.
+        let _told = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        Ok(Self { root: root.to_owned(), _lock: file })
+    }
+
+    /// Where the keys are.
+    pub fn keys(&self) -> PathBuf {
+        keys(&self.root)
+    }
+
+    /// The database, where the configuration names no other.
+    pub fn database(&self) -> PathBuf {
+        self.root.join("ntd.db")
+    }
+
+    /// The high-water file.
+    pub fn high_water(&self) -> PathBuf {
+        self.keys().join("high-water")
+    }
+}
+
+/// Where the keys of a data directory are.
+pub fn keys(root: &Path) -> PathBuf {
+    root.join("keys")
+}
+
+/// Refuses a path that others may read. A key that others could read may have been read: that is for
+/// a person to judge, so it is not mended in silence.
+pub fn private(path: &Path, wanted: u32) -> Result<(), DataDirError> {
+    let metadata = fs::metadata(path).map_err(|source| at(path, source))?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(DataDirError::Mode { path: path.to_owned(), mode, wanted });
+    }
+    Ok(())
+}
+
+/// Names the path in an error of the system's.
+pub fn at(path: &Path, source: io::Error) -> DataDirError {
+    DataDirError::File { path: path.to_owned(), source }
+}

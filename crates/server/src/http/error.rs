@@ -1,0 +1,148 @@
+//! How the doors say no: the one place that knows status codes.
+
+use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use nt_api::error::{ErrorBody, ErrorCode, ErrorDetail, ErrorFields};
+use nt_store::StoreError;
+
+use crate::authority::error::{Error, Refusal};
+
+/// An answer that is an error.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    status: StatusCode,
+    code: ErrorCode,
+    message: String,
+    field: Option<&'static str>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), field: None }
+    }
+
+    /// No such path.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, "There is nothing at this path")
+    }
+
+    /// The path does not take this method.
+    pub fn method_not_allowed() -> Self {
+        let message = "This path does not take this method";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::NotFound, message)
+    }
+
+    /// A request that is not as it should be.
+    pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+        Refusal::invalid(field, message).into()
+    }
+
+    /// A body that is larger than any that is needed.
+    pub fn too_large() -> Self {
+        let message = "The request body is larger than 64 KiB";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, message)
+    }
+
+    /// No answer in time.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
+    }
+
+    /// The body, complete but for what only the request knows.
+    pub fn body(&self, request_id: &str) -> ErrorBody {
+        ErrorBody {
+            error: ErrorDetail {
+                code: self.code,
+                message: self.message.clone(),
+                details: ErrorFields { field: self.field.map(str::to_owned) },
+                request_id: request_id.to_owned(),
+            },
+        }
+    }
+
+    /// The answer, with its headers and its body.
+    pub fn respond(&self, request_id: &str) -> Response {
+        let mut response = (self.status, axum::Json(self.body(request_id))).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // RFC 6750, section 3: no error code where no credential was sent at all.
+        let challenge = match self.code {
+            ErrorCode::AuthenticationRequired => Some("Bearer realm=\"ntd\""),
+            ErrorCode::TokenExpired | ErrorCode::TokenExchangeFailed => {
+                Some("Bearer realm=\"ntd\", error=\"invalid_token\"")
+            }
+            _ => None,
+        };
+        if let Some(challenge) = challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let (status, code) = match &refusal {
+            Refusal::NotSignedIn => (StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationRequired),
+            Refusal::SessionExpired => (StatusCode::UNAUTHORIZED, ErrorCode::TokenExpired),
+            Refusal::OperatorNeeded => {
+                (StatusCode::FORBIDDEN, ErrorCode::ClerkAuthenticationRequired)
+            }
+            Refusal::NotAllowed => (StatusCode::FORBIDDEN, ErrorCode::InsufficientPermissions),
+            Refusal::NoWorkspace => (StatusCode::NOT_FOUND, ErrorCode::WorkspaceNotFound),
+            Refusal::NoToken(_) => (StatusCode::NOT_FOUND, ErrorCode::TokenNotFound),
+            Refusal::NameTaken(_) => (StatusCode::CONFLICT, ErrorCode::WorkspaceExists),
+            Refusal::Invalid { .. } => (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
+            Refusal::BadJti => (StatusCode::BAD_REQUEST, ErrorCode::InvalidJti),
+            Refusal::SignInRefused => (StatusCode::UNAUTHORIZED, ErrorCode::TokenExchangeFailed),
+            Refusal::NoProvider => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable),
+        };
+        let field = match refusal {
+            Refusal::Invalid { field, .. } => Some(field),
+            Refusal::BadJti => Some("jti"),
+            _ => None,
+        };
+        Self { field, ..Self::new(status, code, refusal.to_string()) }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    /// The store's own words stay in the log: they may name files or rows.
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "a request failed");
+        match error {
+            StoreError::Corrupt(_) | StoreError::UnknownEntry(_) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                ErrorCode::Internal,
+                "The authority has a fault; its log says more",
+            ),
+            StoreError::Full => Self::unavailable("The authority has no space left to write"),
+            _ => Self::unavailable("The authority cannot reach its database"),
+        }
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(refusal) => refusal.into(),
+            Error::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// Leaves the error with the response: the request's id is added where it is known.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// What a door answers.
+pub type Reply<T> = Result<T, ApiError>;

@@ -1,0 +1,163 @@
+//! What the doors read from a request, each into a type of its own.
+
+use std::net::IpAddr;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse as _;
+use nt_token::{Jti, WorkspaceId};
+use serde::de::DeserializeOwned;
+
+use crate::authority::error::Refusal;
+use crate::authority::{Caller, limits};
+use crate::http::Doors;
+use crate::http::client_address::client_address;
+use crate::http::error::ApiError;
+
+/// The credential of `Authorization: Bearer …` (RFC 6750, section 2.1), the only way to send one.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, credential) = value.split_once(' ')?;
+    let credential = credential.trim_matches(' ');
+    (scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty()).then_some(credential)
+}
+
+/// From where the request comes.
+pub struct From(pub Option<IpAddr>);
+
+impl FromRequestParts<Doors> for From {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, Self::Rejection> {
+        Ok(Self(client_address(&parts.extensions, &parts.headers, &doors.proxies)))
+    }
+}
+
+/// The operator who asks. Taken before anything else of the request is looked at, so that whoever is
+/// none learns nothing about it.
+impl FromRequestParts<Doors> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, ApiError> {
+        let from = client_address(&parts.extensions, &parts.headers, &doors.proxies);
+        Ok(doors.authority.caller(bearer(&parts.headers), from)?)
+    }
+}
+
+/// The workspace in the path. One that is no UUID cannot exist, and is answered as one that does not.
+pub struct InWorkspace(pub WorkspaceId);
+
+impl FromRequestParts<Doors> for InWorkspace {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, ApiError> {
+        let path = Path::<WorkspacePath>::from_request_parts(parts, doors).await;
+        let id = path.ok().and_then(|Path(path)| path.workspace.parse().ok());
+        Ok(Self(id.ok_or(Refusal::NoWorkspace)?))
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct WorkspacePath {
+    workspace: String,
+}
+
+/// The token in the path.
+pub struct OfToken(pub Jti);
+
+impl FromRequestParts<Doors> for OfToken {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, ApiError> {
+        let path = Path::<TokenPath>::from_request_parts(parts, doors).await;
+        let jti = path.ok().and_then(|Path(path)| path.jti.parse().ok());
+        Ok(Self(jti.ok_or(Refusal::BadJti)?))
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct TokenPath {
+    jti: String,
+}
+
+/// The key by which a repeated request is recognised.
+pub struct IdempotencyKey(pub Option<String>);
+
+impl FromRequestParts<Doors> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Doors) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        let key = value.to_str().unwrap_or_default();
+        if !(1..=limits::IDEMPOTENCY_KEY_BYTES).contains(&key.len()) {
+            let message = "'Idempotency-Key' must be 1 to 255 visible ASCII characters";
+            return Err(ApiError::invalid("Idempotency-Key", message));
+        }
+        Ok(Self(Some(key.to_owned())))
+    }
+}
+
+/// The query.
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<Doors> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, ApiError> {
+        match Query::<T>::from_request_parts(parts, doors).await {
+            Ok(Query(params)) => Ok(Self(params)),
+            Err(rejection) => Err(ApiError::invalid("query", rejection.body_text())),
+        }
+    }
+}
+
+/// A JSON body, whatever its content type says; an empty one is an empty object.
+pub struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Doors> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, doors: &Doors) -> Result<Self, ApiError> {
+        let bytes = body(request, doors).await?;
+        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        serde_json::from_slice(text).map(Self).map_err(|error| not_json(&error))
+    }
+}
+
+/// What is wrong with a body, without repeating it: it may hold a secret.
+fn not_json(error: &serde_json::Error) -> ApiError {
+    let (line, column) = (error.line(), error.column());
+    let what = error.to_string();
+    let missing = what.starts_with("missing field") || what.starts_with("unknown field");
+    let what = if missing { what.split(" at line").next().unwrap_or_default() } else { "not as it should be" };
+    ApiError::invalid("body", format!("The request body is no valid JSON for this path: {what} (line {line}, column {column})"))
+}
+
+/// A form (`application/x-www-form-urlencoded`).
+pub struct FormBody<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Doors> for FormBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, doors: &Doors) -> Result<Self, ApiError> {
+        match axum::Form::<T>::from_request(request, doors).await {
+            Ok(axum::Form(form)) => Ok(Self(form)),
+            Err(rejection) => match rejection.into_response().status() {
+                StatusCode::PAYLOAD_TOO_LARGE => Err(ApiError::too_large()),
+                _ => Err(ApiError::invalid("body", "The body must be a form with the field 'token'")),
+            },
+        }
+    }
+}
+
+async fn body(request: Request, doors: &Doors) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, doors).await.map_err(|rejection| {
+        match rejection.into_response().status() {
+            StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(),
+            _ => ApiError::invalid("body", "The request body could not be read"),
+        }
+    })
+}

@@ -1,0 +1,258 @@
+//! Forward-auth: what nginx (`auth_request`), Traefik, Caddy and HAProxy ask about every request.
+//!
+//! Answered from memory, in front of the router, without reading a body.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::response::Response;
+use nt_api::error::{ErrorBody, ErrorCode, ErrorDetail, ErrorFields};
+use nt_api::path;
+use nt_api::verification::{
+    Authenticated, EXPIRED, INVALID, REVOKED, X_AUTH_EXPIRES, X_AUTH_JTI, X_AUTH_SCOPE,
+    X_AUTH_WORKSPACE,
+};
+use nt_token::{Refusal, WorkspaceId};
+use percent_encoding::percent_decode_str;
+
+use crate::authority::{Binding, NotAccepted, VerifiedToken};
+use crate::http::Doors;
+use crate::http::client_address::client_address;
+use crate::http::extract::bearer;
+
+/// Whether the request that a gateway asks about may pass.
+#[utoipa::path(get, path = path::TOKEN_AUTH, tag = "verification", security(("workspace_token" = [])),
+    params(("workspace" = Option<String>, Query), ("X-Original-URI" = Option<String>, Header),
+        ("X-Forwarded-Uri" = Option<String>, Header)),
+    responses((status = 200, body = Authenticated), (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn get(State(doors): State<Doors>, request: Request) -> Response {
+    answer(&doors, &request)
+}
+
+/// Whether the request that a gateway asks about may pass.
+#[utoipa::path(post, path = path::TOKEN_AUTH, tag = "verification", security(("workspace_token" = [])),
+    params(("workspace" = Option<String>, Query), ("X-Original-URI" = Option<String>, Header),
+        ("X-Forwarded-Uri" = Option<String>, Header)),
+    responses((status = 200, body = Authenticated), (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn post(State(doors): State<Doors>, request: Request) -> Response {
+    answer(&doors, &request)
+}
+
+/// The answer.
+pub fn answer<B>(doors: &Doors, request: &axum::http::Request<B>) -> Response {
+    let headers = request.headers();
+    let Some(token) = bearer(headers) else { return refused(None) };
+    let binding = binding(headers, request.uri());
+    let from = client_address(request.extensions(), headers, &doors.proxies);
+    match doors.authority.verify(token, binding, from) {
+        Ok(token) => accepted(&token),
+        Err(reason) => {
+            tracing::debug!(%reason, "a token was not accepted");
+            refused(Some(reason))
+        }
+    }
+}
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+fn accepted(token: &VerifiedToken) -> Response {
+    let claims = token.claims();
+    let mut response = Response::new(Body::from(r#"{"authenticated":true}"#));
+    let headers = response.headers_mut();
+    headers.reserve(6);
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    // Parsed identifiers and scopes hold nothing that a header cannot.
+    for (name, value) in [
+        (X_AUTH_WORKSPACE, HeaderValue::try_from(claims.sub.to_string())),
+        (X_AUTH_JTI, HeaderValue::try_from(claims.jti.as_str())),
+        (X_AUTH_SCOPE, HeaderValue::try_from(claims.scope.to_string())),
+        (X_AUTH_EXPIRES, Ok(HeaderValue::from(claims.exp.unix()))),
+    ] {
+        if let Ok(value) = value {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    response
+}
+
+/// Says no: with a challenge of RFC 6750, section 3, which has no error code where no token was sent.
+/// Who cannot know says so by 503, so that the client keeps its token and comes back.
+fn refused(reason: Option<NotAccepted>) -> Response {
+    let (status, code, message) = match reason {
+        None => (StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationRequired, "No access token was sent"),
+        Some(NotAccepted::Revoked) => {
+            (StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationRequired, REVOKED)
+        }
+        Some(NotAccepted::Refused(Refusal::Expired)) => {
+            (StatusCode::UNAUTHORIZED, ErrorCode::TokenExpired, EXPIRED)
+        }
+        Some(NotAccepted::Refused(_)) => {
+            (StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationRequired, INVALID)
+        }
+        Some(NotAccepted::OtherWorkspace) => (
+            StatusCode::FORBIDDEN,
+            ErrorCode::InsufficientPermissions,
+            "The access token is for another workspace",
+        ),
+        Some(NotAccepted::NotReady) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Unavailable,
+            "The revocation state is not known here",
+        ),
+    };
+    let error = ErrorDetail {
+        code,
+        message: message.to_owned(),
+        details: ErrorFields::default(),
+        request_id: String::new(),
+    };
+    let body = serde_json::to_vec(&ErrorBody { error }).unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            let challenge = if reason.is_none() {
+                HeaderValue::from_static("Bearer realm=\"ntd\"")
+            } else {
+                challenge("invalid_token", message)
+            };
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    response
+}
+
+fn challenge(error: &str, description: &str) -> HeaderValue {
+    let text =
+        format!("Bearer realm=\"ntd\", error=\"{error}\", error_description=\"{description}\"");
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer error=\"invalid_token\""))
+}
+
+/// Which workspace the token must refer to: the first segment of the original path that is a UUID,
+/// and what the query says; where both say something, they must agree.
+fn binding(headers: &HeaderMap, uri: &Uri) -> Binding {
+    let original = ["x-original-uri", "x-forwarded-uri"].map(|name| {
+        let mut values = headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => in_path(value.to_str().map_err(|_| Contradiction)?),
+            (Some(_), Some(_)) => Err(Contradiction),
+        }
+    });
+    let [original, forwarded] = original;
+    let mut found = None;
+    for workspace in [original, forwarded, in_query(uri)] {
+        match (found, workspace) {
+            (_, Err(Contradiction)) => return Binding::Contradiction,
+            (Some(one), Ok(Some(other))) if one != other => return Binding::Contradiction,
+            (None, Ok(Some(one))) => found = Some(one),
+            _ => {}
+        }
+    }
+    found.map_or(Binding::None, Binding::To)
+}
+
+/// What is asked contradicts itself, or cannot be read as one workspace.
+struct Contradiction;
+
+/// The first path segment that is a UUID.
+///
+/// The service behind the gateway may read the path otherwise than it was sent: `/A/../B`, or with
+/// escapes decoded. A path that names one workspace to us and another to it is refused.
+fn in_path(uri: &str) -> Result<Option<WorkspaceId>, Contradiction> {
+    let path = uri.split(['?', '#']).next().unwrap_or_default();
+    let path = match path.split_once("://") {
+        Some((_, rest)) => rest.split_once('/').map_or("", |(_, path)| path),
+        None => path,
+    };
+    let decoded = percent_decode_str(path).decode_utf8().map_err(|_| Contradiction)?;
+    let has_dots = decoded.split(['/', '\\']).any(|segment| segment == "." || segment == "..");
+    let (sent, read) = (first_uuid(path), first_uuid(&decoded));
+    if sent != read || (has_dots && read.is_some()) {
+        return Err(Contradiction);
+    }
+    Ok(read)
+}
+
+fn first_uuid(path: &str) -> Option<WorkspaceId> {
+    path.split(['/', '\\']).find_map(|segment| segment.parse().ok())
+}
+
+fn in_query(uri: &Uri) -> Result<Option<WorkspaceId>, Contradiction> {
+    let mut found = None;
+    for pair in uri.query().unwrap_or_default().split('&') {
+        let Some(value) = pair.strip_prefix("workspace=") else { continue };
+        if found.is_some() {
+            return Err(Contradiction);
+        }
+        found = Some(value.parse().map_err(|_| Contradiction)?);
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "8f14e45f-ceea-467f-a0e6-0f6b1c2d3e4f";
+    const B: &str = "c9f0f895-fb98-4b91-b2a1-7c8d9e0f1a2b";
+
+    fn bound(original: Option<&str>, query: &str) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        if let Some(original) = original {
+            headers.insert("x-original-uri", original.parse().expect("a header value"));
+        }
+        let uri = format!("/v1/token_auth{query}").parse().expect("a URI");
+        match binding(&headers, &uri) {
+            Binding::None => Some("none".to_owned()),
+            Binding::To(workspace) => Some(workspace.to_string()),
+            Binding::Contradiction => None,
+        }
+    }
+
+    #[test]
+    fn the_first_uuid_of_the_path_binds_and_nothing_does_where_there_is_none() {
+        for path in [format!("/{A}/x"), format!("/api/{A}"), format!("/{A}/{B}?x={B}")] {
+            assert_eq!(bound(Some(&path), "").as_deref(), Some(A), "{path}");
+        }
+        assert_eq!(bound(Some(&format!("https://h.example/{A}/x")), "").as_deref(), Some(A));
+        assert_eq!(bound(Some("/plain/path"), "").as_deref(), Some("none"));
+        assert_eq!(bound(None, "").as_deref(), Some("none"));
+        assert_eq!(bound(None, &format!("?workspace={B}")).as_deref(), Some(B));
+    }
+
+    #[test]
+    fn what_contradicts_itself_binds_to_nothing_that_a_token_could_match() {
+        assert_eq!(bound(Some(&format!("/{A}")), &format!("?workspace={B}")), None);
+        assert_eq!(bound(Some(&format!("/{A}")), &format!("?workspace={A}")).as_deref(), Some(A));
+        assert_eq!(bound(None, "?workspace=not-a-uuid"), None);
+        assert_eq!(bound(None, &format!("?workspace={A}&workspace={B}")), None);
+    }
+
+    #[test]
+    fn a_path_that_others_may_read_otherwise_is_refused() {
+        let encoded = A.replace('8', "%38");
+        for path in [
+            format!("/{A}/../{B}/secret"),
+            format!("/{A}/%2e%2e/{B}/secret"),
+            format!("/{A}/..%2f{B}/secret"),
+            format!("/x%2f{B}/{A}"),
+            format!("/{encoded}/x"),
+            format!("/%ff/{A}"),
+        ] {
+            assert_eq!(bound(Some(&path), ""), None, "{path}");
+        }
+    }
+}

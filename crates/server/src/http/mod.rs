@@ -1,0 +1,70 @@
+//! The doors: parse, ask the authority, answer.
+//!
+//! Paths are matched exactly. The one request that every API call of our users waits for,
+//! `/v1/token_auth`, is answered in front of the router (see [`serve`]).
+
+pub mod audit;
+pub mod auth;
+pub mod client_address;
+pub mod error;
+pub mod extract;
+pub mod forward_auth;
+pub mod introspect;
+pub mod openapi;
+pub mod operations;
+pub mod request;
+pub mod serve;
+pub mod tokens;
+pub mod workspaces;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use ipnet::IpNet;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::authority::{Authority, limits};
+use crate::http::error::ApiError;
+
+/// What the doors lead to.
+#[derive(Clone)]
+pub struct Doors {
+    /// The authority.
+    pub authority: Arc<Authority>,
+    /// Whose forwarded addresses count.
+    pub proxies: Vec<IpNet>,
+}
+
+/// All doors, and the development provider's where there is one.
+pub fn router(doors: Doors, development: Option<Router>) -> Router {
+    let (router, document) = OpenApiRouter::with_openapi(openapi::document())
+        .routes(routes!(auth::token_exchange))
+        .routes(routes!(auth::configuration))
+        .routes(routes!(auth::session, auth::sign_out))
+        .routes(routes!(workspaces::create, workspaces::list))
+        .routes(routes!(workspaces::show, workspaces::update, workspaces::delete))
+        .routes(routes!(tokens::create, tokens::list))
+        .routes(routes!(tokens::show, tokens::revoke))
+        .routes(routes!(tokens::refresh))
+        .routes(routes!(audit::list))
+        .routes(routes!(forward_auth::get, forward_auth::post))
+        .routes(routes!(introspect::introspect))
+        .routes(routes!(operations::jwks))
+        .routes(routes!(operations::health))
+        .routes(routes!(operations::livez))
+        .routes(routes!(operations::readyz))
+        .split_for_parts();
+    let router = router
+        .route("/openapi.json", openapi::serve(document))
+        .fallback(async || ApiError::not_found())
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+        .layer(DefaultBodyLimit::max(limits::BODY_BYTES))
+        .with_state(doors);
+    let router = match development {
+        Some(provider) => router.merge(provider),
+        None => router,
+    };
+    request::observed(router)
+}

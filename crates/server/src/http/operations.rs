@@ -1,0 +1,49 @@
+//! Whether it works, and with which keys.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, HeaderName};
+use nt_api::error::ErrorBody;
+use nt_api::health::Health;
+use nt_api::path;
+use nt_token::jwk::Jwks;
+
+use crate::http::Doors;
+use crate::http::error::{ApiError, Reply};
+
+/// The keys that sign tokens (RFC 7517).
+#[utoipa::path(get, path = path::JWKS, tag = "verification",
+    responses((status = 200, content_type = "application/json", description = "A JWK set")))]
+pub async fn jwks(State(doors): State<Doors>) -> ([(HeaderName, &'static str); 1], Json<Jwks>) {
+    ([(CACHE_CONTROL, "public, max-age=300")], Json(doors.authority.keyring().jwks()))
+}
+
+/// Whether the authority answers, for people and programs.
+#[utoipa::path(get, path = path::HEALTH, tag = "operations",
+    responses((status = 200, body = Health)))]
+pub async fn health(State(doors): State<Doors>) -> Json<Health> {
+    Json(Health {
+        status: "healthy".to_owned(),
+        service: "ntd".to_owned(),
+        timestamp: doors.authority.clock().now().into(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+/// Whether the process is alive.
+#[utoipa::path(get, path = "/livez", tag = "operations", responses((status = 204)))]
+pub async fn livez() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+/// Whether verdicts can be given.
+#[utoipa::path(get, path = "/readyz", tag = "operations",
+    responses((status = 200), (status = 503, body = ErrorBody)))]
+pub async fn readyz(State(doors): State<Doors>) -> Reply<&'static str> {
+    if doors.authority.is_ready() {
+        Ok("ready\n")
+    } else {
+        Err(ApiError::unavailable("The revocation state is not known here"))
+    }
+}

@@ -1,0 +1,81 @@
+//! What happens to every request: it gets an id, a time limit, a line in the log, and its error a
+//! body that names the id.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
+use nt_token::clock::Stopwatch;
+use tracing::Instrument as _;
+
+use crate::authority::entropy::random;
+use crate::authority::limits;
+use crate::http::error::ApiError;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The router with all that around it.
+pub fn observed(router: Router) -> Router {
+    router.layer(from_fn(observe))
+}
+
+async fn observe(request: Request, next: Next) -> Response {
+    let id = request_id();
+    let span = tracing::info_span!("request", id = %id);
+    let line = Line::new(&request);
+    let mut response = async {
+        let answered = tokio::time::timeout(limits::REQUEST_WAIT, next.run(request)).await;
+        let response = answered.unwrap_or_else(|_| {
+            ApiError::unavailable("The request took longer than it may").into_response()
+        });
+        line.log(response.status());
+        response
+    }
+    .instrument(span)
+    .await;
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        let status_only = response;
+        response = error.respond(&id);
+        // Headers that the route had set, such as `Allow` beside a 405, stay.
+        for (name, value) in status_only.headers() {
+            if !response.headers().contains_key(name) {
+                response.headers_mut().insert(name, value.clone());
+            }
+        }
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// The line in the log. The path as the router knows it, without what callers put in it: a query or
+/// a mistaken path may hold a secret.
+struct Line {
+    method: axum::http::Method,
+    route: String,
+    since: Stopwatch,
+}
+
+impl Line {
+    fn new(request: &Request) -> Self {
+        let route = request.extensions().get::<MatchedPath>();
+        let route = route.map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
+        Self { method: request.method().clone(), route, since: Stopwatch::start() }
+    }
+
+    fn log(&self, status: StatusCode) {
+        let (method, route, status) = (&self.method, &self.route, status.as_u16());
+        let took: Duration = self.since.elapsed();
+        tracing::debug!(%method, route, status, ?took, "answered");
+    }
+}
+
+/// 80 random bits: enough to find a line of the log by, and nothing depends on it.
+fn request_id() -> String {
+    let bytes: [u8; 10] = random().unwrap_or_default();
+    bytes.iter().fold("req_".to_owned(), |id, byte| format!("{id}{byte:02x}"))
+}

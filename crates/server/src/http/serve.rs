@@ -1,0 +1,118 @@
+//! The listener: accepts connections, answers requests, and stops in order.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request};
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use nt_api::path::TOKEN_AUTH;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceExt as _;
+
+use crate::authority::{Authority, limits};
+use crate::http::client_address::Peer;
+use crate::http::{Doors, forward_auth, router};
+
+/// Serves until `stop` resolves, then answers what was accepted and closes the authority.
+pub async fn run(
+    listener: TcpListener,
+    doors: Doors,
+    development: Option<Router>,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let authority = Arc::clone(&doors.authority);
+    let counting = tokio::spawn(count(Arc::clone(&authority)));
+    let service = Service { router: router(doors.clone(), development), doors: Arc::new(doors) };
+    let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let mut stop = pin!(stop);
+    loop {
+        let permit = Arc::clone(&connections).acquire_owned();
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = async { (permit.await, listener.accept().await) } => accepted,
+        };
+        match accepted {
+            (Ok(permit), Ok((stream, peer))) => {
+                service.clone().connect(stream, peer, permit, graceful.watcher());
+            }
+            (Err(_), _) => break,
+            // Out of file descriptors, or a connection that went away before it was accepted.
+            (_, Err(error)) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(limits::STOP_WAIT, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests were not answered in time and are cut off");
+    }
+    counting.abort();
+    authority.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Writes down what was counted, and forgets what is over.
+async fn count(authority: Arc<Authority>) {
+    let mut interval = tokio::time::interval(limits::COUNT_EVERY);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = 0_u64;
+    loop {
+        interval.tick().await;
+        authority.write_counts().await;
+        ticks += 1;
+        if ticks.is_multiple_of(600) {
+            authority.forget_ended_sessions();
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Service {
+    router: Router,
+    doors: Arc<Doors>,
+}
+
+impl Service {
+    fn connect(self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit, watcher: Watcher) {
+        // Answers are small and wanted at once.
+        let _without_delay = stream.set_nodelay(true);
+        let service = service_fn(move |request| self.clone().call(request, peer));
+        tokio::spawn(async move {
+            let mut builder = auto::Builder::new(TokioExecutor::new());
+            builder.http1().timer(TokioTimer::new()).header_read_timeout(limits::HEAD_WAIT);
+            builder.http2().timer(TokioTimer::new()).keep_alive_interval(limits::HEAD_WAIT);
+            let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+            if let Err(error) = watcher.watch(connection).await {
+                tracing::debug!(%error, "a connection ended with an error");
+            }
+            drop(permit);
+        });
+    }
+
+    async fn call(
+        self,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Result<Response, Infallible> {
+        request.extensions_mut().insert(Peer(peer));
+        let asked = matches!(*request.method(), Method::GET | Method::POST | Method::HEAD);
+        if asked && request.uri().path() == TOKEN_AUTH {
+            return Ok(forward_auth::answer(&self.doors, &request));
+        }
+        self.router.oneshot(request.map(Body::new)).await
+    }
+}

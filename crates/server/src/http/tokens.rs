@@ -1,0 +1,102 @@
+//! The tokens of a workspace.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::HeaderName;
+use nt_api::error::ErrorBody;
+use nt_api::path;
+use nt_api::tokens::{
+    CreateToken, ListTokens, RevokeToken, Token, TokenCreated, TokenList, TokenRefreshed,
+    TokenRevoked,
+};
+
+use crate::authority::Caller;
+use crate::http::Doors;
+use crate::http::auth::NO_STORE;
+use crate::http::error::Reply;
+use crate::http::extract::{IdempotencyKey, InWorkspace, JsonBody, OfToken, Params};
+
+/// Issue a token.
+#[utoipa::path(post, path = path::TOKENS, tag = "tokens", security(("session" = [])),
+    params(("workspace" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    request_body = CreateToken,
+    responses((status = 201, body = TokenCreated), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn create(
+    State(doors): State<Doors>,
+    caller: Caller,
+    InWorkspace(workspace): InWorkspace,
+    IdempotencyKey(key): IdempotencyKey,
+    JsonBody(request): JsonBody<CreateToken>,
+) -> Reply<(StatusCode, [(HeaderName, &'static str); 1], Json<TokenCreated>)> {
+    let created = doors.authority.issue(&caller, workspace, request, key).await?;
+    Ok((StatusCode::CREATED, NO_STORE, Json(created)))
+}
+
+/// The tokens of a workspace, newest first.
+#[utoipa::path(get, path = path::TOKENS, tag = "tokens", security(("session" = [])),
+    params(("workspace" = String, Path), ListTokens),
+    responses((status = 200, body = TokenList), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn list(
+    State(doors): State<Doors>,
+    caller: Caller,
+    InWorkspace(workspace): InWorkspace,
+    Params(query): Params<ListTokens>,
+) -> Reply<Json<TokenList>> {
+    Ok(Json(doors.authority.list(&caller, workspace, query).await?))
+}
+
+/// One token.
+#[utoipa::path(get, path = path::TOKEN, tag = "tokens", security(("session" = [])),
+    params(("workspace" = String, Path), ("jti" = String, Path)),
+    responses((status = 200, body = Token), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn show(
+    State(doors): State<Doors>,
+    caller: Caller,
+    OfToken(jti): OfToken,
+    InWorkspace(workspace): InWorkspace,
+) -> Reply<Json<Token>> {
+    Ok(Json(doors.authority.show(&caller, workspace, jti).await?))
+}
+
+/// Revoke a token, for good. No check that starts after the answer accepts it.
+#[utoipa::path(delete, path = path::TOKEN, tag = "tokens", security(("session" = [])),
+    params(("workspace" = String, Path), ("jti" = String, Path), RevokeToken),
+    responses((status = 200, body = TokenRevoked), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn revoke(
+    State(doors): State<Doors>,
+    caller: Caller,
+    OfToken(jti): OfToken,
+    InWorkspace(workspace): InWorkspace,
+    Params(query): Params<RevokeToken>,
+) -> Reply<Json<TokenRevoked>> {
+    Ok(Json(doors.authority.revoke(&caller, workspace, jti, query.reason).await?))
+}
+
+/// Issue a token and revoke the one that it replaces, in one step.
+#[utoipa::path(post, path = path::REFRESH, tag = "tokens", security(("session" = [])),
+    params(("workspace" = String, Path), ("jti" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header)),
+    request_body = CreateToken,
+    responses((status = 201, body = TokenRefreshed), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn refresh(
+    State(doors): State<Doors>,
+    caller: Caller,
+    OfToken(jti): OfToken,
+    InWorkspace(workspace): InWorkspace,
+    IdempotencyKey(key): IdempotencyKey,
+    JsonBody(request): JsonBody<CreateToken>,
+) -> Reply<(StatusCode, [(HeaderName, &'static str); 1], Json<TokenRefreshed>)> {
+    let refreshed = doors.authority.refresh(&caller, workspace, jti, request, key).await?;
+    Ok((StatusCode::CREATED, NO_STORE, Json(refreshed)))
+}

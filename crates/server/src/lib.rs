@@ -1,0 +1,12 @@
+//! The authority `ntd`.
+//!
+//! [`authority`] holds the rules and knows neither HTTP nor SQL; [`http`] holds the doors, which
+//! parse, ask the authority and answer. The library exists for the binary and for the benches; its
+//! interface is not a stable one.
+
+pub mod authority;
+pub mod commands;
+pub mod config;
+pub mod data_dir;
+pub mod http;
+pub mod telemetry;
