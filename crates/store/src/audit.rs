@@ -64,6 +64,11 @@ impl Action {
     }
 }
 
+/// The reason that a refresh gives for revoking the old token.
+pub(crate) fn replaced_by(new: &Jti) -> String {
+    format!("replaced by {new}")
+}
+
 /// One record of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRecord {

@@ -1,6 +1,7 @@
 //! When there is no answer.
 
 use nt_revocation::entry::UnknownEntry;
+use nt_token::EntryId;
 
 /// The store could not answer. A "no" is never one of these: it is an answer.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,23 @@ pub enum StoreError {
     /// A row cannot be read as what it should be.
     #[error("the database holds {0} that cannot be read")]
     Corrupt(&'static str),
+    /// Written by a later version of this program.
+    #[error(
+        "the database's schema has version {found}, but this program knows only {known}: it was \
+         written by a later version"
+    )]
+    LaterSchema {
+        /// What the database has.
+        found: u64,
+        /// What is known here.
+        known: u64,
+    },
+    /// A step came with the identity of an entry that says something else.
+    #[error("the log has another entry under the id {0}")]
+    EntryReused(EntryId),
+    /// The system gave no random numbers.
+    #[error("no random numbers to be had")]
+    Entropy,
     /// No room to write; nothing was changed.
     #[error("no space left to write")]
     Full,

@@ -6,7 +6,10 @@
 
 pub mod audit;
 pub mod error;
+mod high_water;
+mod place;
 pub mod record;
+pub mod sqlite;
 pub mod store;
 
 pub use audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility};
@@ -15,6 +18,7 @@ pub use record::{
     Authority, Identity, Member, NewSession, NewToken, NewWorkspace, Operator, PageRequest, Role,
     Session, SessionHash, TokenFilter, TokenPage, UseDelta, Workspace,
 };
+pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{
     CreatedToken, CreatedWorkspace, DeletedWorkspace, Follower, RefreshedToken, RevokedToken, Store,
 };

@@ -43,6 +43,7 @@ pub enum CreatedToken {
 
 /// What became of a token to be revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "made once a request, and the large one is usual")]
 pub enum RevokedToken {
     /// It is revoked by the entry at this position of the log.
     Revoked {
@@ -60,6 +61,7 @@ pub enum RevokedToken {
 
 /// What became of a token to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "made once a request, and the large one is usual")]
 pub enum RefreshedToken {
     /// The new one is there and the old one is revoked.
     Refreshed {

@@ -1,0 +1,216 @@
+//! The audit log, and the counts of uses and denials.
+
+use std::collections::BTreeSet;
+
+use nt_token::{Jti, OperatorId, Timestamp, WorkspaceId};
+use rusqlite::{Connection, Row, ToSql, params};
+
+use super::row::{
+    address, all, change, number, one, parsed, parsed_or_null, signed, time, workspace_id,
+};
+use super::writer::Writing;
+use crate::audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility};
+use crate::error::StoreError;
+use crate::record::UseDelta;
+
+/// A page of the audit log.
+pub(super) fn page(db: &Connection, query: &AuditQuery) -> Result<AuditPage, StoreError> {
+    // One more than asked for tells whether there are more.
+    let wanted = query.limit as usize + 1;
+    let ids = match (&query.visible, &query.jti) {
+        (Visibility::Everything, None) => ids(db, "1 = 1", &[], query, wanted)?,
+        (Visibility::Everything, Some(jti)) => {
+            ids(db, "jti = ?4", &[&jti.as_str()], query, wanted)?
+        }
+        (Visibility::Of(operator), None) => ids_visible(db, operator, query, wanted)?,
+        (Visibility::Of(operator), Some(jti)) => {
+            const OF: &str = "jti = ?4 AND (operator = ?5 OR workspace IN
+                (SELECT m.workspace FROM members m WHERE m.operator = ?5))";
+            ids(db, OF, &[&jti.as_str(), &operator.as_str()], query, wanted)?
+        }
+    };
+    let more = ids.len() == wanted;
+    let newest = ids.into_iter().rev().take(query.limit as usize);
+    let records = newest.map(|id| record(db, id)).collect::<Result<_, _>>()?;
+    Ok(AuditPage { records, more })
+}
+
+/// What an operator sees: own deeds, and those in each workspace that the operator is or was a member
+/// of. Each part is a short walk along an index of its own, however long the others are.
+fn ids_visible(
+    db: &Connection,
+    operator: &OperatorId,
+    query: &AuditQuery,
+    wanted: usize,
+) -> Result<BTreeSet<i64>, StoreError> {
+    const WORKSPACES: &str = "SELECT workspace FROM members WHERE operator = ?1";
+    let mut newest = ids(db, "operator = ?4", &[&operator.as_str()], query, wanted)?;
+    for workspace in all(db, WORKSPACES, [operator.as_str()], |row| workspace_id(row, 0))? {
+        newest.extend(ids(db, "workspace = ?4", &[workspace.as_bytes()], query, wanted)?);
+        while newest.len() > wanted {
+            newest.pop_first();
+        }
+    }
+    Ok(newest)
+}
+
+/// The numbers of the newest records for which this holds.
+fn ids(
+    db: &Connection,
+    holds: &str,
+    params: &[&dyn ToSql],
+    query: &AuditQuery,
+    wanted: usize,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let sql = format!(
+        "SELECT id FROM audit WHERE {holds} AND id < ?1 AND at >= ?2 ORDER BY id DESC LIMIT ?3"
+    );
+    let before = query.before.map_or(i64::MAX, signed);
+    let since = query.since.map_or(i64::MIN, Timestamp::unix);
+    let wanted = signed(wanted as u64);
+    let first: [&dyn ToSql; 3] = [&before, &since, &wanted];
+    let params: Vec<&dyn ToSql> = first.into_iter().chain(params.iter().copied()).collect();
+    Ok(all(db, &sql, params.as_slice(), |row| Ok(row.get(0)?))?.into_iter().collect())
+}
+
+fn record(db: &Connection, id: i64) -> Result<AuditRecord, StoreError> {
+    const SQL: &str = "SELECT a.id, a.at, a.operator, a.came_from, a.action, a.workspace, a.jti,
+            a.reason, o.email
+        FROM audit a LEFT JOIN operators o ON o.id = a.operator WHERE a.id = ?1";
+    one(db, SQL, [id], read)?.ok_or(StoreError::Corrupt("no audit record"))
+}
+
+fn read(row: &Row<'_>) -> Result<AuditRecord, StoreError> {
+    let action: String = row.get(4)?;
+    let action = Action::ALL.into_iter().find(|known| known.name() == action);
+    let act = Act {
+        operator: parsed(row, 2, "an operator's ID")?,
+        at: time(row, 1)?,
+        from: parsed_or_null(row, 3, "an address")?,
+    };
+    Ok(AuditRecord {
+        id: number(row, 0)?,
+        act,
+        email: row.get(8)?,
+        action: action.ok_or(StoreError::Corrupt("an audited action"))?,
+        workspace: row.get::<_, Option<[u8; 16]>>(5)?.map(WorkspaceId::from_bytes),
+        jti: parsed_or_null(row, 6, "a token's JTI")?,
+        reason: row.get(7)?,
+    })
+}
+
+/// Attempts with revoked tokens, the latest first.
+pub(super) fn denials(
+    db: &Connection,
+    visible: &Visibility,
+    jti: Option<&Jti>,
+    since: Option<Timestamp>,
+    limit: u32,
+) -> Result<Vec<Denial>, StoreError> {
+    let mut params: Vec<&dyn ToSql> = Vec::new();
+    let since = since.map_or(i64::MIN, Timestamp::unix);
+    params.extend([&since as &dyn ToSql, &limit]);
+    let of = match visible {
+        Visibility::Everything => None,
+        Visibility::Of(operator) => Some(operator.as_str()),
+    };
+    let jti = jti.map(Jti::as_str);
+    let mut sql = "SELECT jti, workspace, count, first_at, last_at, last_from FROM token_denials
+        WHERE last_at >= ?1"
+        .to_owned();
+    if let Some(of) = &of {
+        params.push(of);
+        sql += " AND workspace IN (SELECT workspace FROM members WHERE operator = ?3)";
+    }
+    if let Some(jti) = &jti {
+        params.push(jti);
+        sql += if of.is_some() { " AND jti = ?4" } else { " AND jti = ?3" };
+    }
+    sql += " ORDER BY last_at DESC, jti DESC LIMIT ?2";
+    all(db, &sql, params.as_slice(), denial)
+}
+
+fn denial(row: &Row<'_>) -> Result<Denial, StoreError> {
+    Ok(Denial {
+        jti: parsed(row, 0, "a token's JTI")?,
+        workspace: workspace_id(row, 1)?,
+        count: number(row, 2)?,
+        first_at: time(row, 3)?,
+        last_at: time(row, 4)?,
+        last_from: parsed_or_null(row, 5, "an address")?,
+    })
+}
+
+impl Writing<'_> {
+    /// Writes an audit record; the database numbers it.
+    pub(super) fn audit(
+        &mut self,
+        act: &Act,
+        action: Action,
+        workspace: Option<WorkspaceId>,
+        jti: Option<&Jti>,
+        reason: Option<&str>,
+    ) -> Result<(), StoreError> {
+        const SQL: &str =
+            "INSERT INTO audit (at, operator, came_from, action, workspace, jti, reason)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let params = params![
+            act.at.unix(),
+            act.operator.as_str(),
+            address(act.from),
+            action.name(),
+            workspace.as_ref().map(WorkspaceId::as_bytes),
+            jti.map(Jti::as_str),
+            reason,
+        ];
+        change(self.db, SQL, params)?;
+        Ok(())
+    }
+
+    pub(super) fn count(
+        &mut self,
+        uses: &[UseDelta],
+        denials: &[Denial],
+    ) -> Result<(), StoreError> {
+        uses.iter().try_for_each(|delta| self.count_use(delta))?;
+        denials.iter().try_for_each(|delta| self.count_denial(delta))
+    }
+
+    /// Deltas may come late and out of order: the last use is the one with the latest time.
+    fn count_use(&mut self, delta: &UseDelta) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO token_uses (jti, count, last_at, last_from)
+            VALUES (?1, ?2, ?3, ?4)
+            ON CONFLICT (jti) DO UPDATE SET count = token_uses.count + excluded.count,
+                last_from = CASE WHEN excluded.last_at >= token_uses.last_at
+                    THEN excluded.last_from ELSE token_uses.last_from END,
+                last_at = CASE WHEN excluded.last_at >= token_uses.last_at
+                    THEN excluded.last_at ELSE token_uses.last_at END";
+        let UseDelta { jti, count, last_at, last_from } = delta;
+        let params = params![jti.as_str(), signed(*count), last_at.unix(), address(*last_from)];
+        change(self.db, SQL, params)?;
+        Ok(())
+    }
+
+    fn count_denial(&mut self, delta: &Denial) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO token_denials
+                (jti, workspace, count, first_at, last_at, last_from)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            ON CONFLICT (jti) DO UPDATE SET count = token_denials.count + excluded.count,
+                first_at = CASE WHEN excluded.first_at < token_denials.first_at
+                    THEN excluded.first_at ELSE token_denials.first_at END,
+                last_from = CASE WHEN excluded.last_at >= token_denials.last_at
+                    THEN excluded.last_from ELSE token_denials.last_from END,
+                last_at = CASE WHEN excluded.last_at >= token_denials.last_at
+                    THEN excluded.last_at ELSE token_denials.last_at END";
+        let params = params![
+            delta.jti.as_str(),
+            delta.workspace.as_bytes(),
+            signed(delta.count),
+            delta.first_at.unix(),
+            delta.last_at.unix(),
+            address(delta.last_from),
+        ];
+        change(self.db, SQL, params)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,243 @@
+//! The store on SQLite: one process, one writing thread, a few reading ones.
+//!
+//! Here is opening and closing; what each step does stands in the module of its subject, and what
+//! makes it durable in [`writer`].
+
+mod audit;
+mod checkpoint;
+mod connection;
+mod health;
+mod issue;
+mod log;
+mod place;
+mod reader;
+mod row;
+mod session;
+mod steps;
+mod token;
+mod workspace;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use nt_revocation::Position;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use self::checkpoint::Checkpoints;
+use self::health::Health;
+use self::reader::{Question, Reader};
+use self::writer::{Job, Step, Writer, Writing};
+use crate::error::StoreError;
+use crate::high_water::{self, HighWater};
+use crate::store::Follower;
+
+/// Where a SQLite store keeps its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// The database. Beside it SQLite keeps two files of its own, `-wal` and `-shm`.
+    pub database: PathBuf,
+    /// The high-water file: the witness that tells when an older copy of the database was put back.
+    /// It must not be part of a backup that is restored with the database.
+    pub high_water: PathBuf,
+}
+
+/// A store on SQLite.
+pub struct SqliteStore {
+    senders: Mutex<Option<Senders>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    health: Arc<Health>,
+}
+
+#[derive(Clone)]
+struct Senders {
+    steps: mpsc::Sender<Box<dyn Job>>,
+    questions: mpsc::Sender<Question>,
+}
+
+impl SqliteStore {
+    /// Opens the database, and creates it at the first start. The follower is told of each entry that
+    /// is committed from now on; the older ones are read with
+    /// [`entries_after`](crate::Store::entries_after).
+    ///
+    /// A database that is behind, or other, than what this authority has answered for is refused.
+    pub fn open(options: SqliteOptions, follower: Follower) -> Result<Self, StoreError> {
+        let SqliteOptions { database, high_water } = options;
+        let witness = HighWater::open(&high_water)?;
+        let is_new = !exists(&database)?;
+        if let Some(witness) = witness.as_ref().filter(|found| is_new && found.position().seq > 0) {
+            return Err(lost("no position: there is no database", witness.position()));
+        }
+        if is_new {
+            high_water::create_private(&database)
+                .and_then(|file| file.sync_all())
+                .and_then(|()| high_water::sync_directory(&database))
+                .map_err(|source| StoreError::File { what: "creating the database", source })?;
+        }
+        let mut db = connection::open(&database)?;
+        connection::migrate(&mut db)?;
+        let high_water = match witness {
+            Some(witness) => confirm(&db, witness)?,
+            None => first_witness(&db, &high_water)?,
+        };
+        Self::start(&database, db, high_water, follower)
+    }
+
+    fn start(
+        path: &Path,
+        db: Connection,
+        high_water: HighWater,
+        follower: Follower,
+    ) -> Result<Self, StoreError> {
+        let health = Arc::<Health>::default();
+        let (steps, queue) = mpsc::channel(writer::QUEUE);
+        let (questions, reader_queue) = mpsc::channel(reader::QUEUE);
+        let reader_queue = Arc::new(Mutex::new(reader_queue));
+        let (checkpoints, nudge) = Checkpoints::new(connection::open(path)?, Arc::clone(&health));
+        let epoch = high_water.position().epoch;
+        let writer = Writer {
+            db,
+            epoch,
+            queue,
+            follower,
+            high_water,
+            health: Arc::clone(&health),
+            checkpoints: nudge,
+        };
+        let readers = (0..reader::READERS)
+            .map(|_| Reader::open(path, Arc::clone(&reader_queue), Arc::clone(&health)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let store = Self {
+            senders: Mutex::new(Some(Senders { steps, questions })),
+            threads: Mutex::default(),
+            health,
+        };
+        // The writer first: where a later thread cannot be had, the store that is dropped ends the
+        // writer, and the writer's end ends the checkpoints.
+        store.spawn("store-writer", move || writer.run())?;
+        store.spawn("store-checkpoint", move || checkpoints.run())?;
+        for reader in readers {
+            store.spawn("store-reader", move || reader.run())?;
+        }
+        Ok(store)
+    }
+
+    fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(run)
+            .map_err(|source| StoreError::File { what: "starting a thread", source })?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
+    }
+
+    /// Hands a step to the writer and waits for its answer.
+    async fn write<T: Send + 'static>(
+        &self,
+        step: impl FnOnce(&mut Writing<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (caller, answer) = oneshot::channel();
+        let steps = self.senders()?.steps;
+        steps.send(Box::new(Step::new(step, caller))).await.map_err(|_| StoreError::Stopped)?;
+        drop(steps);
+        answer.await.map_err(|_| StoreError::Stopped)?
+    }
+
+    /// Hands a question to the readers and waits for its answer.
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (caller, answer) = oneshot::channel();
+        let questions = self.senders()?.questions;
+        let question: Question = Box::new(move |transaction| {
+            let answer = transaction.map_err(StoreError::from).and_then(|db| question(db));
+            // A caller that went away needs no answer.
+            let _ = caller.send(answer);
+        });
+        questions.send(question).await.map_err(|_| StoreError::Stopped)?;
+        drop(questions);
+        answer.await.map_err(|_| StoreError::Stopped)?
+    }
+
+    fn senders(&self) -> Result<Senders, StoreError> {
+        self.health.check()?;
+        let senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        senders.clone().ok_or(StoreError::Stopped)
+    }
+
+    /// Lets no one in any more; the threads end once they have done what they accepted.
+    fn stop_accepting(&self) -> Vec<JoinHandle<()>> {
+        drop(self.senders.lock().unwrap_or_else(PoisonError::into_inner).take());
+        std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn finish(&self) {
+        let threads = self.stop_accepting();
+        let joined = tokio::task::spawn_blocking(move || join(threads)).await;
+        if let Err(error) = joined {
+            tracing::error!(%error, "closing the store failed");
+        }
+    }
+}
+
+/// A store that was not closed finishes what it accepted all the same: its files are free for
+/// whoever opens them next.
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        join(self.stop_accepting());
+    }
+}
+
+fn join(threads: Vec<JoinHandle<()>>) {
+    let here = std::thread::current().id();
+    for thread in threads.into_iter().filter(|thread| thread.thread().id() != here) {
+        let name = thread.thread().name().unwrap_or_default().to_owned();
+        if thread.join().is_err() {
+            tracing::error!(thread = name, "a thread of the store has panicked");
+        }
+    }
+}
+
+fn exists(path: &Path) -> Result<bool, StoreError> {
+    path.try_exists()
+        .map_err(|source| StoreError::File { what: "looking for the database", source })
+}
+
+/// Compares the database with the witness. One that is ahead is right: a crash came between the
+/// commit and the witness, and no one was answered.
+fn confirm(db: &Connection, mut witness: HighWater) -> Result<HighWater, StoreError> {
+    let (head, seen) = (log::head(db)?, witness.position());
+    let same_entry =
+        || Ok::<_, StoreError>(seen.seq == 0 || log::entry_at(db, seen.seq)? == Some(seen.entry));
+    if head.epoch != seen.epoch || head.seq < seen.seq || !same_entry()? {
+        return Err(lost(&in_words(head), seen));
+    }
+    if head != seen {
+        witness
+            .advance(head)
+            .map_err(|source| StoreError::File { what: "writing the high-water file", source })?;
+    }
+    Ok(witness)
+}
+
+/// Only an authority that has not answered for anything yet can be without a witness.
+fn first_witness(db: &Connection, path: &Path) -> Result<HighWater, StoreError> {
+    let head = log::head(db)?;
+    if head.seq > 0 {
+        let witness = format!("unknown (the high-water file {} is missing)", path.display());
+        return Err(StoreError::HistoryLost { database: in_words(head), witness });
+    }
+    HighWater::create(path, head)
+}
+
+fn lost(database: &str, witness: Position) -> StoreError {
+    StoreError::HistoryLost { database: database.to_owned(), witness: in_words(witness) }
+}
+
+fn in_words(position: Position) -> String {
+    let Position { epoch, seq, entry } = position;
+    format!("{seq} of epoch {epoch} (entry {entry})")
+}

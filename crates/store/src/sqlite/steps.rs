@@ -1,0 +1,166 @@
+//! The seam: each method of [`Store`] handed to the thread that does it.
+
+use async_trait::async_trait;
+use nt_revocation::{Entry, Fact, Position};
+use nt_token::{EntryId, Jti, OperatorId, Timestamp, TokenRecord, WorkspaceId};
+
+use super::{SqliteStore, audit, log, token, workspace};
+use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
+use crate::error::StoreError;
+use crate::record::{
+    Authority, Member, NewSession, NewToken, NewWorkspace, PageRequest, Session, SessionHash,
+    TokenFilter, TokenPage, UseDelta,
+};
+use crate::store::{
+    CreatedToken, CreatedWorkspace, DeletedWorkspace, RefreshedToken, RevokedToken, Store,
+};
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn found(&self, issuer: &str) -> Result<Authority, StoreError> {
+        let issuer = issuer.to_owned();
+        self.write(move |writing| writing.found(&issuer)).await
+    }
+
+    async fn head(&self) -> Result<Position, StoreError> {
+        self.read(log::head).await
+    }
+
+    async fn entries_after(&self, seq: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        self.read(move |db| log::entries_after(db, seq, limit)).await
+    }
+
+    async fn append(&self, facts: Vec<(EntryId, Fact)>) -> Result<Position, StoreError> {
+        self.write(move |writing| writing.append_all(facts)).await
+    }
+
+    async fn open_session(&self, new: NewSession) -> Result<Session, StoreError> {
+        self.write(move |writing| writing.open_session(new)).await
+    }
+
+    async fn end_session(&self, hash: SessionHash, act: Act) -> Result<bool, StoreError> {
+        self.write(move |writing| writing.end_session(hash, &act)).await
+    }
+
+    async fn live_sessions(&self, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+        self.write(move |writing| writing.live_sessions(now)).await
+    }
+
+    async fn create_workspace(
+        &self,
+        new: NewWorkspace,
+        first: NewToken,
+        act: Act,
+    ) -> Result<CreatedWorkspace, StoreError> {
+        self.write(move |writing| writing.create_workspace(new, first, &act)).await
+    }
+
+    async fn workspaces(&self, operator: &OperatorId) -> Result<Vec<Member>, StoreError> {
+        let operator = operator.clone();
+        self.read(move |db| workspace::list(db, &operator)).await
+    }
+
+    async fn workspace(
+        &self,
+        id: WorkspaceId,
+        operator: &OperatorId,
+    ) -> Result<Option<Member>, StoreError> {
+        let operator = operator.clone();
+        self.read(move |db| workspace::find(db, id, &operator)).await
+    }
+
+    async fn describe_workspace(
+        &self,
+        id: WorkspaceId,
+        description: Option<String>,
+        act: Act,
+    ) -> Result<bool, StoreError> {
+        self.write(move |writing| writing.describe_workspace(id, description.as_deref(), &act))
+            .await
+    }
+
+    async fn deletion(
+        &self,
+        id: WorkspaceId,
+        operator: &OperatorId,
+        idempotency_key: &str,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let (operator, key) = (operator.clone(), idempotency_key.to_owned());
+        self.read(move |db| workspace::deletion(db, id, &operator, &key)).await
+    }
+
+    async fn delete_workspace(
+        &self,
+        id: WorkspaceId,
+        entry: EntryId,
+        idempotency_key: Option<String>,
+        act: Act,
+    ) -> Result<DeletedWorkspace, StoreError> {
+        let key = idempotency_key;
+        self.write(move |writing| writing.delete_workspace(id, entry, key.as_deref(), &act)).await
+    }
+
+    async fn create_token(&self, new: NewToken, act: Act) -> Result<CreatedToken, StoreError> {
+        self.write(move |writing| writing.create_token(new, &act)).await
+    }
+
+    async fn tokens(
+        &self,
+        workspace: WorkspaceId,
+        filter: TokenFilter,
+        page: PageRequest,
+    ) -> Result<TokenPage, StoreError> {
+        self.read(move |db| token::page(db, workspace, filter, &page)).await
+    }
+
+    async fn token(
+        &self,
+        workspace: WorkspaceId,
+        jti: &Jti,
+    ) -> Result<Option<(TokenRecord, Option<String>)>, StoreError> {
+        let jti = jti.clone();
+        self.read(move |db| token::token(db, workspace, &jti)).await
+    }
+
+    async fn revoke_token(
+        &self,
+        workspace: WorkspaceId,
+        jti: Jti,
+        entry: EntryId,
+        reason: Option<String>,
+        act: Act,
+    ) -> Result<RevokedToken, StoreError> {
+        self.write(move |writing| writing.revoke_token(workspace, &jti, entry, reason, &act)).await
+    }
+
+    async fn refresh_token(
+        &self,
+        old: Jti,
+        new: NewToken,
+        act: Act,
+    ) -> Result<RefreshedToken, StoreError> {
+        self.write(move |writing| writing.refresh_token(&old, new, &act)).await
+    }
+
+    async fn count(&self, uses: Vec<UseDelta>, denials: Vec<Denial>) -> Result<(), StoreError> {
+        self.write(move |writing| writing.count(&uses, &denials)).await
+    }
+
+    async fn audit(&self, query: AuditQuery) -> Result<AuditPage, StoreError> {
+        self.read(move |db| audit::page(db, &query)).await
+    }
+
+    async fn denials(
+        &self,
+        visible: Visibility,
+        jti: Option<Jti>,
+        since: Option<Timestamp>,
+        limit: u32,
+    ) -> Result<Vec<Denial>, StoreError> {
+        self.read(move |db| audit::denials(db, &visible, jti.as_ref(), since, limit)).await
+    }
+
+    async fn close(&self) {
+        self.finish().await;
+    }
+}

@@ -1,0 +1,199 @@
+//! The one thread that writes.
+//!
+//! It takes all steps that wait, runs each in a savepoint of its own inside one transaction, commits
+//! once, and only then answers them. That is what makes the log dense and in commit order, and what
+//! lets many callers share one fsync.
+//!
+//! ```text
+//! take what waits ─▶ run each ─▶ COMMIT ─▶ tell the follower ─▶ high-water file, fdatasync ─▶ answer all
+//!                                  │ failed: nothing happened       │ failed: stop for good
+//!                                  ▼                                ▼
+//!                            answer a failure                 answer Stopped, now and later
+//! ```
+
+use std::sync::Arc;
+
+use nt_revocation::{Entry, Position};
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::checkpoint::Nudge;
+use super::connection::leaves_doubt;
+use super::health::Health;
+use crate::error::StoreError;
+use crate::high_water::HighWater;
+use crate::store::Follower;
+
+/// How many steps may wait; more callers wait to be let in.
+pub(super) const QUEUE: usize = 4_096;
+
+/// How many steps share a transaction at most: more would make the first of them wait too long.
+const BATCH: usize = 512;
+
+/// What a step writes with.
+pub(super) struct Writing<'a> {
+    /// The connection, inside a transaction.
+    pub(super) db: &'a Connection,
+    /// What this transaction has appended to the log so far.
+    pub(super) appended: Vec<Entry>,
+}
+
+/// A step that waits for the writer.
+pub(super) trait Job: Send {
+    /// Takes the step, and keeps its result for [`Job::answer`].
+    fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), Failure>;
+
+    /// Answers whoever waits: with the result, or with why the transaction did not happen.
+    fn answer(self: Box<Self>, failure: Option<&Failure>);
+}
+
+/// Why a transaction did not happen, or its outcome is not known: the same for each of its steps.
+#[derive(Debug, Clone)]
+pub(super) enum Failure {
+    Full,
+    InUse,
+    Stopped,
+    Database(String),
+}
+
+impl Failure {
+    fn of(error: &StoreError) -> Self {
+        match error {
+            StoreError::Full => Self::Full,
+            StoreError::InUse => Self::InUse,
+            StoreError::Stopped => Self::Stopped,
+            other => Self::Database(other.to_string()),
+        }
+    }
+
+    fn error(&self) -> StoreError {
+        match self {
+            Self::Full => StoreError::Full,
+            Self::InUse => StoreError::InUse,
+            Self::Stopped => StoreError::Stopped,
+            Self::Database(text) => StoreError::Database(text.clone()),
+        }
+    }
+}
+
+/// A step as a closure, with the caller's end of the line.
+pub(super) struct Step<F, T> {
+    run: Option<F>,
+    result: Option<Result<T, StoreError>>,
+    caller: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Step<F, T> {
+    pub(super) fn new(step: F, caller: oneshot::Sender<Result<T, StoreError>>) -> Self {
+        Self { run: Some(step), result: None, caller }
+    }
+}
+
+impl<F, T> Job for Step<F, T>
+where
+    F: FnOnce(&mut Writing<'_>) -> Result<T, StoreError> + Send,
+    T: Send,
+{
+    fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), Failure> {
+        let Some(step) = self.run.take() else { return Ok(()) };
+        let result = self.result.insert(step(writing));
+        result.as_ref().map(|_| ()).map_err(Failure::of)
+    }
+
+    fn answer(self: Box<Self>, failure: Option<&Failure>) {
+        let answer = match (failure, self.result) {
+            (Some(failure), _) => Err(failure.error()),
+            (None, Some(result)) => result,
+            (None, None) => Err(StoreError::Stopped),
+        };
+        // A caller that went away has its step all the same.
+        let _ = self.caller.send(answer);
+    }
+}
+
+/// The writer's state, moved to its thread.
+pub(super) struct Writer {
+    pub(super) db: Connection,
+    pub(super) epoch: u64,
+    pub(super) queue: mpsc::Receiver<Box<dyn Job>>,
+    pub(super) follower: Follower,
+    pub(super) high_water: HighWater,
+    pub(super) health: Arc<Health>,
+    pub(super) checkpoints: Nudge,
+}
+
+impl Writer {
+    /// Serves until no one can send any more and everything that was sent is done.
+    pub(super) fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while self.queue.blocking_recv_many(&mut batch, BATCH) > 0 {
+            let failure = self.settle(&mut batch).err();
+            for job in batch.drain(..) {
+                job.answer(failure.as_ref());
+            }
+        }
+        // Stops the checkpoint thread; the last connection to close truncates the WAL.
+    }
+
+    fn settle(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        if self.health.has_stopped() {
+            return Err(Failure::Stopped);
+        }
+        let entries = self.transact(batch)?;
+        self.checkpoints.nudge();
+        let Some(last) = entries.last() else { return Ok(()) };
+        let head = Position { epoch: self.epoch, seq: last.seq, entry: last.id };
+        (self.follower)(&entries);
+        self.high_water.advance(head).map_err(|error| {
+            self.health.stop("writing the high-water file", &error);
+            Failure::Stopped
+        })
+    }
+
+    /// Runs the steps in one transaction. After a failure it did not happen, and the connection is
+    /// ready for the next one; if that cannot be had, the store stops.
+    fn transact(&self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Entry>, Failure> {
+        self.steps_and_commit(batch).inspect_err(|_| {
+            let over = self.db.is_autocommit();
+            if let Some(error) = (!over).then(|| self.execute("ROLLBACK")).and_then(Result::err) {
+                self.health.stop("rolling a failed transaction back", &error.error());
+            }
+        })
+    }
+
+    fn steps_and_commit(&self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Entry>, Failure> {
+        self.execute("BEGIN IMMEDIATE")?;
+        let mut writing = Writing { db: &self.db, appended: Vec::new() };
+        for job in batch {
+            self.one_step(&mut writing, job.as_mut())?;
+        }
+        self.execute("COMMIT")?;
+        Ok(writing.appended)
+    }
+
+    /// A step that fails takes back what it did and nothing else, unless SQLite has already rolled
+    /// the whole transaction back, as it may when the disk is full.
+    fn one_step(&self, writing: &mut Writing<'_>, job: &mut dyn Job) -> Result<(), Failure> {
+        let appended = writing.appended.len();
+        self.execute("SAVEPOINT step")?;
+        if let Err(failure) = job.run(writing) {
+            if self.db.is_autocommit() {
+                return Err(failure);
+            }
+            self.execute("ROLLBACK TO step")?;
+            writing.appended.truncate(appended);
+        }
+        self.execute("RELEASE step")
+    }
+
+    fn execute(&self, sql: &str) -> Result<(), Failure> {
+        let done = self.db.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        done.map(|_| ()).map_err(|error| {
+            if leaves_doubt(&error) {
+                self.health.stop("committing to the database", &error);
+                return Failure::Stopped;
+            }
+            Failure::of(&StoreError::from(error))
+        })
+    }
+}
