@@ -107,7 +107,7 @@ pub(super) fn json<T: DeserializeOwned>(
 }
 
 fn unsafe_url(name: &str, url: &str) -> LoginError {
-    let url: String = url.chars().filter(|c| c.is_ascii_graphic()).take(200).collect();
+    let url: String = url.chars().filter(char::is_ascii_graphic).take(200).collect();
     let what = format!("{name} is {url}: https is needed (http only on this machine)");
     LoginError::Discovery(what)
 }

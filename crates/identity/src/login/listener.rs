@@ -184,7 +184,9 @@ fn read_target(mut stream: &TcpStream) -> Result<String, Unread> {
     let since = Stopwatch::start();
     let mut head = Vec::new();
     let mut part = [0; 4_096];
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+    let mut looked_at = 0;
+    while !head[looked_at..].windows(4).any(|end| end == b"\r\n\r\n") {
+        looked_at = head.len().saturating_sub(3);
         if head.len() > LONGEST_HEAD {
             return Err(Unread::Refused("431 Request Header Fields Too Large"));
         }

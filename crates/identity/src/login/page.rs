@@ -44,6 +44,7 @@ pub(super) fn bad_request(status: &str) -> String {
     page(status, Mark::Bad, "This request is not answered", "Go back to the terminal.")
 }
 
+#[derive(Clone, Copy)]
 enum Mark {
     Good,
     Bad,
