@@ -102,7 +102,9 @@ pub enum ConfigError {
     #[error("{0} in the environment: {1}")]
     Variable(String, String),
     /// A database that this version does not have.
-    #[error("unknown database '{0}': use sqlite:PATH, or leave it out for a file in the data directory")]
+    #[error(
+        "unknown database '{0}': use sqlite:PATH, or leave it out for a file in the data directory"
+    )]
     Database(String),
     /// Half a life.
     #[error("unknown value for '{0}'")]
@@ -144,7 +146,8 @@ impl Config {
 
     fn complete(layer: Layer) -> Result<Self, ConfigError> {
         let database = layer.database.map(|url| sqlite_path(&url)).transpose()?;
-        let day = Lifetime::from_seconds(86_400).map_err(|_| ConfigError::Value("session_lifetime"))?;
+        let day =
+            Lifetime::from_seconds(86_400).map_err(|_| ConfigError::Value("session_lifetime"))?;
         Ok(Self {
             listen: layer.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480))),
             data_dir: layer.data_dir.unwrap_or_else(|| "./ntd-data".into()),
@@ -155,7 +158,7 @@ impl Config {
             admins: layer.admins.unwrap_or_default(),
             token_max_lifetime: layer.token_max_lifetime.unwrap_or(Lifetime::TEN_YEARS),
             session_lifetime: layer.session_lifetime.unwrap_or(day),
-            log: layer.log.unwrap_or_else(|| "info".to_owned()),
+            log: layer.log.unwrap_or_else(|| "info,refinery_core=warn".to_owned()),
             log_format: layer.log_format.unwrap_or_default(),
         })
     }

@@ -87,7 +87,8 @@ impl DataDir {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
-                let known = file.read_to_string(&mut pid).is_ok() && pid.trim().parse::<u32>().is_ok();
+                let known =
+                    file.read_to_string(&mut pid).is_ok() && pid.trim().parse::<u32>().is_ok();
                 let pid = if known { format!(" (process {})", pid.trim()) } else { String::new() };
                 return Err(DataDirError::InUse { dir: root.to_owned(), pid });
             }

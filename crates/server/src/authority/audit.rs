@@ -14,12 +14,12 @@ impl Authority {
         let jti: Option<Jti> =
             query.jti.map(|jti| jti.parse().map_err(|_| Refusal::BadJti)).transpose()?;
         let since = query.since.map(|since| since.parse()).transpose();
-        let since = since.map_err(|e: nt_token::time::InvalidTime| {
-            Refusal::invalid("since", e.to_string())
-        })?;
-        let before: Option<u64> = query.cursor.map(|cursor| cursor.parse()).transpose().map_err(
-            |_| Refusal::invalid("cursor", "'cursor' must be a page's 'next_cursor'"),
-        )?;
+        let since = since
+            .map_err(|e: nt_token::time::InvalidTime| Refusal::invalid("since", e.to_string()))?;
+        let before: Option<u64> =
+            query.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| {
+                Refusal::invalid("cursor", "'cursor' must be a page's 'next_cursor'")
+            })?;
         let visible = self.visibility(caller);
         let denied = match before {
             None => {

@@ -29,9 +29,7 @@ impl Authority {
         match self.store.create_token(new, self.act(caller)).await? {
             CreatedToken::New(record) | CreatedToken::Repeated(record) => self.created(&record),
             CreatedToken::NoWorkspace => Err(Refusal::NoWorkspace.into()),
-            CreatedToken::KeyReused => {
-                Err(Refusal::invalid("Idempotency-Key", KEY_REUSED).into())
-            }
+            CreatedToken::KeyReused => Err(Refusal::invalid("Idempotency-Key", KEY_REUSED).into()),
         }
     }
 
@@ -46,7 +44,8 @@ impl Authority {
             .expect("a request that was read from JSON is written as JSON");
         let now = self.clock.now();
         let scopes = request.scope.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
-        let scope = scopes.and_then(Scopes::new).map_err(|e| Refusal::invalid("scope", e.to_string()))?;
+        let scope =
+            scopes.and_then(Scopes::new).map_err(|e| Refusal::invalid("scope", e.to_string()))?;
         Ok(NewToken {
             jti: Jti::mint(self.clock.wall_ms(), random()?),
             workspace,

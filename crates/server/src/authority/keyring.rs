@@ -64,7 +64,8 @@ impl Keyring {
 
     /// Reads the keys of a directory.
     pub fn read(dir: &Path) -> Result<Self, KeyringError> {
-        let keys = key_files(dir)?.iter().map(|path| read_key(path)).collect::<Result<Vec<_>, _>>()?;
+        let keys =
+            key_files(dir)?.iter().map(|path| read_key(path)).collect::<Result<Vec<_>, _>>()?;
         let path = dir.join("active");
         let named = fs::read_to_string(&path).map_err(|source| at(&path, source))?;
         let active = keys
@@ -142,7 +143,8 @@ fn write_new(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), DataDirError> {
     let (path, temporary) = (dir.join(name), dir.join(format!(".{name}.new")));
     let write = || {
         let mut options = File::options();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file =
+            options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, &path)?;

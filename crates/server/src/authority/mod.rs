@@ -133,7 +133,8 @@ impl Authority {
 fn shown_text(field: &'static str, text: Option<String>) -> Result<Option<String>, Refusal> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     if text.chars().count() > limits::TEXT_CHARS || text.chars().any(char::is_control) {
-        let message = format!("'{field}' must be at most {} characters on one line", limits::TEXT_CHARS);
+        let message =
+            format!("'{field}' must be at most {} characters on one line", limits::TEXT_CHARS);
         return Err(Refusal::invalid(field, message));
     }
     Ok(Some(text))

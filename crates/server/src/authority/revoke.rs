@@ -34,7 +34,7 @@ impl Authority {
         };
         tracing::info!(
             token.jti = %jti, workspace.id = %workspace, operator.id = %caller.operator().id,
-            log.seq = seq, already = before, "token revoked"
+            seq, already = before, "token revoked"
         );
         let revoked_at = match token.state {
             State::Revoked { at, .. } => at,

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use nt_api::auth::{AuthConfiguration, SESSION_PREFIX, Session, SessionInfo, TokenExchange, User};
 use nt_identity::id_token::{self, ExpectedLogin};
 use nt_store::{Identity, NewSession, Operator};
+use nt_token::OperatorId;
 use nt_token::check::check_signature;
 use nt_token::sign::PREFIX;
-use nt_token::OperatorId;
 
 use crate::authority::entropy::{random, session_hash, session_secret};
 use crate::authority::error::{Answer, Refusal};
@@ -71,7 +71,11 @@ impl Authority {
     }
 
     /// Who is asking, by the credential of the request. Asks no database.
-    pub fn caller(&self, credential: Option<&str>, from: Option<IpAddr>) -> Result<Caller, Refusal> {
+    pub fn caller(
+        &self,
+        credential: Option<&str>,
+        from: Option<IpAddr>,
+    ) -> Result<Caller, Refusal> {
         let credential = credential.ok_or(Refusal::NotSignedIn)?;
         if credential.starts_with(SESSION_PREFIX) {
             let session = self.sessions.find(credential, self.clock.now())?;

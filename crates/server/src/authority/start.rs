@@ -65,9 +65,7 @@ impl Authority {
         log_keys(&store, &keyring, &logged).await?;
         let issuer = store.found(&start.issuer).await?.issuer;
         let sessions = store.live_sessions(start.clock.now()).await?;
-        tracing::info!(
-            log.head = set.applied(), sessions = sessions.len(), issuer, "authority ready"
-        );
+        tracing::info!(head = set.applied(), sessions = sessions.len(), issuer, "authority ready");
         Ok(Self {
             store: Arc::new(store),
             keyring,
@@ -76,7 +74,10 @@ impl Authority {
             seen: SeenTokens::new(limits::SEEN_BYTES),
             sessions: Sessions::new(sessions),
             usage: Usage::default(),
-            expected: Expected { audience: start.audience.unwrap_or_else(|| issuer.clone()), issuer },
+            expected: Expected {
+                audience: start.audience.unwrap_or_else(|| issuer.clone()),
+                issuer,
+            },
             policy: start.policy,
             clock: start.clock,
             provider: start.provider,

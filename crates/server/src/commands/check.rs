@@ -17,7 +17,7 @@ use crate::data_dir::{DataDir, private};
 
 Exits with 0 if an authority could start, with 1 if not. Stop the authority first: the database
 belongs to one process at a time.")]
-pub struct Args {
+pub(super) struct Args {
     /// Where keys and database are kept [default: ./ntd-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -31,9 +31,8 @@ pub struct Args {
 
 impl Args {
     /// Checks one thing after the other and says what it found.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
-        let flags =
-            Layer { data_dir: self.data_dir, database: self.database, ..Layer::default() };
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let flags = Layer { data_dir: self.data_dir, database: self.database, ..Layer::default() };
         let config = Config::load(flags, self.config.as_deref())?;
         println!("settings   ok");
         let data_dir = DataDir::open(&config.data_dir)?;

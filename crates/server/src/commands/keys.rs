@@ -11,7 +11,7 @@ use crate::data_dir;
 
 /// Show the signing keys.
 #[derive(Debug, clap::Subcommand)]
-pub enum Keys {
+pub(super) enum Keys {
     /// List the keys, and which of them signs. Private halves are never shown.
     List(List),
 }
@@ -19,7 +19,7 @@ pub enum Keys {
 /// Which keys.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  ntd keys list --data-dir /var/lib/ntd")]
-pub struct List {
+pub(super) struct List {
     /// Where keys and database are kept [default: ./ntd-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -30,7 +30,7 @@ pub struct List {
 
 impl Keys {
     /// Shows them.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let Self::List(args) = self;
         let flags = Layer { data_dir: args.data_dir, ..Layer::default() };
         let config = Config::load(flags, args.config.as_deref())?;

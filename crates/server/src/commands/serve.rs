@@ -25,7 +25,7 @@ use crate::{http, telemetry};
   ntd serve --config /etc/ntd.toml
 
 SIGTERM and SIGINT stop it in order: what was accepted is answered first.")]
-pub struct Args {
+pub(super) struct Args {
     /// For trying things out: loopback only, with a sign-in whose users have no passwords
     #[arg(long)]
     dev: bool,
@@ -57,7 +57,7 @@ pub struct Args {
 
 impl Args {
     /// Runs the authority.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let flags = Layer {
             listen: self.listen,
             data_dir: self.data_dir,
@@ -95,7 +95,8 @@ async fn serve(config: Config, data_dir: &DataDir, dev: bool) -> anyhow::Result<
     let base = format!("http://{address}");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let provider = if dev { Some(development_provider(&base)?) } else { None };
-    let authority = Authority::start(start(&config, data_dir, &base, &clock, provider.clone())).await;
+    let authority =
+        Authority::start(start(&config, data_dir, &base, &clock, provider.clone())).await;
     let authority = Arc::new(authority.context("the authority cannot start")?);
     let development = provider.map(|provider| provider.router(clock));
     let doors = http::Doors { authority: Arc::clone(&authority), proxies: config.trusted_proxies };

@@ -132,8 +132,17 @@ fn not_json(error: &serde_json::Error) -> ApiError {
     let (line, column) = (error.line(), error.column());
     let what = error.to_string();
     let missing = what.starts_with("missing field") || what.starts_with("unknown field");
-    let what = if missing { what.split(" at line").next().unwrap_or_default() } else { "not as it should be" };
-    ApiError::invalid("body", format!("The request body is no valid JSON for this path: {what} (line {line}, column {column})"))
+    let what = if missing {
+        what.split(" at line").next().unwrap_or_default()
+    } else {
+        "not as it should be"
+    };
+    ApiError::invalid(
+        "body",
+        format!(
+            "The request body is no valid JSON for this path: {what} (line {line}, column {column})"
+        ),
+    )
 }
 
 /// A form (`application/x-www-form-urlencoded`).
@@ -147,7 +156,9 @@ impl<T: DeserializeOwned> FromRequest<Doors> for FormBody<T> {
             Ok(axum::Form(form)) => Ok(Self(form)),
             Err(rejection) => match rejection.into_response().status() {
                 StatusCode::PAYLOAD_TOO_LARGE => Err(ApiError::too_large()),
-                _ => Err(ApiError::invalid("body", "The body must be a form with the field 'token'")),
+                _ => {
+                    Err(ApiError::invalid("body", "The body must be a form with the field 'token'"))
+                }
             },
         }
     }

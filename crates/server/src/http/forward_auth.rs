@@ -84,7 +84,11 @@ fn accepted(token: &VerifiedToken) -> Response {
 /// Who cannot know says so by 503, so that the client keeps its token and comes back.
 fn refused(reason: Option<NotAccepted>) -> Response {
     let (status, code, message) = match reason {
-        None => (StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationRequired, "No access token was sent"),
+        None => (
+            StatusCode::UNAUTHORIZED,
+            ErrorCode::AuthenticationRequired,
+            "No access token was sent",
+        ),
         Some(NotAccepted::Revoked) => {
             (StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationRequired, REVOKED)
         }
@@ -137,7 +141,8 @@ fn refused(reason: Option<NotAccepted>) -> Response {
 fn challenge(error: &str, description: &str) -> HeaderValue {
     let text =
         format!("Bearer realm=\"ntd\", error=\"{error}\", error_description=\"{description}\"");
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer error=\"invalid_token\""))
+    HeaderValue::try_from(text)
+        .unwrap_or(HeaderValue::from_static("Bearer error=\"invalid_token\""))
 }
 
 /// Which workspace the token must refer to: the first segment of the original path that is a UUID,

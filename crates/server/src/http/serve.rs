@@ -87,7 +87,13 @@ struct Service {
 }
 
 impl Service {
-    fn connect(self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit, watcher: Watcher) {
+    fn connect(
+        self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        permit: OwnedSemaphorePermit,
+        watcher: Watcher,
+    ) {
         // Answers are small and wanted at once.
         let _without_delay = stream.set_nodelay(true);
         let service = service_fn(move |request| self.clone().call(request, peer));
