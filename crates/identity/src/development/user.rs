@@ -25,13 +25,13 @@ pub static USERS: [User; 3] = [
         email: "member@example.com",
         name: "Max Member",
         subject: "dev-member",
-        purpose: "a second person, with workspaces of their own",
+        purpose: "somebody else, with other workspaces",
     },
     User {
         email: "outsider@example.com",
         name: "Uma Outsider",
         subject: "dev-outsider",
-        purpose: "to see that others see nothing",
+        purpose: "to see that outsiders see nothing",
     },
 ];
 

@@ -8,7 +8,7 @@ use nt_identity::id_token::{ExpectedLogin, check};
 use nt_identity::login::{LoginError, LoginSettings, PendingLogin, SignedIn, begin};
 use nt_token::clock::Clock as _;
 
-use crate::world::{Shown, World, browse, changed, parameter};
+use crate::world::{Shown, World, answering_once, browse, changed, parameter};
 
 /// Waits, while a browser does what it is told with the login's URL.
 fn wait_while<T: Send>(
@@ -19,7 +19,7 @@ fn wait_while<T: Send>(
     let url = login.url().to_owned();
     std::thread::scope(|scope| {
         let browsing = scope.spawn(move || browser(&url));
-        let outcome = login.wait(&world.agent, None, |_| {});
+        let outcome = login.wait(&world.client, None, |_| {});
         (outcome, browsing.join().expect("the browser's checks hold"))
     })
 }
@@ -81,12 +81,11 @@ fn a_refusal_with_the_right_state_ends_the_wait_and_nothing_of_it_reaches_html_u
     let world = World::start();
     let (outcome, shown) = wait_while(&world, world.begin(None), |url| {
         let state = parameter(url, "state").expect("a state");
-        let iss = parameter(url, "redirect_uri").map(|_| world.provider.issuer());
         let mut answer = format!("{}?error=access_denied", callback(url));
         for (name, value) in [
             ("error_description", Some("<script>alert('x')</script>\u{1b}[2J")),
             ("state", Some(state.as_str())),
-            ("iss", iss),
+            ("iss", Some(world.provider.issuer())),
         ] {
             answer = changed(&answer, name, value);
         }
@@ -146,8 +145,8 @@ fn silent_connections_hold_up_nobody() {
 fn nobody_coming_back_is_a_time_out() {
     let world = World::start();
     let settings = LoginSettings { timeout: Duration::from_millis(50), ..world.settings(None) };
-    let login = begin(&world.agent, settings).expect("the provider answers");
-    let outcome = login.wait(&world.agent, None, |_| {});
+    let login = begin(&world.client, settings).expect("the provider answers");
+    let outcome = login.wait(&world.client, None, |_| {});
     assert!(matches!(outcome, Err(LoginError::TimedOut)), "{outcome:?}");
 }
 
@@ -161,7 +160,7 @@ fn a_pasted_redirect_serves_as_well_and_a_wrong_one_does_not_end_the_wait() {
         paste.send(text.to_owned()).expect("waited for");
     }
     let problems = std::cell::RefCell::new(Vec::new());
-    let signed_in = login.wait(&world.agent, Some(pasted), |problem| {
+    let signed_in = login.wait(&world.client, Some(pasted), |problem| {
         problems.borrow_mut().push(problem.to_owned());
     });
     assert!(signed_in.is_ok(), "{signed_in:?}");
@@ -176,7 +175,7 @@ fn a_busy_port_gives_way_to_one_of_the_next_ten() {
     let world = World::start();
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port");
     let port = taken.local_addr().expect("bound").port();
-    let begin_at = |port| begin(&world.agent, LoginSettings { port, ..world.settings(None) });
+    let begin_at = |port| begin(&world.client, LoginSettings { port, ..world.settings(None) });
     let login = begin_at(port).expect("another port is free");
     let callback = callback(login.url());
     let used = callback.trim_start_matches("http://127.0.0.1:").trim_end_matches("/callback");
@@ -196,7 +195,7 @@ fn a_provider_that_is_not_the_configured_one_is_refused() {
     let world = World::start();
     let begin_with = |issuer: &str| {
         let settings = LoginSettings { issuer: issuer.to_owned(), ..world.settings(None) };
-        begin(&world.agent, settings).err()
+        begin(&world.client, settings).err()
     };
     let issuer = world.provider.issuer();
     let other_spelling = begin_with(&format!("{issuer}/"));
@@ -211,6 +210,27 @@ fn a_provider_that_is_not_the_configured_one_is_refused() {
     drop(closed);
     let nobody = begin_with(&format!("http://{address}"));
     assert!(matches!(nobody, Some(LoginError::Unreachable { .. })), "{nobody:?}");
+}
+
+#[test]
+fn a_document_that_is_too_long_broken_or_elsewhere_is_refused() {
+    let world = World::start();
+    let long = format!("{{\"padding\":\"{}\"}}", "x".repeat(300_000));
+    let elsewhere = world.endpoint(".well-known/openid-configuration");
+    for (head, body, why) in [
+        ("200 OK\r\nx: y", long.as_str(), "is too long"),
+        ("200 OK\r\nx: y", "{\"issuer\":", "is not as it should be"),
+        (&format!("302 Found\r\nlocation: {elsewhere}"), "", "status 302"),
+        ("503 Service Unavailable\r\nx: y", "", "status 503"),
+    ] {
+        let length = body.len();
+        let response = format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\n\r\n{body}");
+        let settings = LoginSettings { issuer: answering_once(response), ..world.settings(None) };
+        let Err(LoginError::Discovery(what)) = begin(&world.client, settings) else {
+            panic!("{why}: not refused");
+        };
+        assert!(what.contains(why), "{what}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The provider on a loopback port, and a browser of sorts.
 
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +13,16 @@ use tokio::runtime::{Builder, Runtime};
 use ureq::http::Response;
 
 /// Long enough for a machine under load; no test waits for it to pass.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running development provider. It stops when dropped.
 pub(crate) struct World {
     pub(crate) provider: Arc<DevelopmentProvider>,
     pub(crate) clock: Arc<ManualClock>,
+    /// The browser.
     pub(crate) agent: ureq::Agent,
+    /// The command line's, which has not been told to leave redirects and errors alone.
+    pub(crate) client: ureq::Agent,
     _runtime: Runtime,
 }
 
@@ -44,7 +48,7 @@ impl World {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a runtime");
             axum::serve(listener, router).await.expect("serves until dropped");
         });
-        Self { provider, clock, agent: agent(), _runtime: runtime }
+        Self { provider, clock, agent: agent(), client: ureq::agent(), _runtime: runtime }
     }
 
     pub(crate) fn settings(&self, login_hint: Option<&str>) -> LoginSettings {
@@ -59,7 +63,7 @@ impl World {
     }
 
     pub(crate) fn begin(&self, login_hint: Option<&str>) -> PendingLogin {
-        begin(&self.agent, self.settings(login_hint)).expect("the provider answers")
+        begin(&self.client, self.settings(login_hint)).expect("the provider answers")
     }
 
     /// A login whose code is not redeemed: where the browser is sent, with the code.
@@ -122,4 +126,18 @@ pub(crate) fn changed(url: &str, name: &str, value: Option<&str>) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(kept).extend_pairs(value.map(|value| (name, value)));
     format!("{base}?{}", query.finish())
+}
+
+/// A server that answers one request with this, whatever was asked, and its URL.
+pub(crate) fn answering_once(response: String) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("asked");
+        let mut request = [0; 8_192];
+        let _ = stream.read(&mut request);
+        // A client that has read enough goes away in the middle.
+        let _ = stream.write_all(response.as_bytes());
+    });
+    format!("http://{address}")
 }
