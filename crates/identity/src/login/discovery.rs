@@ -100,9 +100,8 @@ pub(super) fn json<T: DeserializeOwned>(
     longest: u64,
 ) -> Result<T, &'static str> {
     response.body_mut().with_config().limit(longest).read_json().map_err(|e| match e {
-        ureq::Error::BodyExceedsLimit(_) => "is too long",
-        ureq::Error::Json(_) => "is not as it should be",
-        _ => "ended before its time",
+        ureq::Error::Json(e) if !e.is_io() => "is not as it should be",
+        _ => "is too long, or breaks off",
     })
 }
 
