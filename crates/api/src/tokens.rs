@@ -1,7 +1,8 @@
 //! Tokens of a workspace.
 
-use nt_token::{Jti, OperatorId, Secret, Timestamp, TokenStatus, WorkspaceId};
-use serde::{Deserialize, Serialize};
+use nt_token::{InvalidExpiration, Jti, OperatorId, Secret, Timestamp, TokenStatus, WorkspaceId};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::iso::IsoTime;
 
@@ -11,10 +12,10 @@ use crate::iso::IsoTime;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CreateToken {
     /// How long the token lasts, in seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "whole_seconds", skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<i64>,
     /// When the token ends, in seconds since the Unix epoch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "whole_seconds", skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
     /// Whether the token has no expiry.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -25,6 +26,15 @@ pub struct CreateToken {
     /// What the token may be used for; `read` and `write` where nothing is said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scope: Vec<String>,
+}
+
+/// Reads whole seconds. Anything else (a fraction, an exponent, a text) is refused in the documented
+/// words and never rounded.
+fn whole_seconds<'de, D: Deserializer<'de>>(input: D) -> Result<Option<i64>, D::Error> {
+    match serde_json::Value::deserialize(input)? {
+        serde_json::Value::Null => Ok(None),
+        value => value.as_i64().map(Some).ok_or_else(|| D::Error::custom(InvalidExpiration)),
+    }
 }
 
 /// Answer of `POST /v1/workspaces/{workspace}/tokens` (*published*).

@@ -1,7 +1,7 @@
 //! Showing what people and tokens did, and writing down what was counted.
 
 use nt_api::audit::{AuditList, AuditRecord, DeniedToken, ListAudit};
-use nt_store::{AuditQuery, Denial, Visibility};
+use nt_store::{AuditQuery, Denial, StoreError, Visibility};
 use nt_token::Jti;
 
 use crate::authority::error::{Answer, Refusal};
@@ -58,6 +58,11 @@ impl Authority {
         if let Err(error) = self.store.count(uses, denials).await {
             tracing::warn!(%error, "uses of tokens could not be written down");
         }
+    }
+
+    /// Whether the store has stopped by itself.
+    pub async fn has_lost_its_store(&self) -> bool {
+        matches!(self.store.head().await, Err(StoreError::Stopped))
     }
 
     /// Finishes what was accepted and closes the store.

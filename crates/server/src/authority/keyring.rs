@@ -185,13 +185,13 @@ mod tests {
 
     use super::*;
 
-    fn dir() -> tempfile::TempDir {
+    fn empty_dir() -> tempfile::TempDir {
         tempfile::tempdir().expect("a temporary directory")
     }
 
     #[test]
     fn the_first_start_makes_a_private_key_and_later_ones_keep_it() {
-        let dir = dir();
+        let dir = empty_dir();
         let first = Keyring::open(dir.path()).expect("an empty directory");
         let again = Keyring::open(dir.path()).expect("just made");
         assert_eq!(first.active().kid(), again.active().kid());
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn several_keys_check_and_the_marked_one_signs() {
-        let (dir, other) = (dir(), self::dir());
+        let (dir, other) = (empty_dir(), empty_dir());
         Keyring::open(dir.path()).expect("an empty directory");
         let second = Keyring::open(other.path()).expect("an empty directory");
         let kid = second.active().kid().clone();
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_key_that_others_can_read_or_that_is_none_is_refused() {
-        let dir = dir();
+        let dir = empty_dir();
         Keyring::open(dir.path()).expect("an empty directory");
         let path = key_files(dir.path()).expect("exists").remove(0);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("ours");
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_marker_that_names_no_key_is_refused() {
-        let dir = dir();
+        let dir = empty_dir();
         Keyring::open(dir.path()).expect("an empty directory");
         fs::write(dir.path().join("active"), "somebody-else").expect("ours");
         assert!(matches!(Keyring::open(dir.path()), Err(KeyringError::NoActive { .. })));

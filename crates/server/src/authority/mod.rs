@@ -15,6 +15,8 @@ pub mod seen;
 pub mod sessions;
 pub mod sign_in;
 pub mod start;
+#[cfg(test)]
+mod tests;
 pub mod usage;
 pub mod verify;
 pub mod workspaces;

@@ -53,7 +53,9 @@ impl Seen {
         self.count.fetch_add(1, Ordering::Relaxed);
         self.last_at.fetch_max(now.unix(), Ordering::Relaxed);
         // Of two uses at once either address may be kept: nobody waits for a statistic.
-        if let Ok(mut last_from) = self.last_from.try_lock() {
+        if from.is_some()
+            && let Ok(mut last_from) = self.last_from.try_lock()
+        {
             *last_from = from;
         }
         !self.queued.swap(true, Ordering::AcqRel)

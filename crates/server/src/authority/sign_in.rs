@@ -35,7 +35,7 @@ impl Authority {
         };
         let (id_token, now) = (request.oauth_token.expose(), self.clock.now());
         let who = id_token::check(id_token, provider.keys(), &expected, now).map_err(|reason| {
-            tracing::warn!(%reason, from = ?from, "a sign-in was refused");
+            tracing::warn!(%reason, from = from.map(tracing::field::display), "a sign-in was refused");
             Refusal::SignInRefused
         })?;
         let secret = session_secret()?;
@@ -53,7 +53,7 @@ impl Authority {
             from,
         };
         let session = self.sessions.add(self.store.open_session(new).await?);
-        tracing::info!(operator.id = %session.operator.id, from = ?from, "signed in");
+        tracing::info!(operator.id = %session.operator.id, from = from.map(tracing::field::display), "signed in");
         Ok(Session {
             access_token: secret,
             token_type: "Bearer".to_owned(),

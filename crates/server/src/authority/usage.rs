@@ -8,7 +8,7 @@ use nt_store::{Denial, UseDelta};
 use nt_token::{Claims, Jti, Timestamp};
 
 use crate::authority::limits::{COUNT_WAITING, DENIED_LOG_EVERY};
-use crate::authority::seen::Seen;
+use crate::authority::seen::{Seen, Uses};
 
 /// What waits to be written down.
 #[derive(Debug, Default)]
@@ -54,11 +54,11 @@ impl Usage {
         }
         denied.delta.count += 1;
         denied.delta.last_at = denied.delta.last_at.max(now);
-        denied.delta.last_from = from;
+        denied.delta.last_from = from.or(denied.delta.last_from);
         if now >= denied.logged_at.plus_seconds(DENIED_LOG_EVERY) {
             denied.logged_at = now;
             tracing::warn!(
-                token.jti = %claims.jti, workspace.id = %claims.sub, from = ?from,
+                token.jti = %claims.jti, workspace.id = %claims.sub, from = from.map(tracing::field::display),
                 "a revoked token was presented"
             );
         }
@@ -66,17 +66,11 @@ impl Usage {
 
     /// Takes what is to be written down.
     pub fn take(&self, now: Timestamp) -> (Vec<UseDelta>, Vec<Denial>) {
-        let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
-        let uses = used.iter().filter_map(|seen| {
-            let uses = seen.take();
+        let queue = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
+        let uses = queue.iter().filter_map(|seen| {
+            let Uses { count, last_at, last_from } = seen.take();
             let jti = seen.signed.claims().jti.clone();
-            let delta = UseDelta {
-                jti,
-                count: uses.count,
-                last_at: uses.last_at,
-                last_from: uses.last_from,
-            };
-            (uses.count > 0).then_some(delta)
+            (count > 0).then_some(UseDelta { jti, count, last_at, last_from })
         });
         let uses = uses.collect();
         let mut waiting = self.denied.lock().unwrap_or_else(PoisonError::into_inner);

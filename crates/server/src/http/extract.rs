@@ -8,7 +8,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse as _;
-use nt_token::{Jti, WorkspaceId};
+use nt_token::{InvalidExpiration, Jti, WorkspaceId};
 use serde::de::DeserializeOwned;
 
 use crate::authority::error::Refusal;
@@ -129,19 +129,17 @@ impl<T: DeserializeOwned> FromRequest<Doors> for JsonBody<T> {
 
 /// What is wrong with a body, without repeating it: it may hold a secret.
 fn not_json(error: &serde_json::Error) -> ApiError {
-    let (line, column) = (error.line(), error.column());
     let what = error.to_string();
-    let missing = what.starts_with("missing field") || what.starts_with("unknown field");
-    let what = if missing {
-        what.split(" at line").next().unwrap_or_default()
-    } else {
-        "not as it should be"
-    };
+    if what.starts_with(&InvalidExpiration.to_string()) {
+        return ApiError::invalid("expires_in", InvalidExpiration.to_string());
+    }
+    let names_a_field = what.starts_with("missing field") || what.starts_with("unknown field");
+    let what = what.split(" at line").next().filter(|_| names_a_field);
+    let what = what.unwrap_or("not the JSON that this path takes");
+    let (line, column) = (error.line(), error.column());
     ApiError::invalid(
         "body",
-        format!(
-            "The request body is no valid JSON for this path: {what} (line {line}, column {column})"
-        ),
+        format!("Invalid request body: {what} (line {line}, column {column})"),
     )
 }
 

@@ -20,6 +20,7 @@ use crate::authority::{Binding, NotAccepted, VerifiedToken};
 use crate::http::Doors;
 use crate::http::client_address::client_address;
 use crate::http::extract::bearer;
+use crate::http::request::{REQUEST_ID, request_id};
 
 /// Whether the request that a gateway asks about may pass.
 #[utoipa::path(get, path = path::TOKEN_AUTH, tag = "verification", security(("workspace_token" = [])),
@@ -109,11 +110,12 @@ fn refused(reason: Option<NotAccepted>) -> Response {
             "The revocation state is not known here",
         ),
     };
+    let request_id = request_id();
     let error = ErrorDetail {
         code,
         message: message.to_owned(),
         details: ErrorFields::default(),
-        request_id: String::new(),
+        request_id: request_id.clone(),
     };
     let body = serde_json::to_vec(&ErrorBody { error }).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
@@ -121,6 +123,9 @@ fn refused(reason: Option<NotAccepted>) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CACHE_CONTROL, NO_STORE);
+    if let Ok(id) = HeaderValue::try_from(request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
     match status {
         StatusCode::UNAUTHORIZED => {
             let challenge = if reason.is_none() {

@@ -57,7 +57,7 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .routes(routes!(operations::readyz))
         .split_for_parts();
     let router = router
-        .route("/openapi.json", openapi::serve(document))
+        .route("/openapi.json", openapi::serve(&document))
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES))

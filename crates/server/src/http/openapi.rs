@@ -37,7 +37,7 @@ pub fn document() -> OpenApi {
 }
 
 /// Serves the document, written once.
-pub fn serve(document: OpenApi) -> MethodRouter<Doors> {
+pub fn serve(document: &OpenApi) -> MethodRouter<Doors> {
     let json = document.to_pretty_json().unwrap_or_default();
     get(move || {
         let json = json.clone();

@@ -15,7 +15,8 @@ use crate::authority::entropy::random;
 use crate::authority::limits;
 use crate::http::error::ApiError;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Names the request in the log.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The router with all that around it.
 pub fn observed(router: Router) -> Router {
@@ -75,7 +76,7 @@ impl Line {
 }
 
 /// 80 random bits: enough to find a line of the log by, and nothing depends on it.
-fn request_id() -> String {
+pub fn request_id() -> String {
     let bytes: [u8; 10] = random().unwrap_or_default();
     bytes.iter().fold("req_".to_owned(), |id, byte| format!("{id}{byte:02x}"))
 }

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::bail;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -32,7 +33,7 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let authority = Arc::clone(&doors.authority);
-    let counting = tokio::spawn(count(Arc::clone(&authority)));
+    let mut counting = tokio::spawn(count(Arc::clone(&authority)));
     let service = Service { router: router(doors.clone(), development), doors: Arc::new(doors) };
     let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let graceful = GracefulShutdown::new();
@@ -41,6 +42,7 @@ pub async fn run(
         let permit = Arc::clone(&connections).acquire_owned();
         let accepted = tokio::select! {
             () = &mut stop => break,
+            _ = &mut counting => bail!("the store has stopped: its state on disk is in doubt"),
             accepted = async { (permit.await, listener.accept().await) } => accepted,
         };
         match accepted {
@@ -65,7 +67,8 @@ pub async fn run(
     Ok(())
 }
 
-/// Writes down what was counted, and forgets what is over.
+/// Writes down what was counted, and forgets what is over, for as long as the store works. After a
+/// failed `fsync` nothing that it says can be relied on, and only a new process reads what is there.
 async fn count(authority: Arc<Authority>) {
     let mut interval = tokio::time::interval(limits::COUNT_EVERY);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -73,6 +76,9 @@ async fn count(authority: Arc<Authority>) {
     loop {
         interval.tick().await;
         authority.write_counts().await;
+        if authority.has_lost_its_store().await {
+            return;
+        }
         ticks += 1;
         if ticks.is_multiple_of(600) {
             authority.forget_ended_sessions();

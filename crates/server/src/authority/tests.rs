@@ -1,0 +1,408 @@
+//! The rules, on a real database and a clock that the tests move.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nt_api::auth::TokenExchange;
+use nt_api::tokens::{CreateToken, ListTokens, StatusFilter, TokenCreated};
+use nt_api::workspaces::{CreateWorkspace, WorkspaceCreated};
+use nt_store::{Identity, NewSession};
+use nt_token::clock::{Clock as _, ManualClock};
+use nt_token::{Jti, Lifetime, OperatorId, Refusal as TokenRefusal, Timestamp, WorkspaceId};
+
+use super::entropy::{random, session_hash, session_secret};
+use super::error::{Error, Refusal};
+use super::start::Start;
+use super::{Authority, Binding, Caller, NotAccepted, Policy};
+use crate::data_dir::DataDir;
+
+struct World {
+    authority: Authority,
+    clock: Arc<ManualClock>,
+    dir: tempfile::TempDir,
+    _lock: DataDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let clock = Arc::new(ManualClock::at(Timestamp::from_unix(1_723_000_000)));
+        Self::start(dir, clock).await
+    }
+
+    async fn start(dir: tempfile::TempDir, clock: Arc<ManualClock>) -> Self {
+        let data_dir = DataDir::create(&dir.path().join("data")).expect("a new directory");
+        let start = Start {
+            database: data_dir.database(),
+            high_water: data_dir.high_water(),
+            keys: data_dir.keys(),
+            issuer: "http://127.0.0.1:8480".to_owned(),
+            audience: None,
+            policy: Policy {
+                longest_token: Lifetime::TEN_YEARS,
+                session: Lifetime::from_seconds(3_600).expect("an hour"),
+                admins: vec!["admin@example.com".to_owned()],
+            },
+            clock: clock.clone(),
+            provider: None,
+        };
+        let authority = Authority::start(start).await.expect("a new authority");
+        Self { authority, clock, dir, _lock: data_dir }
+    }
+
+    async fn restart(self) -> Self {
+        let Self { authority, clock, dir, _lock } = self;
+        authority.close().await;
+        drop(_lock);
+        Self::start(dir, clock).await
+    }
+
+    /// An operator with a session, as a sign-in would leave one.
+    async fn operator(&self, email: &str) -> (Caller, String) {
+        let now = self.clock.now();
+        let secret = session_secret().expect("entropy");
+        let new = NewSession {
+            identity: Identity {
+                issuer: "test".to_owned(),
+                subject: email.to_owned(),
+                email: Some(email.to_owned()),
+                name: None,
+            },
+            operator: OperatorId::mint(self.clock.wall_ms(), random().expect("entropy")),
+            hash: session_hash(secret.expose()),
+            at: now,
+            expires_at: now.plus_seconds(3_600),
+            from: None,
+        };
+        let session = self.authority.store.open_session(new).await.expect("a working store");
+        let session = self.authority.sessions.add(session);
+        (Caller { session, from: None }, secret.expose().to_owned())
+    }
+
+    async fn workspace(&self, caller: &Caller, name: &str) -> WorkspaceCreated {
+        let request = CreateWorkspace { name: name.to_owned(), description: None };
+        self.authority.create_workspace(caller, request, None).await.expect("a free name")
+    }
+
+    async fn token(&self, caller: &Caller, workspace: WorkspaceId, seconds: i64) -> TokenCreated {
+        let request = CreateToken { expires_in: Some(seconds), ..CreateToken::default() };
+        self.authority.issue(caller, workspace, request, None).await.expect("an owner may")
+    }
+
+    fn verdict(&self, token: &str) -> Result<(), NotAccepted> {
+        self.authority.verify(token, Binding::None, None).map(drop)
+    }
+}
+
+fn refusal<T: std::fmt::Debug>(answer: Result<T, Error>) -> Refusal {
+    match answer {
+        Err(Error::Refused(refusal)) => refusal,
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_good_until_it_is_revoked_and_never_again() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let workspace = world.workspace(&owner, "production").await;
+    let token = workspace.access_token.expose();
+    assert_eq!(world.verdict(token), Ok(()));
+    let revoked =
+        world.authority.revoke(&owner, workspace.workspace_id, workspace.jti.clone(), None);
+    assert!(!revoked.await.expect("an owner may").already_revoked);
+    assert_eq!(world.verdict(token), Err(NotAccepted::Revoked));
+
+    let token = token.to_owned();
+    let world = world.restart().await;
+    assert_eq!(world.verdict(&token), Err(NotAccepted::Revoked), "after a restart");
+}
+
+#[tokio::test]
+async fn revoking_again_keeps_the_first_time_and_appends_to_the_log_all_the_same() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let WorkspaceCreated { workspace_id, jti, .. } = world.workspace(&owner, "production").await;
+    let revoke = || world.authority.revoke(&owner, workspace_id, jti.clone(), None);
+    let first = revoke().await.expect("an owner may");
+    let head = world.authority.set.applied();
+    world.clock.advance(Duration::from_secs(60));
+    let second = revoke().await.expect("an owner may");
+    assert!(second.already_revoked);
+    assert_eq!(second.revoked_at, first.revoked_at);
+    assert_eq!(world.authority.set.applied(), head + 1);
+}
+
+#[tokio::test]
+async fn an_expired_token_is_refused_as_expired_and_can_still_be_revoked() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let workspace = world.workspace(&owner, "production").await.workspace_id;
+    let token = world.token(&owner, workspace, 60).await;
+    assert_eq!(world.verdict(token.access_token.expose()), Ok(()));
+    world.clock.advance(Duration::from_secs(66));
+    let verdict = world.verdict(token.access_token.expose());
+    assert_eq!(verdict, Err(NotAccepted::Refused(TokenRefusal::Expired)));
+    let list = |status| ListTokens { status, ..ListTokens::default() };
+    let listed = world.authority.list(&owner, workspace, list(StatusFilter::Expired)).await;
+    assert_eq!(listed.expect("an owner may").tokens[0].jti, token.jti);
+    world.authority.revoke(&owner, workspace, token.jti, None).await.expect("an owner may");
+    let verdict = world.verdict(token.access_token.expose());
+    assert_eq!(verdict, Err(NotAccepted::Revoked), "revoked wins over expired");
+}
+
+#[tokio::test]
+async fn deleting_a_workspace_revokes_all_its_tokens_and_no_others() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let doomed = world.workspace(&owner, "doomed").await;
+    let second = world.token(&owner, doomed.workspace_id, 3_600).await;
+    let other = world.workspace(&owner, "other").await;
+    let deleted = world.authority.delete_workspace(&owner, doomed.workspace_id, None).await;
+    assert_eq!(deleted.expect("an owner may").status, "deleted");
+    for token in [&doomed.access_token, &second.access_token] {
+        assert_eq!(world.verdict(token.expose()), Err(NotAccepted::Revoked));
+    }
+    assert_eq!(world.verdict(other.access_token.expose()), Ok(()));
+    let again = world.workspace(&owner, "doomed").await;
+    assert_eq!(world.verdict(again.access_token.expose()), Ok(()), "the name is free again");
+}
+
+#[tokio::test]
+async fn a_deletion_is_repeated_only_by_who_made_it_and_with_its_key() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let (outsider, _) = world.operator("outsider@example.com").await;
+    let doomed = world.workspace(&owner, "doomed").await.workspace_id;
+    let key = || Some("one-key".to_owned());
+    let delete = |caller, key| world.authority.delete_workspace(caller, doomed, key);
+    assert_eq!(refusal(delete(&outsider, key()).await), Refusal::NoWorkspace, "while it lives");
+    assert!(world.authority.workspace(&owner, doomed).await.is_ok(), "and it lives on");
+    let first = delete(&owner, key()).await.expect("an owner may");
+    let second = delete(&owner, key()).await.expect("the same request again");
+    assert_eq!(second.deleted_at, first.deleted_at);
+    assert_eq!(refusal(delete(&owner, None).await), Refusal::NoWorkspace);
+    assert_eq!(refusal(delete(&outsider, key()).await), Refusal::NoWorkspace);
+}
+
+#[tokio::test]
+async fn whoever_is_no_member_cannot_tell_a_workspace_from_none() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let (outsider, _) = world.operator("outsider@example.com").await;
+    let WorkspaceCreated { workspace_id, jti, access_token, .. } =
+        world.workspace(&owner, "production").await;
+    for id in [workspace_id, WorkspaceId::mint([0; 16])] {
+        let authority = &world.authority;
+        let create = authority.issue(&outsider, id, CreateToken::default(), None).await;
+        assert_eq!(refusal(create), Refusal::NoWorkspace);
+        let list = authority.list(&outsider, id, ListTokens::default()).await;
+        assert_eq!(refusal(list), Refusal::NoWorkspace);
+        assert_eq!(refusal(authority.show(&outsider, id, jti.clone()).await), Refusal::NoWorkspace);
+        let revoke = authority.revoke(&outsider, id, jti.clone(), None).await;
+        assert_eq!(refusal(revoke), Refusal::NoWorkspace);
+        let refresh = authority.refresh(&outsider, id, jti.clone(), CreateToken::default(), None);
+        assert_eq!(refusal(refresh.await), Refusal::NoWorkspace);
+        assert_eq!(refusal(authority.workspace(&outsider, id).await), Refusal::NoWorkspace);
+        let delete = authority.delete_workspace(&outsider, id, None).await;
+        assert_eq!(refusal(delete), Refusal::NoWorkspace);
+    }
+    assert_eq!(world.verdict(access_token.expose()), Ok(()), "nothing was revoked");
+}
+
+#[tokio::test]
+async fn a_token_of_one_workspace_is_not_found_in_another_of_the_same_owner() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let one = world.workspace(&owner, "one").await;
+    let two = world.workspace(&owner, "two").await;
+    let revoke = world.authority.revoke(&owner, two.workspace_id, one.jti.clone(), None).await;
+    assert_eq!(refusal(revoke), Refusal::NoToken(one.jti));
+    assert_eq!(world.verdict(one.access_token.expose()), Ok(()));
+}
+
+#[tokio::test]
+async fn a_workspace_token_is_never_an_operator_whatever_its_standing() {
+    let world = World::new().await;
+    let (owner, secret) = world.operator("owner@example.com").await;
+    let workspace = world.workspace(&owner, "production").await;
+    let token = workspace.access_token.expose();
+    let bare = token.strip_prefix("wst_").expect("has the prefix");
+    let caller = |credential| world.authority.caller(credential, None).map(drop);
+    assert_eq!(caller(Some(secret.as_str())), Ok(()));
+    let tokens = [token, bare, "wst_rubbish"];
+    assert!(tokens.iter().all(|token| caller(Some(token)) == Err(Refusal::OperatorNeeded)));
+    world.authority.revoke(&owner, workspace.workspace_id, workspace.jti, None).await.expect("may");
+    assert!(tokens.iter().all(|token| caller(Some(token)) == Err(Refusal::OperatorNeeded)));
+    for credential in [None, Some(""), Some("rubbish"), Some("nts_rubbish")] {
+        assert_eq!(caller(credential), Err(Refusal::NotSignedIn), "{credential:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_when_its_time_is_over_and_when_its_owner_says_so() {
+    let world = World::new().await;
+    let (_, first) = world.operator("owner@example.com").await;
+    let (owner, second) = world.operator("owner@example.com").await;
+    world.authority.sign_out(&owner).await.expect("a working store");
+    let caller = |secret: &str| world.authority.caller(Some(secret), None).map(drop);
+    assert_eq!(caller(&second), Err(Refusal::NotSignedIn), "signed out");
+    assert_eq!(caller(&first), Ok(()), "another session of the same operator goes on");
+    let world = world.restart().await;
+    let caller = |secret: &str| world.authority.caller(Some(secret), None).map(drop);
+    assert_eq!(caller(&first), Ok(()), "a restart keeps sessions");
+    assert_eq!(caller(&second), Err(Refusal::NotSignedIn), "and their end");
+    world.clock.advance(Duration::from_secs(3_600));
+    assert_eq!(caller(&first), Err(Refusal::SessionExpired));
+}
+
+#[tokio::test]
+async fn lifetimes_are_refused_and_never_guessed() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let workspace = world.workspace(&owner, "production").await.workspace_id;
+    let now = world.clock.now().unix();
+    let bad = [
+        CreateToken { expires_in: Some(0), ..CreateToken::default() },
+        CreateToken { expires_in: Some(-5), ..CreateToken::default() },
+        CreateToken { expires_in: Some(315_360_001), ..CreateToken::default() },
+        CreateToken { expires_in: Some(i64::MAX), ..CreateToken::default() },
+        CreateToken { expires_at: Some(now), ..CreateToken::default() },
+        CreateToken { expires_at: Some(i64::MIN), ..CreateToken::default() },
+        CreateToken { expires_in: Some(60), no_expiry: true, ..CreateToken::default() },
+        CreateToken { expires_in: Some(60), expires_at: Some(now + 60), ..CreateToken::default() },
+    ];
+    for request in bad {
+        let said = refusal(world.authority.issue(&owner, workspace, request.clone(), None).await);
+        assert_eq!(said.to_string(), "Invalid expiration time", "{request:?}");
+    }
+    let issue = |request| world.authority.issue(&owner, workspace, request, None);
+    let year = issue(CreateToken::default()).await.expect("the default");
+    assert_eq!(year.expires_in, Some(31_536_000));
+    let never =
+        issue(CreateToken { no_expiry: true, ..CreateToken::default() }).await.expect("may");
+    assert_eq!((never.expires_in, never.expires_at), (None, None));
+    let until = CreateToken { expires_at: Some(now + 60), ..CreateToken::default() };
+    assert_eq!(issue(until).await.expect("may").expires_in, Some(60));
+}
+
+#[tokio::test]
+async fn a_repeated_request_gets_the_same_token_and_another_request_does_not() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let workspace = world.workspace(&owner, "production").await.workspace_id;
+    let issue = |seconds| {
+        let request = CreateToken { expires_in: Some(seconds), ..CreateToken::default() };
+        world.authority.issue(&owner, workspace, request, Some("one-key".to_owned()))
+    };
+    let first = issue(60).await.expect("an owner may");
+    world.clock.advance(Duration::from_secs(30));
+    let again = issue(60).await.expect("an owner may");
+    assert_eq!(again.access_token, first.access_token);
+    assert_eq!(again.jti, first.jti);
+    assert!(matches!(refusal(issue(61).await), Refusal::Invalid { field: "Idempotency-Key", .. }));
+}
+
+#[tokio::test]
+async fn a_refresh_gives_a_new_token_and_ends_the_old_one_in_one_step() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let old = world.workspace(&owner, "production").await;
+    let refresh = || {
+        let key = Some("one-key".to_owned());
+        let request = CreateToken::default();
+        world.authority.refresh(&owner, old.workspace_id, old.jti.clone(), request, key)
+    };
+    let refreshed = refresh().await.expect("an owner may");
+    assert_eq!(refreshed.old_token.jti, old.jti);
+    assert_eq!(world.verdict(old.access_token.expose()), Err(NotAccepted::Revoked));
+    assert_eq!(world.verdict(refreshed.new_token.access_token.expose()), Ok(()));
+    let again = refresh().await.expect("the same request again");
+    assert_eq!(again.new_token.access_token, refreshed.new_token.access_token);
+    let unknown = Jti::mint(1, [0; 10]);
+    let missing = world.authority.refresh(
+        &owner,
+        old.workspace_id,
+        unknown.clone(),
+        CreateToken::default(),
+        None,
+    );
+    assert_eq!(refusal(missing.await), Refusal::NoToken(unknown));
+}
+
+#[tokio::test]
+async fn uses_and_attempts_with_dead_tokens_are_counted_per_token() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let created = world.workspace(&owner, "production").await;
+    let token = created.access_token.expose();
+    let from = Some("203.0.113.9".parse().expect("an address"));
+    for _ in 0..3 {
+        world.authority.verify(token, Binding::None, from).expect("good");
+    }
+    world.authority.write_counts().await;
+    let shown = world.authority.show(&owner, created.workspace_id, created.jti.clone()).await;
+    let shown = shown.expect("an owner may");
+    assert_eq!((shown.use_count, shown.last_used_from), (3, from));
+    assert_eq!(shown.last_used_at, Some(world.clock.now()));
+    let jti = created.jti.clone();
+    world.authority.revoke(&owner, created.workspace_id, jti, None).await.expect("may");
+    for _ in 0..2 {
+        world.authority.verify(token, Binding::None, from).expect_err("revoked");
+        world.authority.write_counts().await;
+        world.clock.advance(Duration::from_secs(120));
+    }
+    let audit = world.authority.audit(&owner, nt_api::audit::ListAudit::default()).await;
+    let denied = audit.expect("an owner may").denied;
+    assert_eq!(denied.len(), 1);
+    assert_eq!((denied[0].count, denied[0].last_from), (2, from));
+    assert!(denied[0].first_at < denied[0].last_at);
+}
+
+#[tokio::test]
+async fn a_binding_to_another_workspace_refuses_and_counts_no_use() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let created = world.workspace(&owner, "production").await;
+    let token = created.access_token.expose();
+    let other = Binding::To(WorkspaceId::mint([0; 16]));
+    for binding in [other, Binding::Contradiction] {
+        let verdict = world.authority.verify(token, binding, None).map(drop);
+        assert_eq!(verdict, Err(NotAccepted::OtherWorkspace));
+    }
+    let verdict = world.authority.verify(token, Binding::To(created.workspace_id), None);
+    assert_eq!(verdict.map(|token| token.claims().jti.clone()).ok(), Some(created.jti));
+}
+
+#[tokio::test]
+async fn the_audit_log_shows_everything_to_administrators_and_to_others_what_is_theirs() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let (outsider, _) = world.operator("outsider@example.com").await;
+    let (admin, _) = world.operator("admin@example.com").await;
+    world.workspace(&owner, "production").await;
+    let actions = async |caller| {
+        let page = world.authority.audit(caller, nt_api::audit::ListAudit::default()).await;
+        page.expect("may").records.into_iter().map(|record| record.action).collect::<Vec<_>>()
+    };
+    assert_eq!(actions(&owner).await, ["workspace.created", "session.created"]);
+    assert_eq!(actions(&outsider).await, ["session.created"]);
+    assert_eq!(actions(&admin).await.len(), 4);
+}
+
+#[tokio::test]
+async fn without_an_identity_provider_nobody_signs_in() {
+    let world = World::new().await;
+    let request = TokenExchange { oauth_token: "e30.e30.AA".to_owned().into(), nonce: None };
+    assert_eq!(refusal(world.authority.sign_in(request, None).await), Refusal::NoProvider);
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_followed_gives_no_verdicts() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let created = world.workspace(&owner, "production").await;
+    world.authority.behind.store(true, std::sync::atomic::Ordering::Release);
+    assert_eq!(world.verdict(created.access_token.expose()), Err(NotAccepted::NotReady));
+    assert!(!world.authority.is_ready());
+}
