@@ -1,0 +1,236 @@
+//! The requests that there are: a method each.
+
+use nt_api::ErrorCode;
+use nt_api::audit::AuditList;
+use nt_api::auth::{AuthConfiguration, Session, SessionEnded, SessionInfo, TokenExchange};
+use nt_api::health::Health;
+use nt_api::path;
+use nt_api::tokens::{CreateToken, StatusFilter, Token, TokenCreated, TokenList, TokenRevoked};
+use nt_api::verification::{EXPIRED, REVOKED, X_AUTH_JTI, X_AUTH_WORKSPACE};
+use nt_api::workspaces::{CreateWorkspace, WorkspaceCreated, WorkspaceDeleted, WorkspaceList};
+use nt_token::{Jti, Secret, Timestamp, WorkspaceId};
+use serde::de::DeserializeOwned;
+use ureq::http::Method;
+
+use super::failure::{ClientError, Failure, Refusal};
+use super::{Call, Client, REVOKE_LIMIT};
+
+/// How many tokens are asked for at once.
+const PAGE: u32 = 500;
+
+/// What `/v1/token_auth` says of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is good, and this is the workspace that it is good for.
+    Good(WorkspaceId),
+    Expired,
+    Revoked,
+    Invalid,
+}
+
+/// Asks in the name of an operator.
+#[derive(Debug)]
+pub(crate) struct Operator<'a> {
+    client: &'a Client,
+    session: Secret,
+    /// What for, as a refusal says it: `token revocation`.
+    purpose: &'static str,
+}
+
+impl Client {
+    pub(crate) fn configuration(&self) -> Result<AuthConfiguration, ClientError> {
+        self.call(&Call::new(Method::GET, path::AUTH_CONFIGURATION))
+    }
+
+    /// Exchanges the identity provider's token for a session.
+    pub(crate) fn exchange_token(
+        &self,
+        exchange: &TokenExchange,
+        key: &str,
+    ) -> Result<Session, ClientError> {
+        let call = Call::new(Method::POST, path::TOKEN_EXCHANGE);
+        self.call(&call.json(exchange)?.idempotency_key(key))
+    }
+
+    pub(crate) fn health(&self) -> Result<Health, ClientError> {
+        self.call(&Call::new(Method::GET, path::HEALTH))
+    }
+
+    /// Asks whether a workspace token is good right now.
+    pub(crate) fn verdict(&self, token: &Secret) -> Result<Verdict, ClientError> {
+        let answer = self.send(&Call::new(Method::GET, path::TOKEN_AUTH).bearer(token))?;
+        if answer.status == 200 {
+            // An answer without the headers that name the token comes from something else.
+            let named = answer.header(X_AUTH_JTI).is_some();
+            let workspace = answer.header(X_AUTH_WORKSPACE).and_then(|id| id.parse().ok());
+            let workspace = workspace.filter(|_| named);
+            return workspace
+                .map(Verdict::Good)
+                .ok_or(Failure::NotUnderstood { status: answer.status }.into());
+        }
+        match answer.header("www-authenticate") {
+            Some(challenge) if answer.status == 401 => Ok(if challenge.contains(REVOKED) {
+                Verdict::Revoked
+            } else if challenge.contains(EXPIRED) {
+                Verdict::Expired
+            } else {
+                Verdict::Invalid
+            }),
+            _ => Err(ClientError::from_answer(answer.status, &answer.body)),
+        }
+    }
+
+    pub(crate) fn operator(&self, session: Secret, purpose: &'static str) -> Operator<'_> {
+        Operator { client: self, session, purpose }
+    }
+}
+
+impl Operator<'_> {
+    fn call<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, ClientError> {
+        let answer = self.client.call(&call.bearer(&self.session));
+        answer.map_err(|error| match error {
+            ClientError::Refused(Refusal { code, .. })
+                if code == ErrorCode::ClerkAuthenticationRequired =>
+            {
+                let message = format!("Clerk authentication required for {}", self.purpose);
+                Refusal { code, message }.into()
+            }
+            other => other,
+        })
+    }
+
+    pub(crate) fn session(&self) -> Result<SessionInfo, ClientError> {
+        self.call(Call::new(Method::GET, path::AUTH_SESSION))
+    }
+
+    pub(crate) fn end_session(&self) -> Result<SessionEnded, ClientError> {
+        self.call(Call::new(Method::DELETE, path::AUTH_SESSION))
+    }
+
+    pub(crate) fn workspaces(&self) -> Result<WorkspaceList, ClientError> {
+        self.call(Call::new(Method::GET, path::WORKSPACES))
+    }
+
+    pub(crate) fn create_workspace(
+        &self,
+        workspace: &CreateWorkspace,
+        key: &str,
+    ) -> Result<WorkspaceCreated, ClientError> {
+        let call = Call::new(Method::POST, path::WORKSPACES);
+        self.call(call.json(workspace)?.idempotency_key(key))
+    }
+
+    pub(crate) fn delete_workspace(
+        &self,
+        id: WorkspaceId,
+        key: &str,
+    ) -> Result<WorkspaceDeleted, ClientError> {
+        self.call(Call::new(Method::DELETE, path::workspace(id)).idempotency_key(key))
+    }
+
+    pub(crate) fn create_token(
+        &self,
+        workspace: WorkspaceId,
+        token: &CreateToken,
+        key: &str,
+    ) -> Result<TokenCreated, ClientError> {
+        let call = Call::new(Method::POST, path::tokens(workspace));
+        self.call(call.json(token)?.idempotency_key(key))
+    }
+
+    /// All tokens of a workspace, page after page.
+    pub(crate) fn tokens(
+        &self,
+        workspace: WorkspaceId,
+        status: StatusFilter,
+    ) -> Result<Vec<Token>, ClientError> {
+        let status = if status == StatusFilter::All { "all" } else { "active" };
+        let first = format!("{}?status={status}&limit={PAGE}", path::tokens(workspace));
+        let mut tokens = Vec::new();
+        let mut target = first.clone();
+        loop {
+            let page: TokenList = self.call(Call::new(Method::GET, target))?;
+            let more = !page.tokens.is_empty();
+            tokens.extend(page.tokens);
+            match page.next_cursor {
+                Some(cursor) if more => target = format!("{first}&cursor={}", encode(&cursor)),
+                _ => return Ok(tokens),
+            }
+        }
+    }
+
+    pub(crate) fn token(&self, workspace: WorkspaceId, jti: &Jti) -> Result<Token, ClientError> {
+        let found = self.call(Call::new(Method::GET, path::token(workspace, jti)));
+        found.map_err(|error| name_token(error, jti))
+    }
+
+    pub(crate) fn revoke(
+        &self,
+        workspace: WorkspaceId,
+        jti: &Jti,
+        reason: Option<&str>,
+    ) -> Result<TokenRevoked, ClientError> {
+        let mut target = path::token(workspace, jti);
+        if let Some(reason) = reason {
+            target = format!("{target}?reason={}", encode(reason));
+        }
+        let call = Call { limit: REVOKE_LIMIT, ..Call::new(Method::DELETE, target) };
+        self.call(call).map_err(|error| name_token(error, jti))
+    }
+
+    /// A page of the audit log.
+    pub(crate) fn audit(
+        &self,
+        jti: Option<&Jti>,
+        since: Option<Timestamp>,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<AuditList, ClientError> {
+        let mut target = format!("{}?limit={limit}", path::AUDIT);
+        if let Some(jti) = jti {
+            target = format!("{target}&jti={jti}");
+        }
+        if let Some(since) = since {
+            target = format!("{target}&since={}", encode(&since.to_string()));
+        }
+        if let Some(cursor) = cursor {
+            target = format!("{target}&cursor={}", encode(cursor));
+        }
+        self.call(Call::new(Method::GET, target))
+    }
+}
+
+/// Says which token was not found.
+fn name_token(error: ClientError, jti: &Jti) -> ClientError {
+    match error {
+        ClientError::Refused(Refusal { code: code @ ErrorCode::TokenNotFound, .. }) => {
+            Refusal { code, message: format!("Token with JTI '{jti}' not found") }.into()
+        }
+        other => other,
+    }
+}
+
+/// Percent-encoding (RFC 3986, section 2.1) of all but unreserved characters.
+fn encode(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encode;
+
+    #[test]
+    fn nothing_ends_a_query_early() {
+        assert_eq!(encode("a&b=c#d e/é%\n"), "a%26b%3Dc%23d%20e%2F%C3%A9%25%0A");
+        assert_eq!(encode("aZ09-._~"), "aZ09-._~");
+    }
+}

@@ -1,0 +1,77 @@
+//! Tokens of a workspace.
+
+mod create;
+mod list;
+mod refresh;
+mod revoke;
+mod show;
+
+use clap::Subcommand;
+use nt_api::tokens::CreateToken;
+use nt_token::Lifetime;
+
+use crate::context::Context;
+use crate::error::{Code, Error};
+
+/// Create, list, show, refresh and revoke workspace tokens
+#[derive(Debug, Subcommand)]
+#[command(
+    visible_alias = "tokens",
+    after_help = "\
+Examples:
+  ntcli token list
+  ntcli token create --expires-in 90d --description ci
+  ntcli token revoke jti_abc123def456"
+)]
+pub(crate) enum Command {
+    Create(create::Args),
+    List(list::Args),
+    Show(show::Args),
+    Refresh(refresh::Args),
+    Revoke(revoke::Args),
+}
+
+pub(super) fn run(command: Command, context: &Context) -> Result<(), Error> {
+    match command {
+        Command::Create(args) => create::run(args, context),
+        Command::List(args) => list::run(&args, context),
+        Command::Show(args) => show::run(&args, context),
+        Command::Refresh(args) => refresh::run(&args, context),
+        Command::Revoke(args) => revoke::run(&args, context),
+    }
+}
+
+/// Which workspace.
+#[derive(Debug, clap::Args)]
+struct InWorkspace {
+    /// The workspace, by name or UUID; otherwise the active one
+    #[arg(short, long, value_name = "NAME|UUID")]
+    workspace: Option<String>,
+}
+
+/// How long a token lasts.
+#[derive(Debug, clap::Args)]
+struct Expiry {
+    /// How long the token lasts: seconds, or a number with m, h, d, w or y; a year if not said
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    expires_in: Option<String>,
+    /// The token does not expire
+    #[arg(long, conflicts_with = "expires_in")]
+    no_expiry: bool,
+}
+
+impl Expiry {
+    /// The request for a token that lasts this long. How long it may last at most is the
+    /// authority's policy, and not known here.
+    fn request(&self) -> Result<CreateToken, Error> {
+        let lifetime: Option<Lifetime> =
+            self.expires_in.as_deref().map(str::parse).transpose().map_err(
+                |e: nt_token::InvalidExpiration| {
+                    Error::new(Code::InvalidExpiration, e.to_string())
+                        .hint("use seconds or a time such as 24h, 90d or 1y")
+                },
+            )?;
+        let expires_in = lifetime.map(Lifetime::seconds);
+        Ok(CreateToken { expires_in, no_expiry: self.no_expiry, ..CreateToken::default() })
+    }
+}

@@ -1,0 +1,190 @@
+//! `credentials.json`: the secrets that this machine keeps, by authority. What they are good for is
+//! decided in [`crate::context`]; how a refresh uses its record, in [`crate::refresh`].
+//!
+//! Members that this version does not know are kept.
+
+use std::collections::BTreeMap;
+
+use nt_api::auth::User;
+use nt_api::tokens::CreateToken;
+use nt_token::{Jti, Secret, Timestamp, WorkspaceId};
+use serde::{Deserialize, Serialize};
+
+use crate::client::address::Authority;
+use crate::error::{Code, Error};
+use crate::file::Folder;
+
+/// The file's name in the folder.
+pub(crate) const FILE: &str = "credentials.json";
+
+type Unknown = serde_json::Map<String, serde_json::Value>;
+
+/// What is in the file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Credentials {
+    #[serde(default)]
+    pub(crate) authorities: BTreeMap<Authority, AtAuthority>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+/// The secrets for one authority.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AtAuthority {
+    /// The operator's session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) session: Option<StoredSession>,
+    /// What is kept for each workspace.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) workspaces: BTreeMap<WorkspaceId, AtWorkspace>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+/// An operator's session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StoredSession {
+    pub(crate) access_token: Secret,
+    pub(crate) user: User,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// What is kept for a workspace.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AtWorkspace {
+    /// The current token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) current: Option<CurrentToken>,
+    /// A refresh that has begun and is not finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pending_refresh: Option<PendingRefresh>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+/// The workspace token that this machine uses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CurrentToken {
+    pub(crate) token: Secret,
+    pub(crate) jti: Jti,
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+/// A refresh that has begun. It holds no secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PendingRefresh {
+    /// Makes the authority answer a repeated request with the same token.
+    pub(crate) idempotency_key: String,
+    /// What was, or is about to be, asked for.
+    pub(crate) request: CreateToken,
+    /// The token to revoke at the end.
+    pub(crate) old: Option<Jti>,
+    /// The token that was created, once it is stored as the current one.
+    pub(crate) created: Option<Jti>,
+}
+
+impl Credentials {
+    /// Reads the file; nothing is known where there is none. A file that cannot be understood is
+    /// an error, and stays as it is.
+    pub(crate) fn read(folder: &Folder) -> Result<Self, Error> {
+        let Some(text) = folder.read(FILE)? else { return Ok(Self::default()) };
+        serde_json::from_str(&text).map_err(|e| {
+            // The parser's own text may quote what it found: a secret. Only the place is told.
+            let path = folder.path(FILE);
+            let kind =
+                if e.is_syntax() || e.is_eof() { "is not JSON" } else { "is not as written" };
+            let message = format!("{}, line {}: the file {kind}.", path.display(), e.line());
+            Error::new(Code::ConfigInvalid, message)
+                .hint("mend the file, or remove it with: ntcli config reset")
+        })
+    }
+
+    /// Changes the file, and returns when the change is on the disk. What another process wrote
+    /// meanwhile is not lost: the file is read again under its lock.
+    pub(crate) fn update<T>(
+        folder: &Folder,
+        change: impl FnOnce(&mut Self) -> T,
+    ) -> Result<T, Error> {
+        let _lock = folder.lock(FILE)?;
+        let before = Self::read(folder)?;
+        let mut after = before.clone();
+        let result = change(&mut after);
+        if after != before {
+            let text = serde_json::to_string_pretty(&after)
+                .map_err(|e| Error::failed(format!("Could not write {FILE}: {e}")))?;
+            folder.write(FILE, &text)?;
+        }
+        Ok(result)
+    }
+
+    /// What is kept for an authority.
+    pub(crate) fn at(&self, authority: &Authority) -> Option<&AtAuthority> {
+        self.authorities.get(authority)
+    }
+
+    /// What is kept for an authority, to be changed.
+    pub(crate) fn at_mut(&mut self, authority: &Authority) -> &mut AtAuthority {
+        self.authorities.entry(authority.clone()).or_default()
+    }
+
+    /// What is kept for a workspace.
+    pub(crate) fn workspace(&self, at: &Authority, id: WorkspaceId) -> Option<&AtWorkspace> {
+        self.at(at)?.workspaces.get(&id)
+    }
+
+    /// What is kept for a workspace, to be changed.
+    pub(crate) fn workspace_mut(&mut self, at: &Authority, id: WorkspaceId) -> &mut AtWorkspace {
+        self.at_mut(at).workspaces.entry(id).or_default()
+    }
+
+    /// How many sessions and how many workspace tokens are kept.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        let sessions = self.authorities.values().filter(|at| at.session.is_some()).count();
+        let workspaces = self.authorities.values().flat_map(|at| at.workspaces.values());
+        (sessions, workspaces.filter(|workspace| workspace.current.is_some()).count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, Folder) {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let folder = Folder::new(root.path().to_owned());
+        (root, folder)
+    }
+
+    #[test]
+    fn a_current_token_is_kept_per_authority_and_workspace() {
+        let (_root, folder) = folder();
+        let here = Authority::parse("https://a.example").expect("well-formed");
+        let there = Authority::parse("https://b.example").expect("well-formed");
+        let workspace = WorkspaceId::mint([3; 16]);
+        let current = CurrentToken {
+            token: Secret::from("wst_x".to_owned()),
+            jti: "jti_a".parse().expect("well-formed"),
+            expires_at: None,
+        };
+        Credentials::update(&folder, |all| {
+            all.workspace_mut(&here, workspace).current = Some(current.clone());
+        })
+        .expect("is writable");
+        let read = Credentials::read(&folder).expect("well-formed");
+        assert_eq!(read.workspace(&here, workspace).and_then(|w| w.current.clone()), Some(current));
+        assert_eq!(read.workspace(&there, workspace), None);
+        assert_eq!(read.count(), (0, 1));
+    }
+
+    #[test]
+    fn a_file_that_is_wrong_is_named_without_its_content_and_kept() {
+        let (root, folder) = folder();
+        let text = "{\n\"authorities\": \"wst_secret\"\n}";
+        std::fs::write(root.path().join(FILE), text).expect("is writable");
+        let error = Credentials::update(&folder, |_| ()).expect_err("it is not as written");
+        assert!(error.message.contains("line 2"), "{}", error.message);
+        assert!(!error.message.contains("wst_secret"), "{}", error.message);
+        let kept = std::fs::read_to_string(root.path().join(FILE)).expect("is there");
+        assert_eq!(kept, text);
+    }
+}

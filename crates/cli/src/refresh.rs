@@ -1,0 +1,211 @@
+//! Replacing the current token so that no instant is left at which a kill would lose something:
+//! neither is this machine ever without the token it last stored, nor is a live token forgotten.
+//!
+//! ```text
+//!             before-pending                    nothing has happened
+//! record the intent, with its Idempotency-Key
+//!             after-pending                     the next run asks for the same token
+//! POST create
+//!             after-create                      the same: the authority answers with that token
+//! store the new token, keep the old JTI         (one write)
+//!             after-store                       the next run revokes the old one
+//! DELETE the old token
+//!             after-revoke                      the same: a repeated revoke is none
+//! clear the record
+//!             after-clear                       done
+//! ```
+//!
+//! The names are those of the steps at which a debug build can be told to abort
+//! (`NTCLI_TEST_CRASH_AT`). A lock per workspace keeps two refreshes apart.
+
+use nt_api::tokens::CreateToken;
+use nt_api::{ErrorCode, IsoTime};
+use nt_token::{Jti, Timestamp, TokenStatus, WorkspaceId};
+
+use crate::client::address::Authority;
+use crate::client::calls::Operator;
+use crate::client::idempotency_key;
+use crate::context::Context;
+use crate::credentials::{AtWorkspace, Credentials, CurrentToken, PendingRefresh};
+use crate::error::{Code, Error};
+use crate::file::Folder;
+use crate::ui;
+
+/// A finished refresh.
+#[derive(Debug)]
+pub(crate) struct Refreshed {
+    /// The new current token.
+    pub(crate) jti: Jti,
+    /// When it ends.
+    pub(crate) expires_at: Option<Timestamp>,
+    /// The token that it replaced, if there was one.
+    pub(crate) old: Option<Replaced>,
+}
+
+/// A token that was replaced.
+#[derive(Debug)]
+pub(crate) struct Replaced {
+    pub(crate) jti: Jti,
+    /// When it was revoked; unknown where the authority no longer knows the token.
+    pub(crate) revoked_at: Option<IsoTime>,
+}
+
+/// The refresh of one workspace's token.
+pub(crate) struct Refresh<'a> {
+    folder: &'a Folder,
+    authority: &'a Authority,
+    operator: &'a Operator<'a>,
+    workspace: WorkspaceId,
+    #[cfg(debug_assertions)]
+    crash_at: Option<&'a str>,
+}
+
+impl<'a> Refresh<'a> {
+    pub(crate) fn new(
+        context: &'a Context,
+        operator: &'a Operator<'a>,
+        workspace: WorkspaceId,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            folder: &context.folder,
+            authority: context.authority()?,
+            operator,
+            workspace,
+            #[cfg(debug_assertions)]
+            crash_at: context.settings.crash_at.as_deref(),
+        })
+    }
+
+    /// Finishes what an earlier run began, and does what is wanted now unless that is the same.
+    pub(crate) fn run(&self, wanted: CreateToken) -> Result<Refreshed, Error> {
+        let _lock = self.folder.lock(&format!("refresh-{}", self.workspace))?;
+        if let Some(pending) = self.kept()?.pending_refresh {
+            ui::warning("a refresh was interrupted; it is finished now.");
+            let is_wanted = pending.request == wanted;
+            match self.finish(pending) {
+                Ok(done) if is_wanted && self.is_good(&done.jti)? => return Ok(done),
+                // The interrupted request was one that is refused: nothing is left of it.
+                Err(error) if error.code == Code::InvalidRequest => {}
+                outcome => drop(outcome?),
+            }
+        }
+        self.finish(self.begin(wanted)?)
+    }
+
+    /// Records what is about to be done.
+    fn begin(&self, request: CreateToken) -> Result<PendingRefresh, Error> {
+        self.reached("before-pending");
+        let idempotency_key = idempotency_key()?;
+        let pending = self.change(|kept| {
+            let old = kept.current.as_ref().map(|current| current.jti.clone());
+            let pending = PendingRefresh { idempotency_key, request, old, created: None };
+            kept.pending_refresh = Some(pending.clone());
+            pending
+        })?;
+        self.reached("after-pending");
+        Ok(pending)
+    }
+
+    /// Does what is recorded and not yet done.
+    fn finish(&self, pending: PendingRefresh) -> Result<Refreshed, Error> {
+        let (jti, expires_at) = match pending.created.clone() {
+            Some(jti) => {
+                let current = self.kept()?.current.filter(|current| current.jti == jti);
+                (jti, current.and_then(|current| current.expires_at))
+            }
+            None => self.create(&pending)?,
+        };
+        let old = match pending.old {
+            // A token never replaces itself.
+            Some(old) if old != jti => Some(self.revoke(old, &jti)?),
+            _ => None,
+        };
+        self.reached("after-revoke");
+        self.change(|kept| kept.pending_refresh = None)?;
+        self.reached("after-clear");
+        Ok(Refreshed { jti, expires_at, old })
+    }
+
+    /// Creates the token, or gets it again, and stores it.
+    fn create(&self, pending: &PendingRefresh) -> Result<(Jti, Option<Timestamp>), Error> {
+        let key = &pending.idempotency_key;
+        let answer = self.operator.create_token(self.workspace, &pending.request, key);
+        if let Err(error) = &answer
+            && error.refusal() == Some(ErrorCode::InvalidRequest)
+        {
+            // Not even an earlier run can have had a token for a request that is refused as such.
+            // Any other failure leaves that open, and the record in its place.
+            self.change(|kept| kept.pending_refresh = None)?;
+        }
+        let created = answer?;
+        self.reached("after-create");
+        let expires_at = created.expires_at.map(|at| at.0);
+        let jti = created.jti;
+        self.change(|kept| {
+            let token = created.access_token;
+            kept.current = Some(CurrentToken { token, jti: jti.clone(), expires_at });
+            if let Some(pending) = &mut kept.pending_refresh {
+                pending.created = Some(jti.clone());
+            }
+        })?;
+        self.reached("after-store");
+        Ok((jti, expires_at))
+    }
+
+    fn revoke(&self, old: Jti, new: &Jti) -> Result<Replaced, Error> {
+        match self.operator.revoke(self.workspace, &old, Some("refreshed")) {
+            Ok(revoked) if revoked.status == "revoked" => {
+                Ok(Replaced { jti: old, revoked_at: Some(revoked.revoked_at) })
+            }
+            Ok(_) => Err(unfinished(new, &old, Code::Revoking, "it is still being revoked")),
+            Err(error) if error.refusal() == Some(ErrorCode::TokenNotFound) => {
+                Ok(Replaced { jti: old, revoked_at: None })
+            }
+            Err(error) => {
+                let error = Error::from(error);
+                Err(unfinished(new, &old, error.code, &error.message))
+            }
+        }
+    }
+
+    /// Whether a token that an earlier run created can still be used, and is still the current one.
+    fn is_good(&self, jti: &Jti) -> Result<bool, Error> {
+        let is_current = self.kept()?.current.is_some_and(|current| current.jti == *jti);
+        if !is_current {
+            return Ok(false);
+        }
+        match self.operator.token(self.workspace, jti) {
+            Ok(token) => Ok(token.status == TokenStatus::Active),
+            Err(error) if error.refusal() == Some(ErrorCode::TokenNotFound) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn kept(&self) -> Result<AtWorkspace, Error> {
+        let all = Credentials::read(self.folder)?;
+        Ok(all.workspace(self.authority, self.workspace).cloned().unwrap_or_default())
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut AtWorkspace) -> T) -> Result<T, Error> {
+        Credentials::update(self.folder, |all| {
+            change(all.workspace_mut(self.authority, self.workspace))
+        })
+    }
+
+    #[cfg(debug_assertions)]
+    fn reached(&self, step: &str) {
+        if self.crash_at == Some(step) {
+            std::process::abort();
+        }
+    }
+
+    #[cfg(not(debug_assertions))]
+    #[expect(clippy::unused_self, reason = "a debug build can be told to abort here")]
+    fn reached(&self, _step: &str) {}
+}
+
+fn unfinished(new: &Jti, old: &Jti, code: Code, why: &str) -> Error {
+    let message =
+        format!("The new token ({new}) is stored, but the old one ({old}) is not revoked: {why}");
+    Error::new(code, message).hint("run ntcli token refresh again to finish")
+}
