@@ -40,7 +40,7 @@ impl Authority {
         request: CreateToken,
         idempotency_key: Option<String>,
     ) -> Answer<NewToken> {
-        let digest = serde_json::to_vec(&(workspace, &request))
+        let digest = serde_json::to_vec(&request)
             .expect("a request that was read from JSON is written as JSON");
         let now = self.clock.now();
         let scopes = request.scope.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();

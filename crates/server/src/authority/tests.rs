@@ -304,6 +304,26 @@ async fn a_repeated_request_gets_the_same_token_and_another_request_does_not() {
 }
 
 #[tokio::test]
+async fn a_repeated_workspace_creation_gets_the_same_workspace_and_first_token() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let create = |name: &str| {
+        let request = CreateWorkspace { name: name.to_owned(), description: None };
+        world.authority.create_workspace(&owner, request, Some("one-key".to_owned()))
+    };
+    let first = create("production").await.expect("a free name");
+    world.clock.advance(Duration::from_secs(30));
+    let again = create("production").await.expect("the same request again");
+    assert_eq!(again.workspace_id, first.workspace_id);
+    assert_eq!(again.access_token, first.access_token);
+    let other = refusal(create("staging").await);
+    assert!(matches!(other, Refusal::Invalid { field: "Idempotency-Key", .. }));
+    let taken = CreateWorkspace { name: "production".to_owned(), description: None };
+    let taken = world.authority.create_workspace(&owner, taken, None).await;
+    assert_eq!(refusal(taken), Refusal::NameTaken("production".to_owned()));
+}
+
+#[tokio::test]
 async fn a_refresh_gives_a_new_token_and_ends_the_old_one_in_one_step() {
     let world = World::new().await;
     let (owner, _) = world.operator("owner@example.com").await;
