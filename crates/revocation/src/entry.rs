@@ -9,6 +9,8 @@
 //! kind 4  key revoked     kid, the rest as ASCII
 //! ```
 //!
+//! of      1 workspace: its UUID, 16 bytes · 2 operator: its ID · 3 all: nothing · 4 member: UUID, then ID
+//!
 //! Numbers are big-endian. An unknown kind is an error: whoever cannot read an entry cannot know what
 //! it revoked, and must refuse rather than pass over it.
 
@@ -21,6 +23,8 @@ pub enum ScopeOf {
     Workspace(WorkspaceId),
     /// All that an operator had issued.
     Operator(OperatorId),
+    /// All that an operator had issued for one workspace.
+    Member(WorkspaceId, OperatorId),
     /// All of the authority.
     All,
 }
@@ -159,6 +163,10 @@ fn put_scope(body: &mut Vec<u8>, scope: &ScopeOf) {
             put_short(body, id.as_str().as_bytes());
         }
         ScopeOf::All => body.extend([3, 0]),
+        ScopeOf::Member(workspace, operator) => {
+            body.push(4);
+            put_short(body, &[workspace.as_bytes(), operator.as_str().as_bytes()].concat());
+        }
     }
 }
 
@@ -176,6 +184,10 @@ fn read_scope(body: &[u8]) -> Option<Fact> {
         1 => ScopeOf::Workspace(WorkspaceId::from_bytes(id.try_into().ok()?)),
         2 => ScopeOf::Operator(text(id)?.parse().ok()?),
         3 if id.is_empty() => ScopeOf::All,
+        4 => {
+            let (workspace, operator) = id.split_first_chunk::<16>()?;
+            ScopeOf::Member(WorkspaceId::from_bytes(*workspace), text(operator)?.parse().ok()?)
+        }
         _ => return None,
     };
     let mut except = Vec::new();
@@ -223,7 +235,8 @@ mod tests {
         vec![
             Fact::TokenRevoked { place, jti, exp: Timestamp::from_unix(-1) },
             scope(ScopeOf::Workspace(WorkspaceId::mint([7; 16])), vec![]),
-            scope(ScopeOf::Operator(operator), vec![place; Fact::EXCEPT_MAX]),
+            scope(ScopeOf::Operator(operator.clone()), vec![place; Fact::EXCEPT_MAX]),
+            scope(ScopeOf::Member(WorkspaceId::mint([7; 16]), operator), vec![]),
             scope(ScopeOf::All, vec![place]),
             Fact::KeyAdded { kid: kid.clone(), jwk: r#"{"kty":"OKP"}"#.to_owned() },
             Fact::KeyRevoked { kid },

@@ -58,6 +58,7 @@ pub struct RevocationSet {
 struct Rules {
     workspaces: HashMap<WorkspaceId, ScopeRule>,
     operators: HashMap<OperatorId, ScopeRule>,
+    members: HashMap<WorkspaceId, HashMap<OperatorId, ScopeRule>>,
     all: Option<ScopeRule>,
     keys: Vec<KeyId>,
 }
@@ -145,6 +146,8 @@ impl RevocationSet {
             Status::Revoked(Why::Workspace)
         } else if covers(rules.operators.get(&claims.client_id)) {
             Status::Revoked(Why::Operator)
+        } else if covers(rules.members.get(&claims.sub).and_then(|of| of.get(&claims.client_id))) {
+            Status::Revoked(Why::Member)
         } else if covers(rules.all.as_ref()) {
             Status::Revoked(Why::All)
         } else if rules.keys.contains(token.kid()) {
@@ -193,6 +196,10 @@ impl Rules {
         match scope {
             ScopeOf::Workspace(id) => self.workspaces.entry(*id).or_default(),
             ScopeOf::Operator(id) => self.operators.entry(id.clone()).or_default(),
+            ScopeOf::Member(workspace, operator) => {
+                let members = self.members.entry(*workspace).or_default();
+                members.entry(operator.clone()).or_default()
+            }
             ScopeOf::All => self.all.get_or_insert_default(),
         }
     }
@@ -326,6 +333,18 @@ mod tests {
         let everything = Fact::ScopeRevoked { scope: ScopeOf::All, except: vec![] };
         set.apply(&entry(3, everything)).expect("3");
         assert_eq!(set.status(&mint.token(2, HERE, 1, 6)), Status::Revoked(Why::All));
+    }
+
+    #[test]
+    fn what_a_member_had_issued_for_one_workspace_can_be_revoked() {
+        let (mint, set) = (Mint::new(), RevocationSet::new());
+        let operator = OperatorId::mint(1, [5; 10]);
+        let scope = ScopeOf::Member(WorkspaceId::mint([1; 16]), operator);
+        set.apply(&entry(1, Fact::ScopeRevoked { scope, except: vec![] })).expect("1");
+        assert_eq!(set.status(&mint.token(0, HERE, 1, 5)), Status::Revoked(Why::Member));
+        assert_eq!(set.status(&mint.token(1, HERE, 1, 5)), Status::Good, "issued after it");
+        assert_eq!(set.status(&mint.token(0, HERE, 1, 6)), Status::Good, "by another");
+        assert_eq!(set.status(&mint.token(0, HERE, 2, 5)), Status::Good, "elsewhere");
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub enum Why {
     Workspace,
     /// Everything issued by its operator up to a point of the log was.
     Operator,
+    /// Everything issued by its operator for its workspace up to a point of the log was.
+    Member,
     /// Everything up to a point of the log was.
     All,
     /// The key that signed it was.
