@@ -75,7 +75,7 @@ impl World {
     pub fn restart(&mut self) -> Result<()> {
         self.kill9()?;
         self.starts += 1;
-        let child = self.spawn_ntd(&format!("ntd-{}", self.starts))?;
+        let child = self.spawn_ntd(&format!("ntd-{}", self.starts), self.address)?;
         let child = self.child.insert(child);
         let address = self.address;
         process::until(DEADLINE, || {
@@ -88,9 +88,9 @@ impl World {
         .with_context(|| format!("ntd is not ready; its log:\n{}", self.log()))
     }
 
-    /// `ntd serve` with this world's options, its output in files of this name, as a child that
-    /// nobody waits for yet.
-    pub fn spawn_ntd(&self, name: &str) -> Result<Child> {
+    /// `ntd serve` with this world's options on this address, its output in files of this name, as
+    /// a child that nobody waits for yet.
+    pub fn spawn_ntd(&self, name: &str, address: SocketAddr) -> Result<Child> {
         let mut wrapper = self.options.wrapper.iter();
         let mut command = match wrapper.next() {
             Some(program) => {
@@ -100,7 +100,7 @@ impl World {
             }
             None => Command::new(&self.binaries.ntd),
         };
-        command.args(["serve", "--dev", "--listen", &self.address.to_string(), "--data-dir"]);
+        command.args(["serve", "--dev", "--listen", &address.to_string(), "--data-dir"]);
         command.arg(self.data_dir()).current_dir(self.dir.path());
         command.env_clear().env("PATH", settings::path());
         command.envs(self.options.env.iter().map(|(name, value)| (name, value)));
@@ -158,7 +158,17 @@ impl World {
 
     /// Asks the authority to stop and waits until it has.
     pub fn stop(&mut self) -> Result<ExitStatus> {
-        kill(self.pid()?, Signal::SIGTERM)?;
+        self.signal(Signal::SIGTERM)?;
+        self.wait()
+    }
+
+    /// Sends the authority a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        kill(self.pid()?, signal).context("cannot send a signal")
+    }
+
+    /// Waits until the authority, which was told to stop, has ended.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
         let mut child = self.child.take().context("ntd runs")?;
         process::wait(&mut child, DEADLINE).context("ntd does not stop")
     }
