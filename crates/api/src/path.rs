@@ -8,6 +8,10 @@ pub const TOKEN_EXCHANGE: &str = "/api/v1/auth/token-exchange";
 pub const AUTH_CONFIGURATION: &str = "/v1/auth/configuration";
 /// The caller's own session.
 pub const AUTH_SESSION: &str = "/v1/auth/session";
+/// The caller's sessions.
+pub const AUTH_SESSIONS: &str = "/v1/auth/sessions";
+/// One of the caller's sessions.
+pub const AUTH_SESSION_OF: &str = "/v1/auth/sessions/{session}";
 /// Whether the authority answers, for people and programs (*published*).
 pub const HEALTH: &str = "/health";
 /// Workspaces (*published*).
@@ -20,6 +24,10 @@ pub const TOKENS: &str = "/v1/workspaces/{workspace}/tokens";
 pub const TOKEN: &str = "/v1/workspaces/{workspace}/tokens/{jti}";
 /// A new token for an old one, in one step.
 pub const REFRESH: &str = "/v1/workspaces/{workspace}/tokens/{jti}/refresh";
+/// The members of a workspace.
+pub const MEMBERS: &str = "/v1/workspaces/{workspace}/members";
+/// One member of a workspace.
+pub const MEMBER: &str = "/v1/workspaces/{workspace}/members/{member}";
 /// The audit log.
 pub const AUDIT: &str = "/v1/audit";
 /// Forward-auth (*published*).
