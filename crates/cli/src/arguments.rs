@@ -149,8 +149,10 @@ fn last_value(arguments: &[OsString], name: &str) -> Option<String> {
 /// Prints help or the version if that was asked for, else what is wrong with the command line.
 /// Returns the exit code.
 pub(crate) fn report(refused: &clap::Error, format: Format) -> u8 {
-    let asked = matches!(refused.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if asked || format == Format::Text {
+    use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    let asked = matches!(refused.kind(), DisplayHelp | DisplayVersion);
+    let is_help = asked || refused.kind() == DisplayHelpOnMissingArgumentOrSubcommand;
+    if asked || (is_help && format == Format::Text) {
         // Nowhere is left to say that it could not be said.
         let _ = refused.print();
         return if asked { 0 } else { Code::Usage.exit() };
@@ -158,25 +160,45 @@ pub(crate) fn report(refused: &clap::Error, format: Format) -> u8 {
     ui::report(&as_error(refused), format)
 }
 
+/// Prints the help of a command as its `--help` does.
+pub(crate) fn print_help(command: &[String]) -> Result<(), Error> {
+    let words = command.iter().map(String::as_str);
+    let line = ["ntcli"].into_iter().chain(words).chain(["--help"]);
+    match Cli::try_parse_from(line) {
+        Err(help) if help.kind() == ErrorKind::DisplayHelp => {
+            help.print().map_err(|e| Error::failed(format!("Could not print help: {e}")))
+        }
+        Err(refused) => Err(as_error(&refused)),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// A mistake in the command line, told as every other error. The parser tells the mistake in a first
+/// paragraph, and suggestions and the usage in later ones.
 fn as_error(refused: &clap::Error) -> Error {
     let rendered = refused.render().to_string();
-    let first = rendered.lines().next().unwrap_or_default();
+    let first: Vec<_> = rendered.lines().take_while(|l| !l.is_empty()).map(str::trim).collect();
+    let first = first.join(" ");
     let message = match refused.kind() {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a subcommand is missing",
-        _ => first.strip_prefix("error: ").unwrap_or(first),
+        _ => first.strip_prefix("error: ").unwrap_or(&first),
     };
-    let suggested = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg]
-        .into_iter()
-        .chain([ContextKind::SuggestedValue])
-        .find_map(|kind| refused.get(kind))
-        .and_then(|value| match value {
-            ContextValue::String(one) => Some(one.clone()),
-            ContextValue::Strings(some) => some.first().cloned(),
-            _ => None,
-        });
-    let hint =
-        suggested.map_or("ntcli --help".to_owned(), |name| format!("did you mean '{name}'?"));
+    let usage = rendered.lines().find_map(|line| line.strip_prefix("Usage: "));
+    let hint = suggestion(refused).map_or_else(
+        || usage.map_or("ntcli --help".to_owned(), |usage| format!("usage: {usage}")),
+        |name| format!("did you mean '{name}'?"),
+    );
     Error::usage(message).hint(hint)
+}
+
+fn suggestion(refused: &clap::Error) -> Option<&str> {
+    use ContextKind::{SuggestedArg, SuggestedSubcommand, SuggestedValue};
+    let mut kinds = [SuggestedSubcommand, SuggestedArg, SuggestedValue].into_iter();
+    match kinds.find_map(|kind| refused.get(kind))? {
+        ContextValue::String(one) => Some(one),
+        ContextValue::Strings(some) => some.first().map(String::as_str),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

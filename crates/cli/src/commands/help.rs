@@ -20,14 +20,5 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     if args.topic == ["exit-codes"] {
         return ui::raw(EXIT_CODES);
     }
-    let mut command = arguments::command();
-    let mut found = &mut command;
-    for name in &args.topic {
-        found = found.find_subcommand_mut(name).ok_or_else(|| {
-            let message = format!("There is no command '{}'.", args.topic.join(" "));
-            Error::usage(message).hint("ntcli --help")
-        })?;
-    }
-    let help = found.render_long_help();
-    ui::raw(&help.ansi().to_string())
+    arguments::print_help(&args.topic)
 }

@@ -15,14 +15,11 @@ use crate::error::{Code, Error};
 
 /// Create, list, show, refresh and revoke workspace tokens
 #[derive(Debug, Subcommand)]
-#[command(
-    visible_alias = "tokens",
-    after_help = "\
+#[command(after_help = "\
 Examples:
   ntcli token list
   ntcli token create --expires-in 90d --description ci
-  ntcli token revoke jti_abc123def456"
-)]
+  ntcli token revoke jti_abc123def456")]
 pub(crate) enum Command {
     Create(create::Args),
     List(list::Args),

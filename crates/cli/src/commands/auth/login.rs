@@ -32,10 +32,10 @@ Examples:
 The address to open is always printed. Without a browser on this machine, open it on another one
 and paste the address that the browser ends up at.")]
 pub(crate) struct Args {
-    /// The loopback port for the answer; where it is taken, one of the next ten
+    /// The loopback port for the answer, 41247 if not said; where it is taken, one of the next ten
     #[arg(short, long, value_name = "PORT")]
     port: Option<u16>,
-    /// How long to wait, in milliseconds
+    /// How long to wait, in milliseconds; a minute if not said
     #[arg(short, long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: Option<u64>,
     /// Do not open a browser

@@ -26,7 +26,6 @@ Examples:
 It cannot be undone. `ntcli token list` shows the JTIs.")]
 pub(crate) struct Args {
     /// The JWT ID of the token, such as jti_abc123def456
-    #[arg(allow_hyphen_values = true)]
     jti: String,
     /// Do not ask
     #[arg(short, long)]

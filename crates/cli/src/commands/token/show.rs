@@ -106,8 +106,7 @@ fn current(args: &Args, context: &Context) -> Result<Shown, Error> {
             let operator = context.operator("token listing")?;
             match operator.token(claimed.workspace, &claimed.jti) {
                 Ok(record) => Ok(Shown::recorded(record, claimed.workspace, Some(token))),
-                // The workspace has no such token, or is not this operator's to see.
-                Err(error) if is_not_found(&error) => by_itself(claimed, token, context),
+                Err(error) if is_not_for_us(&error) => by_itself(claimed, token, context),
                 Err(error) => Err(unable(error)),
             }
         }
@@ -144,8 +143,12 @@ fn by_itself(claimed: Claimed, token: Secret, context: &Context) -> Result<Shown
     })
 }
 
-fn is_not_found(error: &ClientError) -> bool {
-    matches!(error.refusal(), Some(ErrorCode::TokenNotFound | ErrorCode::WorkspaceNotFound))
+/// Whether the operator cannot tell: the session has ended, or the workspace has no such token, or
+/// is not this operator's to see.
+fn is_not_for_us(error: &ClientError) -> bool {
+    use ErrorCode::{AuthenticationRequired, TokenExpired, TokenNotFound, WorkspaceNotFound};
+    let cannot = [AuthenticationRequired, TokenExpired, TokenNotFound, WorkspaceNotFound];
+    error.refusal().is_some_and(|code| cannot.contains(&code))
 }
 
 /// A failure to answer, under its documented name; a refusal speaks for itself.

@@ -1,0 +1,180 @@
+//! What is sent, and how answers are told that a real authority rarely gives.
+
+use crate::authority::{Prepared, answer};
+use crate::{Home, Run, WORKSPACE};
+
+fn revoked(status: &str, already: bool) -> String {
+    format!(
+        r#"{{"workspace_id":"{WORKSPACE}","jti":"jti_a","token_jti":"jti_a","status":"{status}",
+        "revoked_at":"2024-08-07T12:30:00Z","already_revoked":{already},"message":""}}"#
+    )
+}
+
+fn refusal(code: &str, message: &str) -> String {
+    format!(r#"{{"error":{{"code":"{code}","message":"{message}","request_id":"x"}}}}"#)
+}
+
+#[test]
+fn a_revoke_is_one_request_and_prints_what_is_documented() {
+    let authority = Prepared::with(vec![answer(200, "", &revoked("revoked", false))]);
+    let line = ["token", "revoke", "jti_a", "--force", "--format", "json", "--reason", "a&b #1"];
+    let run = Run::of(&mut Home::new().operator(&authority.url, &line));
+    let expected = "{\n  \"jti\": \"jti_a\",\n  \"revoked_at\": \"2024-08-07T12:30:00Z\",\n  \
+                    \"status\": \"revoked\"\n}\n";
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str(), run.exit), (expected, "", Some(0)));
+    let asked = authority.asked();
+    let target = format!("DELETE /v1/workspaces/{WORKSPACE}/tokens/jti_a?reason=a%26b%20%231");
+    assert_eq!(asked[0].line, target);
+    assert_eq!(asked[0].header("authorization"), Some("Bearer nts_test"));
+    let agent = concat!("ntcli/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(asked[0].header("user-agent"), Some(agent));
+}
+
+#[test]
+fn a_forced_revoke_leaves_standard_input_to_the_loop_around_it() {
+    let authority = Prepared::with(vec![answer(200, "", &revoked("revoked", true))]);
+    let mut command = Home::new().operator(&authority.url, &[]);
+    let ntcli = env!("CARGO_BIN_EXE_ntcli");
+    let script = format!("printf 'y\\nnext\\n' | {{ {ntcli} token revoke jti_a --force; cat; }}");
+    let envs: Vec<_> = command
+        .get_envs()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+        .collect();
+    command = std::process::Command::new("/bin/sh");
+    let run =
+        Run::of(command.args(["-c", &script]).env_clear().envs(envs).env("PATH", "/usr/bin:/bin"));
+    assert_eq!(run.stdout, "Token jti_a revoked successfully.\ny\nnext\n");
+    assert_eq!(run.stderr, "Token is already revoked\n");
+    authority.asked();
+}
+
+#[test]
+fn what_is_not_yet_proven_is_not_called_revoked() {
+    for (format, told) in [
+        ("text", "Token jti_a is being revoked; not yet proven everywhere.\n"),
+        ("json", "\"status\": \"revoking\""),
+    ] {
+        let authority = Prepared::with(vec![answer(202, "", &revoked("revoking", false))]);
+        let line = ["token", "revoke", "jti_a", "--force", "--format", format];
+        let run = Run::of(&mut Home::new().operator(&authority.url, &line));
+        assert_eq!((run.exit, run.stderr.as_str()), (Some(7), ""));
+        assert!(run.stdout.contains(told), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn refusals_have_their_texts_and_exit_codes() {
+    for (status, code, told, exit) in [
+        (401, "AUTHENTICATION_REQUIRED", "The session has ended.", 3),
+        (401, "TOKEN_EXPIRED", "The session has ended.", 3),
+        (
+            403,
+            "CLERK_AUTHENTICATION_REQUIRED",
+            "Clerk authentication required for token revocation",
+            4,
+        ),
+        (403, "INSUFFICIENT_PERMISSIONS", "said so", 4),
+        (404, "TOKEN_NOT_FOUND", "Token with JTI 'jti_a' not found", 5),
+        (404, "WORKSPACE_NOT_FOUND", "Workspace not found", 5),
+        (400, "INVALID_REQUEST", "said so", 2),
+        (500, "INTERNAL", "said so", 1),
+        (418, "NEVER_HEARD_OF", "said so", 1),
+    ] {
+        let authority = Prepared::with(vec![answer(status, "", &refusal(code, "said so"))]);
+        let line = ["token", "revoke", "jti_a", "--force"];
+        let run = Run::of(&mut Home::new().operator(&authority.url, &line));
+        assert_eq!(run.exit, Some(exit), "{code}");
+        assert!(run.stderr.starts_with(&format!("error: {told}\n")), "{code}: {}", run.stderr);
+        assert_eq!(run.stdout, "");
+    }
+}
+
+#[test]
+fn a_create_is_repeated_with_the_same_key_when_told_to_come_back() {
+    let created = format!(
+        r#"{{"access_token":"wst_x","token_type":"Bearer","expires_in":60,"jti":"jti_a",
+        "expires_at":"2024-08-07T12:30:00Z","scope":[],"workspace_id":"{WORKSPACE}","message":""}}"#
+    );
+    let later = answer(503, "retry-after: 0\r\n", &refusal("UNAVAILABLE", "later"));
+    let authority = Prepared::with(vec![later.clone(), later, answer(201, "", &created)]);
+    let line = ["token", "create", "--expires-in", "1m"];
+    let run = Run::of(&mut Home::new().operator(&authority.url, &line));
+    let told = "New token created: wst_x\nToken JTI: jti_a\nExpires: 2024-08-07T12:30:00Z\n";
+    assert_eq!((run.stdout.as_str(), run.exit), (told, Some(0)), "{}", run.stderr);
+    let asked = authority.asked();
+    let keys: Vec<_> = asked.iter().map(|asked| asked.header("idempotency-key")).collect();
+    assert!(keys[0].is_some_and(|key| key.len() == 32));
+    assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+    assert!(asked.iter().all(|asked| asked.body == r#"{"expires_in":60}"#));
+}
+
+#[test]
+fn a_long_retry_after_is_not_waited_for() {
+    let later = answer(503, "retry-after: 3600\r\n", &refusal("UNAVAILABLE", "later"));
+    let authority = Prepared::with(vec![later]);
+    let run = Run::of(&mut Home::new().operator(&authority.url, &["token", "list"]));
+    assert_eq!((run.exit, run.stdout.as_str()), (Some(6), ""));
+    assert_eq!(authority.asked().len(), 1);
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let authority = Prepared::with(vec![answer(307, "location: http://192.0.2.1/\r\n", "")]);
+    let run = Run::of(&mut Home::new().operator(&authority.url, &["token", "list"]));
+    assert_eq!(run.exit, Some(1), "{}", run.stderr);
+    assert_eq!(authority.asked().len(), 1);
+}
+
+#[test]
+fn all_pages_are_listed_and_nothing_in_them_steers_the_terminal() {
+    let token = |jti: &str, description: &str| {
+        format!(
+            r#"{{"jti":"{jti}","created_at":1723026600,"expires_at":1754562600,"revoked_at":null,
+            "status":"active","description":"{description}","scope":["read"],"created_by":"op_a",
+            "created_by_email":null,"last_used_at":null,"use_count":0}}"#
+        )
+    };
+    let page = |token: &str, cursor: &str| {
+        let body = format!(
+            r#"{{"workspace_id":"{WORKSPACE}","count":1,"tokens":[{token}],"next_cursor":{cursor}}}"#
+        );
+        answer(200, "", &body)
+    };
+    let pages = || {
+        vec![
+            page(&token("jti_abc123def456", r"a\u001b[2Jb\u009bc\u202e\nd"), r#""x&y""#),
+            page(&token("jti_old789xyz012", ""), "null"),
+        ]
+    };
+    let authority = Prepared::with(pages());
+    let line = ["token", "list", "--wide"];
+    let run = Run::of(&mut Home::new().operator(&authority.url, &line));
+    assert!(run.stdout.contains("a�[2Jb�c��d"), "{}", run.stdout);
+    assert!(!run.stdout.contains(['\u{1b}', '\u{9b}', '\u{202e}']));
+    assert!(run.stdout.contains("jti_old789xyz012"));
+    let asked = authority.asked();
+    assert!(asked[1].line.ends_with("?status=active&limit=500&cursor=x%26y"), "{}", asked[1].line);
+
+    let authority = Prepared::with(pages());
+    let mut command = Home::new().operator(&authority.url, &["token", "list"]);
+    let table = Run::of(&mut command).stdout;
+    let expected = "\
+┌─────────────────────┬─────────────────────┬─────────────────────┬─────────┐
+│ JTI                 │ Created             │ Expires             │ Current │
+├─────────────────────┼─────────────────────┼─────────────────────┼─────────┤
+│ jti_abc123def456    │ 2024-08-07 10:30:00 │ 2025-08-07 10:30:00 │         │
+│ jti_old789xyz012    │ 2024-08-07 10:30:00 │ 2025-08-07 10:30:00 │         │
+└─────────────────────┴─────────────────────┴─────────────────────┴─────────┘
+";
+    assert_eq!(table, expected);
+}
+
+#[test]
+fn an_empty_list_is_no_data() {
+    let body =
+        format!(r#"{{"workspace_id":"{WORKSPACE}","count":0,"tokens":[],"next_cursor":null}}"#);
+    let authority = Prepared::with(vec![answer(200, "", &body)]);
+    let run = Run::of(&mut Home::new().operator(&authority.url, &["token", "list"]));
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", "No tokens found.\n"));
+    assert_eq!(run.exit, Some(0));
+}
