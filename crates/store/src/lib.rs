@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod error;
 mod high_water;
+pub mod memory;
 mod place;
 pub mod record;
 pub mod sqlite;
@@ -14,6 +15,7 @@ pub mod store;
 
 pub use audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility};
 pub use error::StoreError;
+pub use memory::MemoryStore;
 pub use record::{
     Authority, Identity, Member, NewSession, NewToken, NewWorkspace, Operator, PageRequest, Role,
     Session, SessionHash, TokenFilter, TokenPage, UseDelta, Workspace,

@@ -12,6 +12,9 @@ use crate::error::StoreError;
 /// checkpoint.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long opening waits for another process before it gives up.
+const PROBE: Duration = Duration::from_secs(1);
+
 /// More statements than the store has.
 const STATEMENTS: usize = 128;
 
@@ -22,7 +25,7 @@ const MIGRATIONS: [(&str, &str); 1] =
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
-    db.busy_timeout(PATIENCE)?;
+    db.busy_timeout(PROBE)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     // WAL with FULL: a commit is durable when it returns. On macOS an fsync alone does not reach the
     // disk. Checkpoints are the business of a thread of their own, never of a commit.
@@ -39,7 +42,15 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
          PRAGMA cache_size = -32768;
          PRAGMA temp_store = MEMORY;",
     )?;
+    db.busy_timeout(PATIENCE)?;
     Ok(db)
+}
+
+/// Asks for the right to write, which another process may have.
+pub(super) fn probe(db: &Connection) -> Result<(), StoreError> {
+    db.busy_timeout(PROBE)?;
+    db.execute_batch("BEGIN IMMEDIATE; ROLLBACK;")?;
+    Ok(db.busy_timeout(PATIENCE)?)
 }
 
 /// Opens a connection that cannot write.

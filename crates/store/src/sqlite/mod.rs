@@ -19,7 +19,7 @@ mod workspace;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use nt_revocation::Position;
@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 use self::checkpoint::Checkpoints;
 use self::health::Health;
 use self::reader::{Question, Reader};
-use self::writer::{Job, Step, Writer, Writing};
+use self::writer::{Closing, Job, Step, Writer, Writing};
 use crate::error::StoreError;
 use crate::high_water::{self, HighWater};
 use crate::store::Follower;
@@ -47,8 +47,14 @@ pub struct SqliteOptions {
 /// A store on SQLite.
 pub struct SqliteStore {
     senders: Mutex<Option<Senders>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Threads>,
     health: Arc<Health>,
+}
+
+#[derive(Default)]
+struct Threads {
+    writer: Option<JoinHandle<Closing>>,
+    others: Vec<JoinHandle<()>>,
 }
 
 #[derive(Clone)]
@@ -77,6 +83,7 @@ impl SqliteStore {
                 .map_err(|source| StoreError::File { what: "creating the database", source })?;
         }
         let mut db = connection::open(&database)?;
+        connection::probe(&db)?;
         connection::migrate(&mut db)?;
         let high_water = match witness {
             Some(witness) => confirm(&db, witness)?,
@@ -116,21 +123,18 @@ impl SqliteStore {
         };
         // The writer first: where a later thread cannot be had, the store that is dropped ends the
         // writer, and the writer's end ends the checkpoints.
-        store.spawn("store-writer", move || writer.run())?;
-        store.spawn("store-checkpoint", move || checkpoints.run())?;
+        store.threads().writer = Some(spawn("store-writer", move || writer.run())?);
+        let checkpoints = spawn("store-checkpoint", move || checkpoints.run())?;
+        store.threads().others.push(checkpoints);
         for reader in readers {
-            store.spawn("store-reader", move || reader.run())?;
+            let reader = spawn("store-reader", move || reader.run())?;
+            store.threads().others.push(reader);
         }
         Ok(store)
     }
 
-    fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(run)
-            .map_err(|source| StoreError::File { what: "starting a thread", source })?;
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
-        Ok(())
+    fn threads(&self) -> MutexGuard<'_, Threads> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands a step to the writer and waits for its answer.
@@ -169,14 +173,14 @@ impl SqliteStore {
     }
 
     /// Lets no one in any more; the threads end once they have done what they accepted.
-    fn stop_accepting(&self) -> Vec<JoinHandle<()>> {
+    fn stop_accepting(&self) -> Threads {
         drop(self.senders.lock().unwrap_or_else(PoisonError::into_inner).take());
-        std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.threads())
     }
 
     async fn finish(&self) {
         let threads = self.stop_accepting();
-        let joined = tokio::task::spawn_blocking(move || join(threads)).await;
+        let joined = tokio::task::spawn_blocking(move || threads.join()).await;
         if let Err(error) = joined {
             tracing::error!(%error, "closing the store failed");
         }
@@ -187,18 +191,45 @@ impl SqliteStore {
 /// whoever opens them next.
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        join(self.stop_accepting());
+        self.stop_accepting().join();
     }
 }
 
-fn join(threads: Vec<JoinHandle<()>>) {
-    let here = std::thread::current().id();
-    for thread in threads.into_iter().filter(|thread| thread.thread().id() != here) {
-        let name = thread.thread().name().unwrap_or_default().to_owned();
-        if thread.join().is_err() {
-            tracing::error!(thread = name, "a thread of the store has panicked");
+impl Threads {
+    fn join(self) {
+        let here = std::thread::current().id();
+        if self.writer.as_ref().is_some_and(|writer| writer.thread().id() == here) {
+            // The follower was the last to hold the store. The writer cannot wait for itself: it
+            // ends when it has nothing left to do, and the others after it.
+            return;
+        }
+        let closing = self.writer.and_then(join);
+        for thread in self.others {
+            join(thread);
+        }
+        if let Some(closing) = closing {
+            closing.finish();
         }
     }
+}
+
+fn join<T>(thread: JoinHandle<T>) -> Option<T> {
+    let name = thread.thread().name().unwrap_or_default().to_owned();
+    let ended = thread.join();
+    if ended.is_err() {
+        tracing::error!(thread = name, "a thread of the store has panicked");
+    }
+    ended.ok()
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, StoreError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(|source| StoreError::File { what: "starting a thread", source })
 }
 
 fn exists(path: &Path) -> Result<bool, StoreError> {

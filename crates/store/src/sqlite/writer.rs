@@ -111,6 +111,24 @@ where
     }
 }
 
+/// What is left when the writer has ended. Declared in the order in which they are let go: the
+/// witness stays locked until the database is closed.
+pub(super) struct Closing {
+    db: Connection,
+    _high_water: HighWater,
+}
+
+impl Closing {
+    /// Moves the whole WAL into the database file, once no one else has it open: connections that
+    /// close at the same moment would each leave that to the other.
+    pub(super) fn finish(self) {
+        const SQL: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+        if let Err(error) = self.db.query_row(SQL, [], |_| Ok(())) {
+            tracing::warn!(%error, "the database's WAL stays: the next start will read it");
+        }
+    }
+}
+
 /// The writer's state, moved to its thread.
 pub(super) struct Writer {
     pub(super) db: Connection,
@@ -123,16 +141,20 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Serves until no one can send any more and everything that was sent is done.
-    pub(super) fn run(mut self) {
+    /// Serves until no one can send any more and everything that was sent is done. The checkpoint
+    /// thread ends with it.
+    pub(super) fn run(mut self) -> Closing {
         let mut batch = Vec::with_capacity(BATCH);
         while self.queue.blocking_recv_many(&mut batch, BATCH) > 0 {
             let failure = self.settle(&mut batch).err();
             for job in batch.drain(..) {
                 job.answer(failure.as_ref());
             }
+            if matches!(failure, Some(Failure::Full)) {
+                self.reclaim();
+            }
         }
-        // Stops the checkpoint thread; the last connection to close truncates the WAL.
+        Closing { db: self.db, _high_water: self.high_water }
     }
 
     fn settle(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
@@ -148,6 +170,18 @@ impl Writer {
             self.health.stop("writing the high-water file", &error);
             Failure::Stopped
         })
+    }
+
+    /// On a full disk the WAL itself holds room: once moved, it is written from its beginning again.
+    fn reclaim(&self) {
+        const SQL: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+        match self.db.query_row(SQL, [], |_| Ok(())) {
+            Err(error) if leaves_doubt(&error) => {
+                self.health.stop("moving the WAL into the database file", &error);
+            }
+            // Moving it takes room as well, and is tried again after the next failure.
+            Ok(()) | Err(_) => {}
+        }
     }
 
     /// Runs the steps in one transaction. After a failure it did not happen, and the connection is

@@ -1,0 +1,95 @@
+//! What the model remembers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nt_revocation::Entry;
+use nt_token::record::TokenUse;
+use nt_token::{Jti, OperatorId, Place, Timestamp, TokenRecord, WorkspaceId};
+
+use crate::audit::{AuditRecord, Denial};
+use crate::record::{Identity, Workspace};
+
+/// Everything.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) issuer: Option<String>,
+    /// The entry of number n is at n - 1.
+    pub(super) log: Vec<Entry>,
+    pub(super) operators: BTreeMap<OperatorId, Identity>,
+    /// By hash.
+    pub(super) sessions: BTreeMap<[u8; 32], Login>,
+    pub(super) workspaces: BTreeMap<WorkspaceId, Held>,
+    pub(super) tokens: BTreeMap<Jti, Issued>,
+    pub(super) uses: BTreeMap<Jti, TokenUse>,
+    pub(super) denials: BTreeMap<Jti, Denial>,
+    /// The record of number n is at n - 1; e-mail addresses are looked up when asked for.
+    pub(super) audit: Vec<AuditRecord>,
+    /// The list of number n is at n.
+    pub(super) lists: Vec<List>,
+    pub(super) taken: BTreeSet<Place>,
+    /// How often a place was drawn.
+    pub(super) draws: u64,
+}
+
+/// A session.
+#[derive(Debug)]
+pub(super) struct Login {
+    pub(super) operator: OperatorId,
+    pub(super) created_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+}
+
+/// A workspace, live or deleted.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) workspace: Workspace,
+    pub(super) owner: OperatorId,
+    pub(super) first_token: Jti,
+    pub(super) asked: Asked,
+    pub(super) deleted: Option<Deleted>,
+}
+
+/// The request that made a workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) idempotency_key: Option<String>,
+    pub(super) name: String,
+    pub(super) description: Option<String>,
+    pub(super) request_digest: [u8; 32],
+}
+
+/// How a workspace ended.
+#[derive(Debug)]
+pub(super) struct Deleted {
+    pub(super) at: Timestamp,
+    pub(super) by: OperatorId,
+    pub(super) key: Option<String>,
+}
+
+/// A token, and the request that made it.
+#[derive(Debug)]
+pub(super) struct Issued {
+    /// Its use is kept apart.
+    pub(super) token: TokenRecord,
+    pub(super) replaces: Option<Jti>,
+    pub(super) idempotency_key: Option<String>,
+    pub(super) request_digest: [u8; 32],
+}
+
+/// A list of places.
+#[derive(Debug)]
+pub(super) struct List {
+    pub(super) bucket: i64,
+    pub(super) capacity: u32,
+    pub(super) issued: u32,
+}
+
+impl State {
+    pub(super) fn is_live(&self, id: WorkspaceId) -> bool {
+        self.workspaces.get(&id).is_some_and(|held| held.deleted.is_none())
+    }
+
+    pub(super) fn email(&self, operator: &OperatorId) -> Option<String> {
+        self.operators.get(operator)?.email.clone()
+    }
+}
