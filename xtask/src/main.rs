@@ -41,6 +41,10 @@ enum Task {
     Bench,
 }
 
+/// Builds the two programs, for the whole workspace: so everything shared is built once, with one set
+/// of features, whoever asks.
+const BUILD: [&str; 6] = ["build", "--workspace", "--bin", "ntd", "--bin", "ntcli"];
+
 fn main() -> Result<ExitCode> {
     let root = root();
     match Args::parse().task {
@@ -48,20 +52,14 @@ fn main() -> Result<ExitCode> {
             say(
                 "Building ntd, ntcli and the demo (dev profile; the first time takes a few minutes).",
             );
-            run::demand(cargo(&root).args(["build", "-p", "ntd", "-p", "ntcli"]))?;
-            run::demand(cargo(&root).args(["build", "-p", "nt-testkit", "--bin", "demo"]))?;
-            let mut demo = cargo(&root);
-            demo.args(["run", "--quiet", "-p", "nt-testkit", "--bin", "demo", "--"]);
-            demo.args(keep.then_some("--keep"));
-            run::status(&mut demo)
+            run::demand(cargo(&root).args(BUILD).args(["--bin", "demo"]))?;
+            run::status(run::built("debug", "demo")?.args(keep.then_some("--keep")))
         }
         Task::Test { full } => test::run(&root, full),
         Task::Bench => {
             say("Building in the release profile (the first time takes some ten minutes).");
-            run::demand(cargo(&root).args(["build", "--release", "-p", "ntd", "-p", "ntcli"]))?;
-            let mut bench = cargo(&root);
-            bench.args(["run", "--release", "--quiet", "-p", "nt-testkit", "--bin", "bench"]);
-            run::status(&mut bench)
+            run::demand(cargo(&root).args(BUILD).args(["--bin", "bench", "--release"]))?;
+            run::status(run::built("release", "bench")?.current_dir(&root))
         }
     }
 }

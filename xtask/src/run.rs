@@ -12,6 +12,15 @@ pub(crate) fn cargo(root: &Path) -> Command {
     command
 }
 
+/// A program of this workspace that was built with this profile: beside our own, or where a profile
+/// of that name keeps them.
+pub(crate) fn built(profile: &str, program: &str) -> Result<Command> {
+    let own = std::env::current_exe().context("a process knows its program")?;
+    let target =
+        own.parent().and_then(Path::parent).context("a program is in a profile's folder")?;
+    Ok(Command::new(target.join(profile).join(program)))
+}
+
 /// Runs it; it must succeed.
 pub(crate) fn demand(command: &mut Command) -> Result<()> {
     show(command);

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context as _, Result};
 
 use crate::run::cargo;
-use crate::{packages, run, say};
+use crate::{BUILD, packages, run, say};
 
 /// What the runner counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,7 +23,7 @@ pub(crate) fn run(root: &Path, full: bool) -> Result<ExitCode> {
     let steps: [(&str, &[&str]); 3] = [
         ("Checking the style", &["fmt", "--all", "--check"]),
         ("Linting", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-        ("Building ntd and ntcli", &["build", "-p", "ntd", "-p", "ntcli"]),
+        ("Building ntd and ntcli", &BUILD),
     ];
     for (what, args) in steps {
         say(what);

@@ -30,7 +30,10 @@ fn build() -> Result<Binaries> {
         profile_dir.parent().context("the profile's folder is in the target folder")?;
     let mut cargo = Command::new(settings::cargo());
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-    cargo.args(["build", "--quiet", "-p", "ntd", "-p", "ntcli", "--target-dir"]).arg(target_dir);
+    // For the whole workspace, as everybody builds it: packages picked one by one would be built
+    // anew, with another set of features of what they share.
+    cargo.args(["build", "--quiet", "--workspace", "--bin", "ntd", "--bin", "ntcli"]);
+    cargo.arg("--target-dir").arg(target_dir);
     if profile_dir.file_name().is_some_and(|name| name == "release") {
         cargo.arg("--release");
     }

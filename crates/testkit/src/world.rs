@@ -180,6 +180,12 @@ impl World {
         self.restart()
     }
 
+    /// Lets the process and its folder be, for a person to go on with.
+    pub fn leave_running(mut self) {
+        self.child = None;
+        self.dir.disable_cleanup(true);
+    }
+
     /// An `ntcli` with a home of its own, signed out.
     pub fn ntcli(&self, name: &str) -> Result<Cli> {
         Cli::new(
