@@ -82,6 +82,7 @@ impl Config {
         let before = Self::read(folder)?;
         let mut after = before.clone();
         change(&mut after);
+        after.authorities.retain(|_, at| *at != AtAuthority::default());
         if after == before {
             return Ok(());
         }

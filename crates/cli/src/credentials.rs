@@ -109,6 +109,10 @@ impl Credentials {
         let before = Self::read(folder)?;
         let mut after = before.clone();
         let result = change(&mut after);
+        for at in after.authorities.values_mut() {
+            at.workspaces.retain(|_, kept| *kept != AtWorkspace::default());
+        }
+        after.authorities.retain(|_, at| *at != AtAuthority::default());
         if after != before {
             let text = serde_json::to_string_pretty(&after)
                 .map_err(|e| Error::failed(format!("Could not write {FILE}: {e}")))?;

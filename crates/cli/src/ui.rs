@@ -67,6 +67,11 @@ fn labelled(style: Style, label: &str, text: &str) {
     let _ = writeln!(anstream::stderr(), "{style}{label}:{style:#} {text}");
 }
 
+/// Whether standard error shows colours.
+pub(crate) fn has_colours() -> bool {
+    anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+}
+
 /// Whether both sides of a dialogue are there: questions can be seen and answers typed.
 pub(crate) fn is_interactive() -> bool {
     io::stdin().is_terminal()

@@ -18,6 +18,9 @@ use super::{Call, Client, REVOKE_LIMIT};
 /// How many tokens are asked for at once.
 const PAGE: u32 = 500;
 
+/// How many pages are read before a list counts as endless: a million tokens.
+const MOST_PAGES: u32 = 2_000;
+
 /// What `/v1/token_auth` says of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -148,7 +151,7 @@ impl Operator<'_> {
         let first = format!("{}?status={status}&limit={PAGE}", path::tokens(workspace));
         let mut tokens = Vec::new();
         let mut target = first.clone();
-        loop {
+        for _ in 0..MOST_PAGES {
             let page: TokenList = self.call(Call::new(Method::GET, target))?;
             let more = !page.tokens.is_empty();
             tokens.extend(page.tokens);
@@ -157,6 +160,7 @@ impl Operator<'_> {
                 _ => return Ok(tokens),
             }
         }
+        Err(Failure::Endless.into())
     }
 
     pub(crate) fn token(&self, workspace: WorkspaceId, jti: &Jti) -> Result<Token, ClientError> {

@@ -36,6 +36,9 @@ pub(crate) enum Failure {
     /// An answer that no authority gives.
     #[error("The answer was not understood (status {status}).")]
     NotUnderstood { status: u16 },
+    /// A list of which there is always more.
+    #[error("The authority's list has no end.")]
+    Endless,
     /// The request could not even be written.
     #[error("The request could not be written: {0}")]
     Request(String),
@@ -92,7 +95,7 @@ impl From<Failure> for Error {
             Failure::NotUnderstood { .. } => {
                 Self::failed(message).hint("check that an authority is there: ntcli domain show")
             }
-            Failure::Request(_) => Self::failed(message),
+            Failure::Endless | Failure::Request(_) => Self::failed(message),
         }
     }
 }

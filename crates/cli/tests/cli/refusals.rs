@@ -1,6 +1,7 @@
 //! What is refused before anything is sent, and what happens when nobody answers.
 
 use std::net::TcpListener;
+use std::process::Command;
 use std::time::Duration;
 
 use nt_token::clock::Stopwatch;
@@ -123,6 +124,23 @@ fn an_authority_that_is_down_is_told_quickly() {
         assert!(run.stderr.contains("Could not reach the authority"), "{}", run.stderr);
         assert_eq!(run.stdout, "");
     }
+}
+
+#[test]
+fn an_interrupt_ends_it_as_shells_expect() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let home = Home::new();
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let url = format!("http://{}", silent.local_addr().expect("it is bound"));
+    let mut running = home.operator(&url, &["health"]).spawn().expect("the program starts");
+    // Once it has called, it is in the middle of its work.
+    let call = silent.accept().expect("it calls");
+    let script = format!("kill -INT {}", running.id());
+    let sent = Command::new("/bin/sh").args(["-c", &script]).status().expect("a shell is there");
+    assert!(sent.success());
+    // A shell shows the end by this signal as 130, and ends a loop around the command, too.
+    assert_eq!(running.wait().expect("it ends").signal(), Some(2));
+    drop(call);
 }
 
 #[test]

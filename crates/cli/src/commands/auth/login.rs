@@ -109,6 +109,10 @@ fn sign_in(
             .unwrap_or(DEFAULT_TIMEOUT),
         login_hint: None,
     };
+    if context.verbose {
+        ui::say(&format!("Identity provider: {}", configuration.issuer));
+        ui::say(&format!("Client:            {}", configuration.client_id));
+    }
     let pending = login::begin(&agent, settings).map_err(|e| failed(&e))?;
     ui::say("Open this address in a browser to sign in:\n");
     ui::say(pending.url());

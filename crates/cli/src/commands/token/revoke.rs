@@ -61,6 +61,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
     }
     let revoked = operator.revoke(workspace, &jti, args.reason.as_deref())?;
     let is_dead = revoked.status == "revoked";
+    // It must be told that the token is revoked whatever becomes of its copy here, and the copy
+    // must go whatever becomes of the telling.
+    let forgotten = forget(&jti, workspace, context);
     if revoked.already_revoked {
         ui::say("Token is already revoked");
     }
@@ -72,7 +75,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
     } else {
         ui::data(&format!("Token {jti} is being revoked; not yet proven everywhere."))?;
     }
-    forget(&jti, workspace, context)?;
+    if forgotten? {
+        ui::say("This was the current token.");
+        ui::hint("ntcli token refresh");
+    }
     if is_dead { Ok(()) } else { Err(Error::said(Code::Revoking)) }
 }
 
@@ -107,8 +113,9 @@ fn describe(token: &Token, is_current: bool) {
     ui::say(&format!("Current:      {}\n", if is_current { "yes" } else { "no" }));
 }
 
-/// Forgets the token's value if it is the one that this machine uses: it is worth nothing now.
-fn forget(jti: &Jti, workspace: WorkspaceId, context: &Context) -> Result<(), Error> {
+/// Forgets the token's value if it is the one that this machine uses: it is worth nothing now. Says
+/// whether it was the current one.
+fn forget(jti: &Jti, workspace: WorkspaceId, context: &Context) -> Result<bool, Error> {
     let is_kept = context.kept_token(workspace)?.is_some_and(|kept| kept.jti == *jti);
     if is_kept {
         let authority = context.authority()?;
@@ -117,9 +124,5 @@ fn forget(jti: &Jti, workspace: WorkspaceId, context: &Context) -> Result<(), Er
             kept.take_if(|current| current.jti == *jti);
         })?;
     }
-    if is_kept || context.current_jti(workspace)?.as_ref() == Some(jti) {
-        ui::say("This was the current token.");
-        ui::hint("ntcli token refresh");
-    }
-    Ok(())
+    Ok(is_kept || context.current_jti(workspace)?.as_ref() == Some(jti))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use inquire::ui::RenderConfig;
 use inquire::{InquireError, Select};
 use nt_token::WorkspaceId;
 
@@ -50,7 +51,12 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
     let start = all.iter().position(|w| Some(w.workspace_id) == active).unwrap_or(0);
     let choices: Vec<_> =
         all.into_iter().map(|w| Choice { id: w.workspace_id, name: w.workspace_name }).collect();
-    let chosen = Select::new("Workspace:", choices).with_starting_cursor(start).prompt();
+    let style =
+        if ui::has_colours() { RenderConfig::default_colored() } else { RenderConfig::empty() };
+    let chosen = Select::new("Workspace:", choices)
+        .with_starting_cursor(start)
+        .with_render_config(style)
+        .prompt();
     let chosen = chosen.map_err(|e| not_chosen(&e))?;
     activate(chosen.id, Some(&chosen.name), args.output.format, context)
 }
