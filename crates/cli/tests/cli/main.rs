@@ -3,6 +3,8 @@
 
 mod authority;
 mod files;
+#[cfg(debug_assertions)]
+mod refresh;
 mod refusals;
 mod requests;
 mod snapshot;
