@@ -67,6 +67,12 @@ impl HighWater {
         Ok(made)
     }
 
+    /// The same file, but each write to it fails.
+    #[cfg(test)]
+    pub(crate) fn read_only(self, path: &Path) -> Self {
+        Self { file: File::open(path).expect("the file is there"), ..self }
+    }
+
     /// How far was answered for.
     pub(crate) fn position(&self) -> Position {
         self.position

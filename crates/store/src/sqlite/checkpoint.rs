@@ -1,10 +1,18 @@
 //! Moving what was committed from the WAL into the database file, beside the writer.
 //!
-//! A passive checkpoint disturbs no one. Under steady writing it never catches up entirely, and then
-//! the WAL would grow without end: past a limit the writer is made to wait for the little that is
-//! left, after which the WAL starts anew from its beginning.
+//! ```text
+//! checkpoint thread   1,000 pages wait ─▶ move them while the writer goes on
+//!                     8,000 pages in the WAL ─▶ ask the writer
+//! writer              asked ─▶ between two batches, move the few that came meanwhile;
+//!                              the next batch writes the WAL from its beginning
+//! ```
+//!
+//! Under steady writing the thread alone never catches up entirely, and the WAL would grow without
+//! end; the writer alone would make every so many callers wait for all the pages. Each checkpoint is
+//! a passive one: it waits for no reader.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use rusqlite::Connection;
@@ -13,18 +21,32 @@ use super::connection::leaves_doubt;
 use super::health::Health;
 
 /// Pages of 4 KiB that may wait in the WAL before they are moved.
-const PASSIVE_AT: i64 = 1_000;
+const MOVE_AT: i64 = 1_000;
 
-/// Pages in the WAL at which the writer is made to wait.
+/// Pages in the WAL at which the writer is asked to finish what the thread began.
 const RESTART_AT: i64 = 8_000;
 
-/// Tells the checkpoint thread that something was committed. The thread ends when this is dropped.
-pub(super) struct Nudge(SyncSender<()>);
+/// The writer's end. The checkpoint thread ends when this is dropped.
+pub(super) struct Nudge {
+    sender: SyncSender<()>,
+    asked: Arc<AtomicBool>,
+}
 
 impl Nudge {
+    /// Tells the thread that something was committed.
     pub(super) fn nudge(&self) {
         // Where a nudge waits already, that one will do.
-        let _ = self.0.try_send(());
+        let _ = self.sender.try_send(());
+    }
+
+    /// Whether the writer was asked to finish a checkpoint.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Tells the thread that the writer has done what it was asked.
+    pub(super) fn done(&self) {
+        self.asked.store(false, Ordering::SeqCst);
     }
 }
 
@@ -33,12 +55,14 @@ pub(super) struct Checkpoints {
     db: Connection,
     health: Arc<Health>,
     nudges: Receiver<()>,
+    asked: Arc<AtomicBool>,
 }
 
 impl Checkpoints {
     pub(super) fn new(db: Connection, health: Arc<Health>) -> (Self, Nudge) {
         let (sender, nudges) = sync_channel(1);
-        (Self { db, health, nudges }, Nudge(sender))
+        let asked = Arc::<AtomicBool>::default();
+        (Self { db, health, nudges, asked: Arc::clone(&asked) }, Nudge { sender, asked })
     }
 
     pub(super) fn run(self) {
@@ -60,13 +84,16 @@ impl Checkpoints {
     }
 
     fn checkpoint(&self) -> rusqlite::Result<()> {
-        let (pages, moved) = self.pragma("PRAGMA wal_checkpoint(NOOP)")?;
-        if pages - moved < PASSIVE_AT {
+        // Two at once would only hinder each other.
+        if self.asked.load(Ordering::SeqCst) {
             return Ok(());
         }
-        let (pages, moved) = self.pragma("PRAGMA wal_checkpoint(PASSIVE)")?;
-        if pages >= RESTART_AT && moved < pages {
-            self.pragma("PRAGMA wal_checkpoint(RESTART)")?;
+        let (pages, moved) = self.pragma("PRAGMA wal_checkpoint(NOOP)")?;
+        if pages - moved >= MOVE_AT {
+            self.pragma("PRAGMA wal_checkpoint(PASSIVE)")?;
+        }
+        if pages >= RESTART_AT {
+            self.asked.store(true, Ordering::SeqCst);
         }
         Ok(())
     }

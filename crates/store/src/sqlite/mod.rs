@@ -272,3 +272,69 @@ fn in_words(position: Position) -> String {
     let Position { epoch, seq, entry } = position;
     format!("{seq} of epoch {epoch} (entry {entry})")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use nt_revocation::Fact;
+    use nt_token::EntryId;
+
+    use super::*;
+    use crate::store::Store as _;
+
+    fn fact(number: u8) -> Vec<(EntryId, Fact)> {
+        vec![(EntryId([number; 16]), Fact::KeyRevoked { kid: "kid".parse().expect("a kid") })]
+    }
+
+    #[tokio::test]
+    async fn a_store_whose_witness_cannot_be_written_never_says_yes_again() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let database = directory.path().join("db");
+        let witness = directory.path().join("high-water");
+        drop(high_water::create_private(&database).expect("created"));
+        let mut db = connection::open(&database).expect("opens");
+        connection::migrate(&mut db).expect("migrates");
+        let broken = first_witness(&db, &witness).expect("created").read_only(&witness);
+        let told = Arc::<AtomicU64>::default();
+        let seen = Arc::clone(&told);
+        let follower: Follower = Box::new(move |entries| {
+            seen.store(entries.last().expect("entries").seq, Ordering::SeqCst);
+        });
+        let store = SqliteStore::start(&database, db, broken, follower).expect("starts");
+
+        assert!(store.found("https://a.example").await.is_ok(), "appends nothing");
+        assert!(matches!(store.append(fact(1)).await, Err(StoreError::Stopped)));
+        assert_eq!(told.load(Ordering::SeqCst), 1, "the commit had succeeded");
+        assert!(matches!(store.append(fact(2)).await, Err(StoreError::Stopped)));
+        assert!(matches!(store.found("https://a.example").await, Err(StoreError::Stopped)));
+        assert!(matches!(store.head().await, Err(StoreError::Stopped)));
+        assert_eq!(told.load(Ordering::SeqCst), 1);
+        drop(store);
+
+        let options = SqliteOptions { database, high_water: witness };
+        let store = SqliteStore::open(options, Box::new(|_| ())).expect("a new start reads anew");
+        assert_eq!(store.head().await.expect("answers").seq, 1);
+    }
+
+    #[tokio::test]
+    async fn a_step_that_panics_stops_the_store_and_commits_nothing() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let options = SqliteOptions {
+            database: directory.path().join("db"),
+            high_water: directory.path().join("high-water"),
+        };
+        let store = SqliteStore::open(options.clone(), Box::new(|_| ())).expect("opens");
+        let answer = store
+            .write(|writing| -> Result<(), StoreError> {
+                writing.append_all(fact(1))?;
+                panic!("a defect in a step");
+            })
+            .await;
+        assert!(matches!(answer, Err(StoreError::Stopped)));
+        assert!(matches!(store.append(fact(2)).await, Err(StoreError::Stopped)));
+        drop(store);
+        let store = SqliteStore::open(options, Box::new(|_| ())).expect("opens");
+        assert_eq!(store.head().await.expect("answers").seq, 0);
+    }
+}

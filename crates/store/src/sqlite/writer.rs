@@ -150,8 +150,10 @@ impl Writer {
             for job in batch.drain(..) {
                 job.answer(failure.as_ref());
             }
-            if matches!(failure, Some(Failure::Full)) {
-                self.reclaim();
+            // On a full disk the WAL itself holds room: once moved, it is written from its
+            // beginning again.
+            if self.checkpoints.is_asked() || matches!(failure, Some(Failure::Full)) {
+                self.finish_checkpoint();
             }
         }
         Closing { db: self.db, _high_water: self.high_water }
@@ -172,16 +174,17 @@ impl Writer {
         })
     }
 
-    /// On a full disk the WAL itself holds room: once moved, it is written from its beginning again.
-    fn reclaim(&self) {
+    /// Moves what is left in the WAL, while no one appends to it.
+    fn finish_checkpoint(&self) {
         const SQL: &str = "PRAGMA wal_checkpoint(PASSIVE)";
         match self.db.query_row(SQL, [], |_| Ok(())) {
             Err(error) if leaves_doubt(&error) => {
                 self.health.stop("moving the WAL into the database file", &error);
             }
-            // Moving it takes room as well, and is tried again after the next failure.
+            // On a full disk moving it may lack room as well; it is tried again.
             Ok(()) | Err(_) => {}
         }
+        self.checkpoints.done();
     }
 
     /// Runs the steps in one transaction. After a failure it did not happen, and the connection is
