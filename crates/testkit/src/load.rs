@@ -1,8 +1,8 @@
 //! Load: many connections that send prepared requests as fast as they are answered.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -46,6 +46,19 @@ pub async fn each_once(
     run(address, connections, requests, total, status).await
 }
 
+/// As [`each_once`]; the bodies of the answers, in no particular order.
+pub async fn answers(
+    address: SocketAddr,
+    connections: usize,
+    requests: Arc<Vec<Vec<u8>>>,
+    status: u16,
+) -> Result<Vec<Vec<u8>>> {
+    let (send, receive) = mpsc::channel();
+    let total = requests.len();
+    drive(address, connections, requests, total, status, Some(send)).await?;
+    Ok(receive.iter().collect())
+}
+
 /// Sends these requests in turn, `total` in all, over this many connections.
 pub async fn run(
     address: SocketAddr,
@@ -53,6 +66,17 @@ pub async fn run(
     requests: Arc<Vec<Vec<u8>>>,
     total: usize,
     status: u16,
+) -> Result<Rate> {
+    drive(address, connections, requests, total, status, None).await
+}
+
+async fn drive(
+    address: SocketAddr,
+    connections: usize,
+    requests: Arc<Vec<Vec<u8>>>,
+    total: usize,
+    status: u16,
+    bodies: Option<mpsc::Sender<Vec<u8>>>,
 ) -> Result<Rate> {
     let mut streams = Vec::new();
     for _ in 0..connections {
@@ -65,8 +89,10 @@ pub async fn run(
     let watch = Stopwatch::start();
     for stream in streams {
         let (requests, next) = (Arc::clone(&requests), Arc::clone(&next));
-        clients.spawn(async move { client(stream, &requests, &next, total, status).await });
+        let bodies = bodies.clone();
+        clients.spawn(async move { client(stream, &requests, &next, total, status, bodies).await });
     }
+    drop(bodies);
     while let Some(ended) = clients.join_next().await {
         ended.context("a client panicked")??;
     }
@@ -79,6 +105,7 @@ async fn client(
     next: &AtomicUsize,
     total: usize,
     status: u16,
+    bodies: Option<mpsc::Sender<Vec<u8>>>,
 ) -> Result<()> {
     let mut buffer = Vec::with_capacity(4096);
     loop {
@@ -94,6 +121,11 @@ async fn client(
         let is = tokio::time::timeout(TIMEOUT, exchange).await.context("no answer in time")??;
         if is != status {
             bail!("answered {is}, not {status}: {}", String::from_utf8_lossy(&buffer));
+        }
+        if let Some(bodies) = &bodies {
+            let head = buffer.windows(4).position(|four| four == b"\r\n\r\n");
+            let body = buffer.split_off(head.map_or(0, |head| head + 4));
+            bodies.send(body).context("nobody wants the answers")?;
         }
     }
 }

@@ -4,6 +4,7 @@
 mod timeline;
 mod traffic;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -75,7 +76,7 @@ fn main() -> Result<ExitCode> {
     if args.keep {
         keep(world, &cli)?;
     } else {
-        by_hand();
+        by_hand(&world);
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -105,11 +106,15 @@ fn step(what: &str, how: &str) {
 }
 
 /// What to try when nothing of the demo is left.
-fn by_hand() {
+fn by_hand(world: &World) {
+    let ntd = world.binaries().ntd.display();
+    let programs = world.binaries().ntcli.parent().map(Path::display);
+    let programs = programs.map(|dir| dir.to_string()).unwrap_or_default();
     println!(
-        "\nNothing of this is left running. To try it by hand, in two terminals:\n\n\
-         \x20 cargo run -p ntd -- serve --dev\n\n\
-         \x20 cargo build -p ntcli && export PATH=\"$PWD/target/debug:$PATH\"\n\
+        "\nNothing of this is left running. To try it by hand, in one terminal:\n\n\
+         \x20 {ntd} serve --dev\n\n\
+         and in another:\n\n\
+         \x20 export PATH=\"{programs}:$PATH\"\n\
          \x20 ntcli auth login\n\
          \x20 ntcli workspace create my-workspace\n\
          \x20 ntcli token create\n\
