@@ -1,11 +1,18 @@
 //! Keys: the private half that signs, the public half that checks, and the set of the latter.
+//!
+//! Workspace tokens are signed with Ed25519 and nothing else. The other algorithms are there for the
+//! tokens of identity providers, whose keys are never in a set with our own.
+
+mod public;
 
 use std::collections::HashMap;
 use std::fmt;
 
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
+pub use self::public::VerifyingKey;
 use crate::id::KeyId;
 use crate::jwk::{Jwk, Jwks, thumbprint};
 use crate::jws::{self, Compact};
@@ -16,6 +23,10 @@ pub enum Algorithm {
     /// Ed25519 (RFC 8037). RFC 9864 renames `EdDSA` to `Ed25519`; both are accepted and bound to the
     /// same key.
     EdDsa,
+    /// ECDSA on P-256 with SHA-256 (RFC 7518, section 3.4).
+    Es256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518, section 3.3).
+    Rs256,
 }
 
 impl Algorithm {
@@ -23,6 +34,8 @@ impl Algorithm {
     pub const fn name(self) -> &'static str {
         match self {
             Self::EdDsa => "EdDSA",
+            Self::Es256 => "ES256",
+            Self::Rs256 => "RS256",
         }
     }
 
@@ -30,6 +43,7 @@ impl Algorithm {
     pub fn is_named(self, alg: &str) -> bool {
         match self {
             Self::EdDsa => alg == "EdDSA" || alg == "Ed25519",
+            Self::Es256 | Self::Rs256 => alg == self.name(),
         }
     }
 }
@@ -46,6 +60,12 @@ pub enum BadKey {
     /// Two keys of a set have the same `kid`.
     #[error("two keys have the same key ID")]
     DuplicateKid,
+    /// None of the keys of a published set can be used.
+    #[error("no key of the set can be used")]
+    NoneUsable,
+    /// A published set has more keys than are looked at.
+    #[error("the set has too many keys")]
+    TooMany,
 }
 
 /// The private half: signs tokens.
@@ -100,45 +120,6 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// The public half: checks signatures.
-#[derive(Debug, Clone)]
-pub struct VerifyingKey {
-    key: ParsedPublicKey,
-    algorithm: Algorithm,
-    kid: KeyId,
-}
-
-impl VerifyingKey {
-    /// Reads a public key. A key without a `kid` is named by its thumbprint.
-    pub fn from_jwk(jwk: &Jwk) -> Result<Self, BadKey> {
-        let usable = jwk.kty == "OKP"
-            && jwk.crv.as_deref() == Some("Ed25519")
-            && jwk.usage.as_deref().is_none_or(|usage| usage == "sig")
-            && jwk.alg.as_deref().is_none_or(|alg| Algorithm::EdDsa.is_named(alg));
-        if !usable {
-            return Err(BadKey::Public);
-        }
-        let x = jws::decode(jwk.x.as_deref().ok_or(BadKey::Public)?).map_err(|_| BadKey::Public)?;
-        let public: [u8; 32] = x.try_into().map_err(|_| BadKey::Public)?;
-        let kid = match &jwk.kid {
-            Some(kid) => kid.parse().map_err(|_| BadKey::Public)?,
-            None => thumbprint(&public),
-        };
-        let key = ParsedPublicKey::new(&ED25519, public).map_err(|_| BadKey::Public)?;
-        Ok(Self { key, algorithm: Algorithm::EdDsa, kid })
-    }
-
-    /// The key's identifier.
-    pub fn kid(&self) -> &KeyId {
-        &self.kid
-    }
-
-    /// Whether the signature over the message is this key's.
-    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.key.verify_sig(message, signature).is_ok()
-    }
-}
-
 /// Why a JWS was not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotOpened {
@@ -156,79 +137,104 @@ pub enum NotOpened {
     Payload,
 }
 
-/// The keys whose signatures count, by `kid`.
-#[derive(Debug, Clone, Default)]
-pub struct KeySet(HashMap<KeyId, VerifyingKey>);
+/// More keys than any provider publishes at once.
+const MOST_PUBLISHED: usize = 100;
+
+/// The keys whose signatures count.
+#[derive(Debug, Clone)]
+pub struct KeySet(Keys);
+
+#[derive(Debug, Clone)]
+enum Keys {
+    /// By what their owner calls them.
+    Named(HashMap<String, VerifyingKey>),
+    /// One key, whatever a header's `kid` says.
+    Sole(Box<VerifyingKey>),
+}
+
+impl Default for KeySet {
+    fn default() -> Self {
+        Self(Keys::Named(HashMap::new()))
+    }
+}
 
 impl KeySet {
     /// Collects keys; two with one `kid` are refused, as it would be open which of them is meant.
     pub fn new(keys: impl IntoIterator<Item = VerifyingKey>) -> Result<Self, BadKey> {
         let mut set = HashMap::new();
         for key in keys {
-            if set.insert(key.kid.clone(), key).is_some() {
+            if set.insert(key.name().to_owned(), key).is_some() {
                 return Err(BadKey::DuplicateKid);
             }
         }
-        Ok(Self(set))
+        Ok(Self(Keys::Named(set)))
     }
 
-    /// Reads a published key set; keys of types that we do not use are passed over.
+    /// One key that was configured without a `kid`: a header's `kid` is not looked at.
+    pub fn sole(key: VerifyingKey) -> Self {
+        Self(Keys::Sole(Box::new(key)))
+    }
+
+    /// Reads the key set that an authority publishes: Ed25519 keys; others are passed over, so that
+    /// no other algorithm ever counts for a workspace token.
     pub fn from_jwks(jwks: &Jwks) -> Result<Self, BadKey> {
-        Self::new(jwks.keys.iter().filter_map(|jwk| VerifyingKey::from_jwk(jwk).ok()))
+        let keys = jwks.keys.iter().filter_map(|jwk| VerifyingKey::from_jwk(jwk).ok());
+        Self::new(keys.filter(|key| key.algorithm() == Algorithm::EdDsa))
     }
 
-    /// The key of this name.
+    /// Reads the key set that an identity provider publishes.
+    ///
+    /// Keys that we cannot use are passed over (RFC 7517, section 5). Keys that share a `kid` are
+    /// all left out: it would be open which of them is meant, and the others still count. A set of
+    /// which nothing remains is refused.
+    pub fn from_provider_jwks(json: &[u8]) -> Result<Self, BadKey> {
+        #[derive(Deserialize)]
+        struct Published {
+            keys: Vec<serde_json::Value>,
+        }
+        let published: Published = serde_json::from_slice(json).map_err(|_| BadKey::Public)?;
+        if published.keys.len() > MOST_PUBLISHED {
+            return Err(BadKey::TooMany);
+        }
+        let mut by_name: HashMap<String, Option<VerifyingKey>> = HashMap::new();
+        for jwk in published.keys {
+            let Ok(key) = Jwk::deserialize(jwk).map_err(|_| BadKey::Public) else { continue };
+            let Ok(key) = VerifyingKey::from_jwk(&key) else { continue };
+            by_name
+                .entry(key.name().to_owned())
+                .and_modify(|seen| *seen = None)
+                .or_insert(Some(key));
+        }
+        let set: HashMap<_, _> =
+            by_name.into_iter().filter_map(|(name, key)| Some((name, key?))).collect();
+        if set.is_empty() { Err(BadKey::NoneUsable) } else { Ok(Self(Keys::Named(set))) }
+    }
+
+    /// The key that a header with this `kid` means.
     pub fn key(&self, kid: &str) -> Option<&VerifyingKey> {
-        let kid: KeyId = kid.parse().ok()?;
-        self.0.get(&kid)
+        match &self.0 {
+            Keys::Named(keys) => keys.get(kid),
+            Keys::Sole(key) => Some(key),
+        }
     }
 
     /// The payload, if the named key signed it with its own algorithm.
     pub fn open(&self, jws: &Compact<'_>) -> Result<(&KeyId, Vec<u8>), NotOpened> {
-        let kid = jws.header.kid.as_deref().ok_or(NotOpened::UnknownKey)?;
-        let key = self.key(kid).ok_or(NotOpened::UnknownKey)?;
-        if !key.algorithm.is_named(&jws.header.alg) {
+        let key = match (&self.0, jws.header.kid.as_deref()) {
+            (Keys::Sole(key), _) => key,
+            (Keys::Named(keys), Some(kid)) => keys.get(kid).ok_or(NotOpened::UnknownKey)?,
+            (Keys::Named(_), None) => return Err(NotOpened::UnknownKey),
+        };
+        if !key.algorithm().is_named(&jws.header.alg) {
             return Err(NotOpened::Algorithm);
         }
         if !key.verifies(jws.signing_input.as_bytes(), &jws.signature) {
             return Err(NotOpened::Signature);
         }
         let payload = jws::decode(jws.payload).map_err(|_| NotOpened::Payload)?;
-        Ok((&key.kid, payload))
+        Ok((key.kid(), payload))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_kept_key_reads_back_as_the_same_key() {
-        let (key, pkcs8) = SigningKey::generate().expect("entropy");
-        let again = SigningKey::from_pkcs8(&pkcs8).expect("just written");
-        assert_eq!(key.kid(), again.kid());
-        assert_eq!(key.jwk(), again.jwk());
-    }
-
-    #[test]
-    fn two_keys_of_one_name_are_refused() {
-        let (key, _) = SigningKey::generate().expect("entropy");
-        let public = VerifyingKey::from_jwk(&key.jwk()).expect("our own key");
-        assert_eq!(KeySet::new([public.clone(), public]).err(), Some(BadKey::DuplicateKid));
-    }
-
-    #[test]
-    fn keys_for_other_uses_are_not_ours() {
-        let (key, _) = SigningKey::generate().expect("entropy");
-        for change in [
-            |jwk: &mut Jwk| jwk.usage = Some("enc".to_owned()),
-            |jwk: &mut Jwk| jwk.alg = Some("ES256".to_owned()),
-            |jwk: &mut Jwk| jwk.kty = "oct".to_owned(),
-            |jwk: &mut Jwk| jwk.x = Some("AAAA".to_owned()),
-        ] {
-            let mut jwk = key.jwk();
-            change(&mut jwk);
-            assert_eq!(VerifyingKey::from_jwk(&jwk).err(), Some(BadKey::Public));
-        }
-    }
-}
+mod tests;
