@@ -39,7 +39,8 @@ pub struct ClerkSettings {
     pub authorized_parties: Vec<String>,
     /// The instance's public key in PEM: with it no keys are fetched.
     pub jwt_key: Option<String>,
-    /// The key of the Backend API: with it sessions can be asked for.
+    /// The key of the Backend API: with it can be asked whether sessions still are, and to whom
+    /// access tokens were given; without it the latter are refused.
     pub secret_key: Option<Secret>,
     /// Where the Backend API is; [`BACKEND_API`] if nothing is said.
     pub api_url: Option<String>,
@@ -187,16 +188,23 @@ impl ClerkProvider {
         Ok(Identified { identity, session, expires_at })
     }
 
-    /// OpenID Connect Core 1.0, section 5.3: the provider says whose access token this is.
+    /// The Backend API says to which client an access token was given: without its word, whoever runs
+    /// another OAuth application of the instance could sign in as those who use that one. The
+    /// userinfo endpoint (OpenID Connect Core 1.0, section 5.3) says who that is.
     async fn identify_access(
         &self,
         access_token: &str,
         now: Timestamp,
     ) -> Result<Identified, IdentifyError> {
+        let backend = self.backend.as_ref().ok_or(IdentityRefused::AccessTokenUnchecked)?;
+        let subject = backend.subject_of(access_token, &self.client_id).await?;
+        let subject = subject.ok_or(IdentityRefused::AccessToken)?;
         let (url, person) = self.user_info(access_token, now).await?;
         let person: Person =
             serde_json::from_slice(&person).map_err(|_| unusable(&url, "is no user info"))?;
-        let identity = person.identity(self.issuer.clone()).ok_or(IdentityRefused::UserInfo)?;
+        let identity = person.identity(self.issuer.clone());
+        let identity = identity.filter(|identity| identity.subject == subject);
+        let identity = identity.ok_or(IdentityRefused::UserInfo)?;
         Ok(Identified { identity, session: None, expires_at: now.plus_seconds(OLDEST) })
     }
 
@@ -208,8 +216,13 @@ impl ClerkProvider {
         let endpoint = self.keys.userinfo_endpoint(now).await?;
         let url = endpoint.ok_or_else(|| unusable(&self.issuer, "names no userinfo endpoint"))?;
         let bearer = Secret::from(access_token.to_owned());
-        let question =
-            Question { url: &url, bearer: Some(&bearer), longest: LONGEST_USER_INFO, total: TOTAL };
+        let question = Question {
+            url: &url,
+            bearer: Some(&bearer),
+            json: None,
+            longest: LONGEST_USER_INFO,
+            total: TOTAL,
+        };
         let answer = self.client.ask(question).await?;
         match answer.status {
             200 => Ok((url, answer.body)),

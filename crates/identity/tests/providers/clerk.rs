@@ -11,6 +11,7 @@ use nt_token::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use crate::keys::{Key, base64url, with};
+use crate::misbehaving::answering;
 use crate::node::{Browser, Script, ask};
 
 const SECRET_KEY: &str = "sk_test_admin";
@@ -151,11 +152,37 @@ async fn the_emulator_signs_in_and_its_sessions_are_accepted_while_they_live() {
     assert_eq!(provider.session_is_live("../users").await, Liveness::Ended);
     backend(&format!("{issuer}/v1/sessions/{sid}/revoke"), &json!({}));
     assert_eq!(provider.session_is_live(&sid).await, Liveness::Ended);
+}
 
-    let access = access_token(&issuer, port);
-    let identified = provider.identify(&access, None, now).await.expect("vouched for");
+#[tokio::test(flavor = "multi_thread")]
+async fn an_access_token_is_exchanged_only_if_it_was_given_to_our_client() {
+    let (_script, issuer, port) = emulator();
+    let (access, now) = (access_token(&issuer, port), SystemClock.now());
+    // The emulator lacks this part of the Backend API.
+    let verdict = async |status: u16, answer: Value| {
+        let api_url = Some(answering(status, &answer));
+        let clerk = provider(ClerkSettings { api_url, ..settings(&issuer) });
+        clerk.identify(&access, None, now).await
+    };
+    let ours = json!({"client_id": "ntcli", "subject": "user_ada", "revoked": false});
+    let identified = verdict(200, ours.clone()).await.expect("vouched for");
     assert_eq!(identified.identity.email.as_deref(), Some("ada@example.com"));
-    let direct = provider.identify_direct(&access, now).await;
+    for (status, answer, reason) in [
+        (200, with(&ours, &json!({"client_id": "other"})), "as this client's"),
+        (200, with(&ours, &json!({"revoked": true})), "as this client's"),
+        (200, with(&ours, &json!({"expired": true})), "as this client's"),
+        (200, with(&ours, &json!({"subject": "user_eve"})), "somebody else"),
+        (404, json!({}), "as this client's"),
+        (401, json!({}), "unavailable"),
+        (200, json!({}), "unavailable"),
+    ] {
+        let error = verdict(status, answer.clone()).await.expect_err("not ours").to_string();
+        assert!(error.contains(reason), "{answer}: {error}");
+    }
+    let without = provider(ClerkSettings { secret_key: None, ..settings(&issuer) });
+    let refused = without.identify(&access, None, now).await.expect_err("unchecked");
+    assert!(refused.to_string().contains("only with clerk.secret_key"), "{refused}");
+    let direct = without.identify_direct(&access, now).await;
     assert!(matches!(direct, Err(IdentifyError::Refused(_))), "{direct:?}");
 }
 

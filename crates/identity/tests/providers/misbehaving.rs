@@ -7,6 +7,24 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+/// A server that gives everybody this answer, and its URL.
+pub(crate) fn answering(status: u16, body: &Value) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let body = body.to_string();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let _ = stream.read(&mut [0; 8_192]);
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            );
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    url
+}
+
 /// How it answers for its keys.
 #[derive(Debug, Clone)]
 pub(crate) enum Jwks {
