@@ -20,7 +20,7 @@ struct World {
     authority: Authority,
     clock: Arc<ManualClock>,
     dir: tempfile::TempDir,
-    _lock: DataDir,
+    lock: DataDir,
 }
 
 impl World {
@@ -47,13 +47,13 @@ impl World {
             provider: None,
         };
         let authority = Authority::start(start).await.expect("a new authority");
-        Self { authority, clock, dir, _lock: data_dir }
+        Self { authority, clock, dir, lock: data_dir }
     }
 
     async fn restart(self) -> Self {
-        let Self { authority, clock, dir, _lock } = self;
+        let Self { authority, clock, dir, lock } = self;
         authority.close().await;
-        drop(_lock);
+        drop(lock);
         Self::start(dir, clock).await
     }
 
@@ -126,7 +126,7 @@ async fn revoking_again_keeps_the_first_time_and_appends_to_the_log_all_the_same
     let revoke = || world.authority.revoke(&owner, workspace_id, jti.clone(), None);
     let first = revoke().await.expect("an owner may");
     let head = world.authority.set.applied();
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     let second = revoke().await.expect("an owner may");
     assert!(second.already_revoked);
     assert_eq!(second.revoked_at, first.revoked_at);
@@ -252,7 +252,7 @@ async fn a_session_ends_when_its_time_is_over_and_when_its_owner_says_so() {
     let caller = |secret: &str| world.authority.caller(Some(secret), None).map(drop);
     assert_eq!(caller(&first), Ok(()), "a restart keeps sessions");
     assert_eq!(caller(&second), Err(Refusal::NotSignedIn), "and their end");
-    world.clock.advance(Duration::from_secs(3_600));
+    world.clock.advance(Duration::from_hours(1));
     assert_eq!(caller(&first), Err(Refusal::SessionExpired));
 }
 
@@ -370,7 +370,7 @@ async fn uses_and_attempts_with_dead_tokens_are_counted_per_token() {
     for _ in 0..2 {
         world.authority.verify(token, Binding::None, from).expect_err("revoked");
         world.authority.write_counts().await;
-        world.clock.advance(Duration::from_secs(120));
+        world.clock.advance(Duration::from_mins(2));
     }
     let audit = world.authority.audit(&owner, nt_api::audit::ListAudit::default()).await;
     let denied = audit.expect("an owner may").denied;
