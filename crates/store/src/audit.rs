@@ -13,6 +13,8 @@ pub struct Act {
     pub at: Timestamp,
     /// From where.
     pub from: Option<IpAddr>,
+    /// What else must be known of it: for the record.
+    pub note: Option<String>,
 }
 
 /// What was done.
@@ -34,11 +36,19 @@ pub enum Action {
     TokenRefreshed,
     /// A token was revoked.
     TokenRevoked,
+    /// Somebody became a member of a workspace.
+    MemberAdded,
+    /// Somebody was invited to a workspace.
+    MemberInvited,
+    /// A member's role was changed.
+    MemberChanged,
+    /// Somebody is no longer a member of a workspace, or no longer invited.
+    MemberRemoved,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::SessionCreated,
         Self::SessionEnded,
         Self::WorkspaceCreated,
@@ -47,6 +57,10 @@ impl Action {
         Self::TokenCreated,
         Self::TokenRefreshed,
         Self::TokenRevoked,
+        Self::MemberAdded,
+        Self::MemberInvited,
+        Self::MemberChanged,
+        Self::MemberRemoved,
     ];
 
     /// The name on the wire and in the database.
@@ -60,6 +74,10 @@ impl Action {
             Self::TokenCreated => "token.created",
             Self::TokenRefreshed => "token.refreshed",
             Self::TokenRevoked => "token.revoked",
+            Self::MemberAdded => "member.added",
+            Self::MemberInvited => "member.invited",
+            Self::MemberChanged => "member.changed",
+            Self::MemberRemoved => "member.removed",
         }
     }
 }
@@ -84,7 +102,9 @@ pub struct AuditRecord {
     pub workspace: Option<WorkspaceId>,
     /// Which token. For a refresh, the new one; the old one has a record of its own.
     pub jti: Option<Jti>,
-    /// Why, if that was said.
+    /// Whom it concerns, where that is a member: the operator's identifier or the e-mail address.
+    pub about: Option<String>,
+    /// Why, if that was said; for members, the role.
     pub reason: Option<String>,
 }
 
