@@ -18,6 +18,8 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+#[cfg(feature = "providers")]
+use nt_token::Timestamp;
 use nt_token::clock::Clock;
 use nt_token::jwk::Jwks;
 use nt_token::key::BadKey;
@@ -27,6 +29,10 @@ use serde_json::{Value, json};
 use self::codes::Codes;
 pub use self::user::{USERS, User};
 use crate::form;
+#[cfg(feature = "providers")]
+use crate::id_token::{self, ExpectedLogin, Proof};
+#[cfg(feature = "providers")]
+use crate::provider::{Identified, IdentityRefused};
 
 /// The one client: the command line, which is public (it has no secret).
 pub const CLIENT_ID: &str = "ntcli";
@@ -76,6 +82,24 @@ impl DevelopmentProvider {
     /// The public keys of the ID tokens.
     pub fn keys(&self) -> &KeySet {
         &self.keys
+    }
+
+    /// Who presents this ID token.
+    #[cfg(feature = "providers")]
+    pub(crate) fn identify(
+        &self,
+        id_token: &str,
+        nonce: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Identified, IdentityRefused> {
+        let expected = ExpectedLogin {
+            issuer: self.issuer.clone(),
+            client_id: CLIENT_ID.to_owned(),
+            nonce: nonce.map(str::to_owned),
+        };
+        let proof = id_token::prove(id_token, &self.keys, &expected, now)?;
+        let Proof { identity, expires_at, .. } = proof;
+        Ok(Identified { identity, session: None, expires_at })
     }
 
     /// The provider's pages and endpoints, all below `/dev`.

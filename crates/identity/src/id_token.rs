@@ -20,7 +20,7 @@ pub const OLDEST: i64 = 600;
 const LONGEST_EMAIL: usize = 254;
 
 /// The longest subject (OpenID Connect Core 1.0, section 2), and name, in bytes.
-const LONGEST_NAME: usize = 255;
+pub(crate) const LONGEST_NAME: usize = 255;
 
 /// Somebody whom the identity provider vouches for. Only [`check`] should make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +87,17 @@ pub enum IdTokenRefused {
     Subject,
 }
 
+/// What a good ID token proves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// Who signed in.
+    pub identity: VerifiedIdentity,
+    /// The provider's session, where the token names one.
+    pub sid: Option<String>,
+    /// When the token expires.
+    pub expires_at: Timestamp,
+}
+
 /// Reads the ID token, if it is a good answer to this login at this moment.
 pub fn check(
     token: &str,
@@ -94,6 +105,16 @@ pub fn check(
     expected: &ExpectedLogin,
     now: Timestamp,
 ) -> Result<VerifiedIdentity, IdTokenRefused> {
+    prove(token, keys, expected, now).map(|proof| proof.identity)
+}
+
+/// Like [`check`], with all that the token proves.
+pub fn prove(
+    token: &str,
+    keys: &KeySet,
+    expected: &ExpectedLogin,
+    now: Timestamp,
+) -> Result<Proof, IdTokenRefused> {
     let jws = Compact::parse(token, LONGEST)?;
     // RFC 8725, section 3.11: a workspace token, signed by whatever key, is never an ID token.
     if jws.header.typ.as_deref().is_some_and(|typ| typ != "JWT") {
@@ -103,7 +124,12 @@ pub fn check(
     let claims: Claims = serde_json::from_slice(&payload).map_err(|_| IdTokenRefused::Claims)?;
     claims.answers(expected)?;
     claims.valid_at(now)?;
-    claims.identity()
+    let expires_at = claims.exp;
+    let sid = claims.sid.filter(|sid| is_one_line(sid, LONGEST_NAME));
+    let Claims { sub, email, email_verified, name, .. } = claims;
+    let person = Person { sub, email, email_verified, name };
+    let identity = person.identity(claims.iss).ok_or(IdTokenRefused::Subject)?;
+    Ok(Proof { identity, sid, expires_at })
 }
 
 /// The claims that we act on; a member given twice is refused, others are passed over.
@@ -120,6 +146,16 @@ struct Claims {
     #[serde(default, deserialize_with = "optional_numeric_date")]
     nbf: Option<Timestamp>,
     nonce: Option<String>,
+    sid: Option<String>,
+    email: Option<String>,
+    email_verified: Option<Verified>,
+    name: Option<String>,
+}
+
+/// What a provider says about a person: in an ID token, and at its userinfo endpoint.
+#[derive(Deserialize)]
+pub(crate) struct Person {
+    sub: String,
     email: Option<String>,
     email_verified: Option<Verified>,
     name: Option<String>,
@@ -178,18 +214,21 @@ impl Claims {
         }
         Ok(())
     }
+}
 
-    fn identity(self) -> Result<VerifiedIdentity, IdTokenRefused> {
+impl Person {
+    /// Who this is at the issuer, if it is somebody. What cannot be believed or shown is left out.
+    pub(crate) fn identity(self, issuer: String) -> Option<VerifiedIdentity> {
         if !is_one_line(&self.sub, LONGEST_NAME) {
-            return Err(IdTokenRefused::Subject);
+            return None;
         }
         let verified = match self.email_verified {
             None => true,
             Some(Verified::Flag(flag)) => flag,
             Some(Verified::Text(text)) => text == "true",
         };
-        Ok(VerifiedIdentity {
-            issuer: self.iss,
+        Some(VerifiedIdentity {
+            issuer,
             subject: self.sub,
             email: self.email.filter(|email| verified && is_plausible_email(email)),
             name: self.name.filter(|name| is_one_line(name, LONGEST_NAME)),
@@ -198,14 +237,14 @@ impl Claims {
 }
 
 /// RFC 7519, section 2: seconds since the epoch, which may have a fraction. It is cut off.
-fn numeric_date<'de, D: Deserializer<'de>>(input: D) -> Result<Timestamp, D::Error> {
+pub(crate) fn numeric_date<'de, D: Deserializer<'de>>(input: D) -> Result<Timestamp, D::Error> {
     let number = serde_json::Number::deserialize(input)?;
     let seconds = number.as_i64().or_else(|| number.as_f64().and_then(whole_seconds));
     let out_of_range = || serde::de::Error::custom("time is out of range");
     Ok(Timestamp::from_unix(seconds.ok_or_else(out_of_range)?))
 }
 
-fn optional_numeric_date<'de, D: Deserializer<'de>>(
+pub(crate) fn optional_numeric_date<'de, D: Deserializer<'de>>(
     input: D,
 ) -> Result<Option<Timestamp>, D::Error> {
     numeric_date(input).map(Some)
@@ -224,7 +263,7 @@ fn is_plausible_email(email: &str) -> bool {
 }
 
 /// Whether a text can be shown on one line as what it is.
-fn is_one_line(text: &str, longest: usize) -> bool {
+pub(crate) fn is_one_line(text: &str, longest: usize) -> bool {
     !text.is_empty() && text.len() <= longest && !text.contains(misleads)
 }
 

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Nothing here decides whether a signature is right; a [`Compact`] is unverified input and offers
-//! its payload only through [`crate::key::KeySet::open`].
+//! its payload through [`crate::key::KeySet::open`], and else only by a name that says what it is.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -76,6 +76,11 @@ impl<'a> Compact<'a> {
         })?;
         let signature = decode(signature)?;
         Ok(Self { header: header.0, signing_input, payload, signature })
+    }
+
+    /// The payload although nothing is checked: only for finding out whose keys would open it.
+    pub fn unverified_payload(&self) -> Result<Vec<u8>, Malformed> {
+        decode(self.payload)
     }
 }
 

@@ -1,12 +1,11 @@
 //! Finding a provider's endpoints (OpenID Connect Discovery 1.0, section 4).
 
-use std::net::IpAddr;
-
+use http::Response;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use ureq::http::Uri;
 
 use super::LoginError;
+use crate::address::{discovery_document, is_secure, shown};
 use crate::pkce;
 
 /// The longest discovery document, in bytes.
@@ -36,10 +35,10 @@ struct Document {
 impl Provider {
     /// Asks the issuer for its document, and holds it to what was asked for.
     pub(super) fn discover(agent: &ureq::Agent, issuer: &str) -> Result<Self, LoginError> {
-        if !is_safe(issuer) {
+        if !is_secure(issuer) {
             return Err(unsafe_url("issuer", issuer));
         }
-        let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let url = discovery_document(issuer);
         let response = agent
             .get(&url)
             .header("accept", "application/json")
@@ -71,7 +70,7 @@ impl Document {
             ("authorization_endpoint", &self.authorization_endpoint),
             ("token_endpoint", &self.token_endpoint),
         ] {
-            if !is_safe(url) {
+            if !is_secure(url) {
                 return Err(unsafe_url(name, url));
             }
         }
@@ -96,7 +95,7 @@ pub(super) fn unreachable(url: &str, source: ureq::Error) -> LoginError {
 
 /// A response's body as JSON of at most this length; else what it is instead.
 pub(super) fn json<T: DeserializeOwned>(
-    mut response: ureq::http::Response<ureq::Body>,
+    mut response: Response<ureq::Body>,
     longest: u64,
 ) -> Result<T, &'static str> {
     response.body_mut().with_config().limit(longest).read_json().map_err(|e| match e {
@@ -106,63 +105,14 @@ pub(super) fn json<T: DeserializeOwned>(
 }
 
 fn unsafe_url(name: &str, url: &str) -> LoginError {
-    let url: String = url.chars().filter(char::is_ascii_graphic).take(200).collect();
+    let url = shown(url);
     let what = format!("{name} is {url}: https is needed (http only on this machine)");
     LoginError::Discovery(what)
-}
-
-/// Whether secrets may go to this URL, and people be sent there: https, or http on this machine.
-fn is_safe(url: &str) -> bool {
-    if !url.bytes().all(|b| b.is_ascii_graphic()) || url.contains(['#', '@', '\\', '"']) {
-        return false;
-    }
-    let Ok(uri) = url.parse::<Uri>() else { return false };
-    match (uri.scheme_str(), uri.host()) {
-        (Some("https"), Some(host)) => !host.is_empty(),
-        (Some("http"), Some(host)) => is_loopback(host),
-        _ => false,
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_go_nowhere_in_the_clear_but_to_this_machine() {
-        for url in [
-            "https://id.example.com",
-            "https://id.example.com:8443/realms/x?y=z",
-            "http://127.0.0.1:8480/dev",
-            "http://[::1]:8480/dev",
-            "http://localhost/dev",
-        ] {
-            assert!(is_safe(url), "{url}");
-        }
-        for url in [
-            "",
-            "id.example.com",
-            "http://id.example.com",
-            "http://127.0.0.1.example.com",
-            "http://localhost.example.com",
-            "http://127.0.0.1@example.com",
-            "https://user:password@id.example.com",
-            "https://id.example.com/#fragment",
-            "https://id.example.com/ x",
-            "https://id.example.com/\u{1b}[2J",
-            "https:///x",
-            "ftp://127.0.0.1/",
-            "javascript:alert(1)",
-            "file:///etc/passwd",
-        ] {
-            assert!(!is_safe(url), "{url}");
-        }
-    }
 
     #[test]
     fn a_document_that_is_not_the_issuers_own_is_refused() {

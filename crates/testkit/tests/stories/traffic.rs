@@ -114,7 +114,8 @@ fn revoke_rounds(
 
 #[test]
 fn no_request_that_starts_after_the_answer_is_accepted_even_across_kill_9() {
-    let (rounds, kill_every) = if settings::full() { (2_000, 5) } else { (200, 10) };
+    // In every other round the authority is killed: 200 rounds of each kind.
+    let (rounds, kill_every) = if settings::full() { (4_000, 2) } else { (400, 2) };
     story(|world| {
         let arena = Arena {
             watch: Stopwatch::start(),
