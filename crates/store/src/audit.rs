@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use nt_token::{Jti, OperatorId, Timestamp, WorkspaceId};
 
+use crate::record::Person;
+
 /// The circumstances of a step: written into its audit record in the same transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Act {
@@ -85,6 +87,34 @@ impl Action {
 /// The reason that a refresh gives for revoking the old token.
 pub(crate) fn replaced_by(new: &Jti) -> String {
     format!("replaced by {new}")
+}
+
+/// Why the tokens of a member who was removed were revoked, as their records say it.
+pub(crate) const MEMBER_REMOVED: &str = "member removed";
+
+/// How a record names whom it concerns.
+pub(crate) fn about(person: &Person) -> &str {
+    match person {
+        Person::Operator(operator) => operator.id.as_str(),
+        Person::Invited(email) => email,
+    }
+}
+
+impl Act {
+    /// The sign-in of somebody who was invited: what makes the invitation a membership.
+    pub(crate) fn of_invited(operator: OperatorId, at: Timestamp, from: Option<IpAddr>) -> Self {
+        Self { operator, at, from, note: Some("invited".to_owned()) }
+    }
+
+    /// The same, noting how many tokens were revoked with it, before what was noted already.
+    pub(crate) fn with_revoked(&self, count: u64) -> Self {
+        let tokens = if count == 1 { "token" } else { "tokens" };
+        let mut note = format!("{count} {tokens} revoked");
+        if let Some(more) = &self.note {
+            note = note + "; " + more;
+        }
+        Self { note: Some(note), ..self.clone() }
+    }
 }
 
 /// One record of the audit log.
