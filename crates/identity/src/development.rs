@@ -2,11 +2,14 @@
 //!
 //! Its users have no passwords. The flow is the real one all the same: authorization code with PKCE
 //! (RFC 6749, RFC 7636, OpenID Connect Core 1.0), so that nothing about a client or an authority is
-//! different when a real provider takes its place. There are no refresh tokens and no sessions.
+//! different when a real provider takes its place. Logins can be renewed (refresh tokens that rotate)
+//! and ended from the provider's page; all of it is forgotten when the process ends.
 
 mod authorize;
 mod codes;
+mod end;
 mod page;
+mod refresh;
 mod request;
 mod token;
 mod user;
@@ -27,6 +30,7 @@ use nt_token::{KeySet, SigningKey, VerifyingKey};
 use serde_json::{Value, json};
 
 use self::codes::Codes;
+use self::refresh::Logins;
 pub use self::user::{USERS, User};
 use crate::form;
 #[cfg(feature = "providers")]
@@ -40,13 +44,17 @@ pub const CLIENT_ID: &str = "ntcli";
 /// The scopes that can be asked for.
 pub const SCOPES: [&str; 3] = ["openid", "email", "profile"];
 
-/// The provider: its name, its key and the codes it has handed out.
+/// The scope that asks for a refresh token; a client that can keep one adds it.
+const OFFLINE_ACCESS: &str = "offline_access";
+
+/// The provider: its name, its key, and the codes and refresh tokens it has handed out.
 #[derive(Debug)]
 pub struct DevelopmentProvider {
     issuer: String,
     signing: SigningKey,
     keys: KeySet,
     codes: Codes,
+    logins: Logins,
 }
 
 /// The provider at work: with a clock.
@@ -61,7 +69,13 @@ impl DevelopmentProvider {
         let (signing, _) = SigningKey::generate()?;
         let keys = KeySet::new([VerifyingKey::from_jwk(&signing.jwk())?])?;
         let issuer = format!("{}/dev", base_url.trim_end_matches('/'));
-        Ok(Arc::new(Self { issuer, signing, keys, codes: Codes::default() }))
+        Ok(Arc::new(Self {
+            issuer,
+            signing,
+            keys,
+            codes: Codes::default(),
+            logins: Logins::default(),
+        }))
     }
 
     /// The issuer, as it stands in the discovery document and in every ID token.
@@ -113,6 +127,7 @@ impl DevelopmentProvider {
             .route("/dev/jwks", get(async move || jwks.published_keys()))
             .route("/dev/authorize", get(authorize::link).post(authorize::form))
             .route("/dev/token", post(token::exchange))
+            .route("/dev/end", post(end::logins))
             .layer(DefaultBodyLimit::max(form::LONGEST))
             .with_state(Arc::new(Served { provider: self, clock }))
     }
@@ -132,10 +147,10 @@ impl DevelopmentProvider {
             "authorization_endpoint": format!("{issuer}/authorize"),
             "token_endpoint": format!("{issuer}/token"),
             "jwks_uri": format!("{issuer}/jwks"),
-            "scopes_supported": SCOPES,
+            "scopes_supported": SCOPES.iter().chain(&[OFFLINE_ACCESS]).collect::<Vec<_>>(),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
-            "grant_types_supported": ["authorization_code"],
+            "grant_types_supported": ["authorization_code", "refresh_token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [self.signing.algorithm().name()],
             "token_endpoint_auth_methods_supported": ["none"],

@@ -9,6 +9,7 @@ mod discovery;
 mod exchange;
 mod listener;
 mod page;
+mod refresh;
 
 use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -18,9 +19,10 @@ use nt_token::Secret;
 use nt_token::clock::Stopwatch;
 
 use self::callback::{Answer, Expected};
-use self::discovery::Provider;
+use self::discovery::{OFFLINE_ACCESS, Provider};
 use self::exchange::Exchange;
 use self::listener::{Browser, Callbacks};
+pub use self::refresh::{RefreshError, Refreshed, refresh};
 use crate::entropy::unguessable;
 use crate::form::with_query;
 use crate::pkce::{self, Verifier};
@@ -35,7 +37,8 @@ pub struct LoginSettings {
     pub issuer: String,
     /// The public client to sign in as.
     pub client_id: String,
-    /// The scopes to ask for; `openid` among them.
+    /// The scopes to ask for; `openid` among them. Whether `offline_access` is asked for is decided
+    /// by what the provider offers.
     pub scopes: Vec<String>,
     /// The loopback port of the redirect; where it is taken, one of the next ten. 0 is any port.
     pub port: u16,
@@ -52,6 +55,8 @@ pub struct SignedIn {
     pub id_token: Secret,
     /// The nonce that the ID token must carry.
     pub nonce: String,
+    /// What [`refresh`] renews the proof with, where the provider gave one.
+    pub refresh_token: Option<Secret>,
 }
 
 /// Why nobody was signed in.
@@ -123,7 +128,7 @@ pub fn begin(agent: &ureq::Agent, settings: LoginSettings) -> Result<PendingLogi
     let verifier = Verifier::draw()?;
     let (state, nonce) = (unguessable()?, unguessable()?);
     let challenge = verifier.challenge();
-    let scope = settings.scopes.join(" ");
+    let scope = scope(&settings.scopes, provider.offers_offline_access);
     let mut request = vec![
         ("response_type", "code"),
         ("client_id", &settings.client_id),
@@ -176,8 +181,21 @@ impl PendingLogin {
         if let Some(browser) = browser {
             browser.show(&page::of_outcome(outcome.as_ref().err()));
         }
-        Ok(SignedIn { id_token: outcome?, nonce: self.nonce })
+        let tokens = outcome?;
+        let nonce = self.nonce;
+        Ok(SignedIn { id_token: tokens.id_token, nonce, refresh_token: tokens.refresh_token })
     }
+}
+
+/// The scopes, with the one for a refresh token exactly if the provider offers it: some refuse a
+/// login that asks for a scope which they do not know.
+fn scope(scopes: &[String], offers_offline_access: bool) -> String {
+    let mut scopes: Vec<&str> =
+        scopes.iter().map(String::as_str).filter(|scope| *scope != OFFLINE_ACCESS).collect();
+    if offers_offline_access {
+        scopes.push(OFFLINE_ACCESS);
+    }
+    scopes.join(" ")
 }
 
 /// The first answer to our request, from the browser or pasted, within the time.

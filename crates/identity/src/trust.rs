@@ -133,12 +133,12 @@ impl TrustedIssuers {
     /// Fetches the keys of all issuers now and again before they grow old. Never ends.
     pub async fn keep_keys_fresh(&self, clock: Arc<dyn Clock>) {
         let mut tasks = tokio::task::JoinSet::new();
-        for keys in self.keys.values().cloned() {
-            let clock = Arc::clone(&clock);
+        for keys in self.keys.values() {
+            let (keys, clock) = (keys.clone(), Arc::clone(&clock));
             tasks.spawn(async move { keys.keep_fresh(clock.as_ref()).await });
         }
         while tasks.join_next().await.is_some() {}
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn form(
 /// Whether a form can have come from our own page, by what browsers say of it. `Sec-Fetch-Site`
 /// decides where there is one: under our `Referrer-Policy` a browser writes `Origin: null`. Other
 /// clients send neither; they act for themselves and have nobody to mislead.
-fn is_from_our_page(headers: &HeaderMap, own_origin: &str) -> bool {
+pub(super) fn is_from_our_page(headers: &HeaderMap, own_origin: &str) -> bool {
     match (headers.get("sec-fetch-site"), headers.get(header::ORIGIN)) {
         (Some(site), _) => site == "same-origin",
         (None, Some(origin)) => origin == own_origin,

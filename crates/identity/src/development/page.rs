@@ -1,4 +1,4 @@
-//! The provider's two pages as HTTP responses: signing in, and why that is not possible.
+//! The provider's pages as HTTP responses: signing in, why that is not possible, and logins ended.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,8 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::request::AuthorizationRequest;
-use super::user::USERS;
+use super::user::{USERS, User};
+use crate::form::with_query;
 use crate::html::{content_security_policy, document, escape};
 
 /// The sign-in page: the users as buttons of a form that sends the request back to us.
@@ -40,8 +41,39 @@ pub(super) fn sign_in(request: &AuthorizationRequest) -> Response {
         );
     }
     content.push_str("</fieldset>\n</form>\n");
+    content.push_str(&endings());
     let form_action = format!("'self' {}", redirect_uri.csp_source());
     respond(StatusCode::OK, "Development sign-in", &content, &form_action)
+}
+
+/// Forms that end a user's logins.
+fn endings() -> String {
+    let mut content = "<details>\n<summary class=\"quiet small\">End a user's logins</summary>\n\
+         <p class=\"quiet small\">Sessions that were signed in with them are not renewed any more.</p>\n"
+        .to_owned();
+    for user in &USERS {
+        let action = with_query("/dev/end", &[("user", user.email)]);
+        let _ = writeln!(
+            content,
+            "<form method=\"post\" action=\"{action}\"><button class=\"user\">\
+             <span class=\"who\"><span class=\"email\">{email}</span> \
+             <span class=\"quiet small\">End this user's logins</span></span></button></form>",
+            action = escape(&action),
+            email = escape(user.email),
+        );
+    }
+    content.push_str("</details>\n");
+    content
+}
+
+/// The user's logins are ended.
+pub(super) fn ended(user: &User) -> Response {
+    let content = format!(
+        "<div class=\"mark good\" aria-hidden=\"true\">&#10003;</div>\n<h1>Logins ended</h1>\n\
+         <p><code>{email}</code> must sign in again: nothing renews the sessions so far.</p>\n",
+        email = escape(user.email),
+    );
+    respond(StatusCode::OK, "Logins ended", &content, "'none'")
 }
 
 /// Why there is no signing in, for the person alone: the client is not known, or not to be trusted.

@@ -1,7 +1,7 @@
 //! The authorization request (RFC 6749, section 4.1.1; OpenID Connect Core 1.0, section 3.1.2.1),
 //! read strictly. Pure.
 
-use super::{CLIENT_ID, SCOPES};
+use super::{CLIENT_ID, OFFLINE_ACCESS, SCOPES};
 use crate::form::{Parameters, with_query};
 use crate::pkce::{self, Challenge};
 
@@ -129,7 +129,8 @@ impl AuthorizationRequest {
             .and_then(Challenge::parse)
             .ok_or(("invalid_request", "code_challenge is missing or not a SHA-256"))?;
         let asked: Vec<&str> = parameters.value("scope").unwrap_or_default().split(' ').collect();
-        let scope = SCOPES.into_iter().filter(|scope| asked.contains(scope)).collect::<Vec<_>>();
+        let known = SCOPES.into_iter().chain([OFFLINE_ACCESS]);
+        let scope = known.filter(|scope| asked.contains(scope)).collect::<Vec<_>>();
         if !scope.contains(&"openid") {
             return Err(("invalid_scope", "scope must contain openid"));
         }
@@ -170,7 +171,7 @@ mod tests {
             ("response_type", "code"),
             ("client_id", "ntcli"),
             ("redirect_uri", "http://127.0.0.1:41247/callback"),
-            ("scope", "openid email offline_access"),
+            ("scope", "openid email phone offline_access"),
             ("code_challenge", CHALLENGE),
             ("code_challenge_method", "S256"),
             ("state", "a b&c"),
@@ -194,7 +195,7 @@ mod tests {
     #[test]
     fn a_good_request_is_read_and_comes_back_from_the_page_as_it_was() {
         let request = read(&good()).expect("all is well");
-        assert_eq!(request.scope, "openid email");
+        assert_eq!(request.scope, "openid email offline_access");
         assert_eq!(request.way_back.state.as_deref(), Some("a b&c"));
         assert_eq!(read(&request.parameters()), Ok(request));
     }

@@ -1,4 +1,5 @@
-//! The token endpoint (RFC 6749, section 4.1.3; OpenID Connect Core 1.0, section 3.1.3).
+//! The token endpoint (RFC 6749, sections 4.1.3 and 6; OpenID Connect Core 1.0, sections 3.1.3 and
+//! 12).
 
 use std::sync::Arc;
 
@@ -12,8 +13,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::codes::Grant;
-use super::{CLIENT_ID, DevelopmentProvider, Served};
-use crate::entropy::unguessable;
+use super::refresh::Login;
+use super::{CLIENT_ID, DevelopmentProvider, OFFLINE_ACCESS, Served};
+use crate::entropy::{NoEntropy, unguessable};
 use crate::form::Parameters;
 
 /// How long an ID token is good, in seconds.
@@ -22,15 +24,22 @@ const LIFETIME: i64 = 600;
 /// RFC 6749, section 5.2.
 struct Refused(StatusCode, &'static str, &'static str);
 
-/// `POST`: a code for an ID token.
+/// What ID tokens are made from.
+struct Granted {
+    login: Login,
+    nonce: Option<String>,
+    refresh_token: Option<String>,
+}
+
+/// `POST`: a code or a refresh token for an ID token.
 pub(super) async fn exchange(
     State(served): State<Arc<Served>>,
     headers: HeaderMap,
     body: String,
 ) -> Response {
     let now = served.clock.now();
-    let (status, answer) = match redeem(&served.provider, &headers, &body, now) {
-        Ok(grant) => tokens(&served.provider, &grant, now),
+    let (status, answer) = match granted(&served.provider, &headers, &body, now) {
+        Ok(granted) => tokens(&served.provider, &granted, now),
         Err(Refused(status, error, why)) => {
             (status, json!({"error": error, "error_description": why}))
         }
@@ -39,13 +48,12 @@ pub(super) async fn exchange(
     (status, not_kept, Json(answer)).into_response()
 }
 
-fn redeem(
+fn granted(
     provider: &DevelopmentProvider,
     headers: &HeaderMap,
     body: &str,
     now: Timestamp,
-) -> Result<Grant, Refused> {
-    let bad = |error, why| Refused(StatusCode::BAD_REQUEST, error, why);
+) -> Result<Granted, Refused> {
     let form = "application/x-www-form-urlencoded";
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_form = content_type
@@ -56,17 +64,58 @@ fn redeem(
     }
     let parameters = Parameters::parse(body)
         .map_err(|_| bad("invalid_request", "the form is too long, or repeats a parameter"))?;
-    let required = |name| parameters.value(name).ok_or(name);
-    let missing = |_| bad("invalid_request", "a parameter is missing");
-    if required("grant_type").map_err(missing)? != "authorization_code" {
-        return Err(bad("unsupported_grant_type", "grant_type must be authorization_code"));
+    let grant_type = required(&parameters, "grant_type")?;
+    if !["authorization_code", "refresh_token"].contains(&grant_type) {
+        let why = "grant_type must be authorization_code or refresh_token";
+        return Err(bad("unsupported_grant_type", why));
     }
-    if required("client_id").map_err(missing)? != CLIENT_ID {
+    if required(&parameters, "client_id")? != CLIENT_ID {
         return Err(Refused(StatusCode::UNAUTHORIZED, "invalid_client", "no such client"));
     }
-    let redirect_uri = required("redirect_uri").map_err(missing)?;
-    let verifier = required("code_verifier").map_err(missing)?;
-    let code = required("code").map_err(missing)?;
+    if grant_type == "refresh_token" {
+        return renew(provider, required(&parameters, "refresh_token")?, now);
+    }
+    let grant = redeem(provider, &parameters, now)?;
+    let Grant { user, scope, signed_in_at, nonce, .. } = grant;
+    let login = Login { user, scope, signed_in_at };
+    let refresh_token = if login.scope.split(' ').any(|scope| scope == OFFLINE_ACCESS) {
+        provider.logins.open(login.clone(), now)?
+    } else {
+        None
+    };
+    Ok(Granted { login, nonce, refresh_token })
+}
+
+/// OpenID Connect Core 1.0, section 12.2: the new ID token has no nonce.
+fn renew(provider: &DevelopmentProvider, token: &str, now: Timestamp) -> Result<Granted, Refused> {
+    let renewed = provider.logins.renew(token, now)?;
+    let why = "the refresh token is unknown, used before or expired, or the login was ended";
+    let (login, next) = renewed.ok_or_else(|| bad("invalid_grant", why))?;
+    Ok(Granted { login, nonce: None, refresh_token: Some(next) })
+}
+
+fn bad(error: &'static str, why: &'static str) -> Refused {
+    Refused(StatusCode::BAD_REQUEST, error, why)
+}
+
+fn required<'a>(parameters: &'a Parameters, name: &str) -> Result<&'a str, Refused> {
+    parameters.value(name).ok_or_else(|| bad("invalid_request", "a parameter is missing"))
+}
+
+impl From<NoEntropy> for Refused {
+    fn from(_: NoEntropy) -> Self {
+        Self(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "there is no entropy")
+    }
+}
+
+fn redeem(
+    provider: &DevelopmentProvider,
+    parameters: &Parameters,
+    now: Timestamp,
+) -> Result<Grant, Refused> {
+    let redirect_uri = required(parameters, "redirect_uri")?;
+    let verifier = required(parameters, "code_verifier")?;
+    let code = required(parameters, "code")?;
     let grant = provider
         .codes
         .redeem(code, now)
@@ -97,31 +146,39 @@ struct Claims<'a> {
     name: &'a str,
 }
 
-fn tokens(provider: &DevelopmentProvider, grant: &Grant, now: Timestamp) -> (StatusCode, Value) {
+fn tokens(
+    provider: &DevelopmentProvider,
+    granted: &Granted,
+    now: Timestamp,
+) -> (StatusCode, Value) {
+    let login = &granted.login;
     // OAuth demands an access token. Nothing accepts this one.
     let Ok(access_token) = unguessable() else {
         return (StatusCode::INTERNAL_SERVER_ERROR, json!({"error": "server_error"}));
     };
     let claims = Claims {
         iss: provider.issuer(),
-        sub: grant.user.subject,
+        sub: login.user.subject,
         aud: CLIENT_ID,
         azp: CLIENT_ID,
         iat: now,
         exp: now.plus_seconds(LIFETIME),
-        auth_time: grant.signed_in_at,
-        nonce: grant.nonce.as_deref(),
-        email: grant.user.email,
+        auth_time: login.signed_in_at,
+        nonce: granted.nonce.as_deref(),
+        email: login.user.email,
         email_verified: true,
-        name: grant.user.name,
+        name: login.user.name,
     };
     let id_token = sign_jws("JWT", &claims, &provider.signing);
-    let answer = json!({
+    let mut answer = json!({
         "access_token": access_token,
         "token_type": "Bearer",
         "expires_in": LIFETIME,
-        "scope": grant.scope,
+        "scope": login.scope,
         "id_token": id_token,
     });
+    if let Some(refresh_token) = &granted.refresh_token {
+        answer["refresh_token"] = refresh_token.as_str().into();
+    }
     (StatusCode::OK, answer)
 }

@@ -19,7 +19,12 @@ pub(super) struct Provider {
     pub(super) token_endpoint: String,
     /// Whether it says in every authorization response who it is (RFC 9207).
     pub(super) names_itself: bool,
+    /// Whether it knows the scope that asks for a refresh token (OpenID Connect Core 1.0, section 11).
+    pub(super) offers_offline_access: bool,
 }
+
+/// The scope that asks for a refresh token.
+pub(super) const OFFLINE_ACCESS: &str = "offline_access";
 
 /// The members of the document that we act on.
 #[derive(Deserialize)]
@@ -30,6 +35,8 @@ struct Document {
     code_challenge_methods_supported: Option<Vec<String>>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
+    #[serde(default)]
+    scopes_supported: Vec<String>,
 }
 
 impl Provider {
@@ -84,6 +91,7 @@ impl Document {
             authorization_endpoint: self.authorization_endpoint,
             token_endpoint: self.token_endpoint,
             names_itself: self.authorization_response_iss_parameter_supported,
+            offers_offline_access: self.scopes_supported.iter().any(|s| s == OFFLINE_ACCESS),
         })
     }
 }
@@ -122,6 +130,7 @@ mod tests {
             token_endpoint: token_endpoint.to_owned(),
             code_challenge_methods_supported: Some(vec![method.to_owned()]),
             authorization_response_iss_parameter_supported: false,
+            scopes_supported: Vec::new(),
         };
         let (issuer, token) = ("https://id.example.com", "https://id.example.com/token");
         assert!(document(issuer, token, "S256").provider(issuer).is_ok());

@@ -1,4 +1,5 @@
-//! Exchanging the code for an ID token (RFC 6749, section 4.1.3; RFC 7636, section 4.5).
+//! The token endpoint: a code for an ID token (RFC 6749, section 4.1.3; RFC 7636, section 4.5), or
+//! a refresh token for another one (RFC 6749, section 6).
 
 use nt_token::Secret;
 use serde::Deserialize;
@@ -21,10 +22,20 @@ pub(super) struct Exchange {
     pub(super) verifier: Verifier,
 }
 
+/// The longest refresh token that is kept, in bytes.
+const LONGEST_REFRESH_TOKEN: usize = 16 * 1_024;
+
 /// A token response; what else is in it we have no use for.
+#[derive(Debug, Deserialize)]
+pub(super) struct Tokens {
+    pub(super) id_token: Secret,
+    pub(super) refresh_token: Option<Secret>,
+}
+
 #[derive(Deserialize)]
-struct Tokens {
+struct Response {
     id_token: Option<Secret>,
+    refresh_token: Option<Secret>,
 }
 
 /// RFC 6749, section 5.2.
@@ -35,8 +46,8 @@ struct Refusal {
 }
 
 impl Exchange {
-    /// The ID token for this code.
-    pub(super) fn redeem(&self, agent: &ureq::Agent, code: &Secret) -> Result<Secret, LoginError> {
+    /// The tokens for this code.
+    pub(super) fn redeem(&self, agent: &ureq::Agent, code: &Secret) -> Result<Tokens, LoginError> {
         let form = [
             ("grant_type", "authorization_code"),
             ("code", code.expose()),
@@ -44,30 +55,40 @@ impl Exchange {
             ("client_id", &self.client_id),
             ("code_verifier", self.verifier.expose()),
         ];
-        let response = agent
-            .post(&self.token_endpoint)
-            .header("accept", "application/json")
-            .config()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .build()
-            .send_form(form)
-            .map_err(|e| unreachable(&self.token_endpoint, e))?;
-        let status = response.status().as_u16();
-        if status != 200 {
-            return Err(refusal(status, json(response, LONGEST).ok()));
-        }
-        let tokens: Tokens = json(response, LONGEST)
-            .map_err(|what| LoginError::Exchange(format!("the token response {what}")))?;
-        let id_token = tokens
-            .id_token
-            .ok_or_else(|| LoginError::Exchange("there is no ID token in it".to_owned()))?;
-        if id_token.expose().len() > id_token::LONGEST {
-            return Err(LoginError::Exchange("the ID token is too long".to_owned()));
-        }
-        Ok(id_token)
+        ask(agent, &self.token_endpoint, &form)
     }
+}
+
+/// Asks a token endpoint.
+pub(super) fn ask(
+    agent: &ureq::Agent,
+    token_endpoint: &str,
+    form: &[(&str, &str)],
+) -> Result<Tokens, LoginError> {
+    let response = agent
+        .post(token_endpoint)
+        .header("accept", "application/json")
+        .config()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .build()
+        .send_form(form.iter().copied())
+        .map_err(|e| unreachable(token_endpoint, e))?;
+    let status = response.status().as_u16();
+    if status != 200 {
+        return Err(refusal(status, json(response, LONGEST).ok()));
+    }
+    let tokens: Response = json(response, LONGEST)
+        .map_err(|what| LoginError::Exchange(format!("the token response {what}")))?;
+    let id_token = tokens
+        .id_token
+        .ok_or_else(|| LoginError::Exchange("there is no ID token in it".to_owned()))?;
+    if id_token.expose().len() > id_token::LONGEST {
+        return Err(LoginError::Exchange("the ID token is too long".to_owned()));
+    }
+    let bearable = |token: &Secret| (1..=LONGEST_REFRESH_TOKEN).contains(&token.expose().len());
+    Ok(Tokens { id_token, refresh_token: tokens.refresh_token.filter(bearable) })
 }
 
 fn refusal(status: u16, refusal: Option<Refusal>) -> LoginError {

@@ -3,4 +3,5 @@
 
 mod client;
 mod provider;
+mod refresh;
 mod world;
