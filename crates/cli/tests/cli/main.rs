@@ -6,6 +6,7 @@ mod files;
 #[cfg(debug_assertions)]
 mod refresh;
 mod refusals;
+mod renewal;
 mod requests;
 mod snapshot;
 mod texts;
