@@ -13,7 +13,7 @@ use nt_token::{KeySet, Secret, Timestamp, VerifyingKey};
 use self::backend::Backend;
 use self::session_token::{ExpectedSession, SessionTokenRefused};
 use crate::http_client::{HttpClient, Question, TOTAL, unusable};
-use crate::id_token::{self, ExpectedLogin, OLDEST, Person, Proof};
+use crate::id_token::{self, ExpectedLogin, IdTokenRefused, OLDEST, Person, Proof};
 use crate::oidc::{login_settings, named_key, secure};
 use crate::provider::{
     BadSettings, Identified, IdentifyError, IdentityRefused, Liveness, ProviderSession, Unavailable,
@@ -39,7 +39,8 @@ pub struct ClerkSettings {
     pub authorized_parties: Vec<String>,
     /// The instance's public key in PEM: with it no keys are fetched.
     pub jwt_key: Option<String>,
-    /// The key of the Backend API: with it sessions can be asked for.
+    /// The key of the Backend API: with it can be asked whether sessions still are, and to whom
+    /// access tokens were given; without it the latter are refused.
     pub secret_key: Option<Secret>,
     /// Where the Backend API is; [`BACKEND_API`] if nothing is said.
     pub api_url: Option<String>,
@@ -161,6 +162,8 @@ impl ClerkProvider {
         }
     }
 
+    /// An ID token without any nonce is accepted, because Clerk's emulator makes them so: what a
+    /// nonce protects from, PKCE does as well (RFC 9700, section 2.1.1). Another nonce is refused.
     async fn identify_login(
         &self,
         id_token: &str,
@@ -171,26 +174,37 @@ impl ClerkProvider {
         let expected = ExpectedLogin {
             issuer: self.issuer.clone(),
             client_id: self.client_id.clone(),
-            nonce: nonce.map(str::to_owned),
+            nonce: None,
         };
         let proof = id_token::prove(id_token, &keys, &expected, now);
-        let Proof { identity, sid, expires_at } = proof.map_err(IdentityRefused::from)?;
+        let Proof { identity, sid, nonce: carried, expires_at } =
+            proof.map_err(IdentityRefused::from)?;
+        if nonce.is_some() && carried.is_some() && carried.as_deref() != nonce {
+            return Err(IdentityRefused::from(IdTokenRefused::Nonce).into());
+        }
         let session = sid
             .filter(|sid| session_token::is_session_id(sid))
             .map(|sid| ProviderSession { sid, organisation: None });
         Ok(Identified { identity, session, expires_at })
     }
 
-    /// OpenID Connect Core 1.0, section 5.3: the provider says whose access token this is.
+    /// The Backend API says to which client an access token was given: without its word, whoever runs
+    /// another OAuth application of the instance could sign in as those who use that one. The
+    /// userinfo endpoint (OpenID Connect Core 1.0, section 5.3) says who that is.
     async fn identify_access(
         &self,
         access_token: &str,
         now: Timestamp,
     ) -> Result<Identified, IdentifyError> {
+        let backend = self.backend.as_ref().ok_or(IdentityRefused::AccessTokenUnchecked)?;
+        let subject = backend.subject_of(access_token, &self.client_id).await?;
+        let subject = subject.ok_or(IdentityRefused::AccessToken)?;
         let (url, person) = self.user_info(access_token, now).await?;
         let person: Person =
             serde_json::from_slice(&person).map_err(|_| unusable(&url, "is no user info"))?;
-        let identity = person.identity(self.issuer.clone()).ok_or(IdentityRefused::UserInfo)?;
+        let identity = person.identity(self.issuer.clone());
+        let identity = identity.filter(|identity| identity.subject == subject);
+        let identity = identity.ok_or(IdentityRefused::UserInfo)?;
         Ok(Identified { identity, session: None, expires_at: now.plus_seconds(OLDEST) })
     }
 
@@ -202,8 +216,13 @@ impl ClerkProvider {
         let endpoint = self.keys.userinfo_endpoint(now).await?;
         let url = endpoint.ok_or_else(|| unusable(&self.issuer, "names no userinfo endpoint"))?;
         let bearer = Secret::from(access_token.to_owned());
-        let question =
-            Question { url: &url, bearer: Some(&bearer), longest: LONGEST_USER_INFO, total: TOTAL };
+        let question = Question {
+            url: &url,
+            bearer: Some(&bearer),
+            json: None,
+            longest: LONGEST_USER_INFO,
+            total: TOTAL,
+        };
         let answer = self.client.ask(question).await?;
         match answer.status {
             200 => Ok((url, answer.body)),

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use nt_token::Secret;
-use reqwest::header::{ACCEPT, CACHE_CONTROL};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use reqwest::redirect::Policy;
 
 use crate::provider::{BadSettings, Unavailable};
@@ -29,10 +29,11 @@ pub(crate) struct Answer {
 }
 
 /// What is asked, and how much of an answer is listened to.
-#[derive(Debug, Clone, Copy)]
 pub(crate) struct Question<'a> {
     pub(crate) url: &'a str,
     pub(crate) bearer: Option<&'a Secret>,
+    /// JSON to be posted; without any, the URL is got.
+    pub(crate) json: Option<Vec<u8>>,
     pub(crate) longest: usize,
     pub(crate) total: Duration,
 }
@@ -52,7 +53,13 @@ impl HttpClient {
     /// The answer, whatever its status.
     pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Answer, Unavailable> {
         let unreachable = |error| unreachable(question.url, error);
-        let mut request = self.0.get(question.url).header(ACCEPT, "application/json");
+        let request = match question.json {
+            None => self.0.get(question.url),
+            Some(json) => {
+                self.0.post(question.url).header(CONTENT_TYPE, "application/json").body(json)
+            }
+        };
+        let mut request = request.header(ACCEPT, "application/json");
         if let Some(bearer) = question.bearer {
             request = request.bearer_auth(bearer.expose());
         }
@@ -78,7 +85,8 @@ impl HttpClient {
 
     /// The answer, if its status is 200.
     pub(crate) async fn fetch(&self, url: &str, longest: usize) -> Result<Answer, Unavailable> {
-        let answer = self.ask(Question { url, bearer: None, longest, total: TOTAL }).await?;
+        let answer =
+            self.ask(Question { url, bearer: None, json: None, longest, total: TOTAL }).await?;
         match answer.status {
             200 => Ok(answer),
             status => Err(Unavailable::Status { url: url.to_owned(), status }),

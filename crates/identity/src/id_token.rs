@@ -94,6 +94,8 @@ pub struct Proof {
     pub identity: VerifiedIdentity,
     /// The provider's session, where the token names one.
     pub sid: Option<String>,
+    /// The nonce of the authorization request, where the token carries one.
+    pub nonce: Option<String>,
     /// When the token expires.
     pub expires_at: Timestamp,
 }
@@ -126,10 +128,10 @@ pub fn prove(
     claims.valid_at(now)?;
     let expires_at = claims.exp;
     let sid = claims.sid.filter(|sid| is_one_line(sid, LONGEST_NAME));
-    let Claims { sub, email, email_verified, name, .. } = claims;
+    let Claims { sub, nonce, email, email_verified, name, .. } = claims;
     let person = Person { sub, email, email_verified, name };
     let identity = person.identity(claims.iss).ok_or(IdTokenRefused::Subject)?;
-    Ok(Proof { identity, sid, expires_at })
+    Ok(Proof { identity, sid, nonce, expires_at })
 }
 
 /// The claims that we act on; a member given twice is refused, others are passed over.

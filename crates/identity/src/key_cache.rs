@@ -35,6 +35,7 @@ pub const OUTAGE: i64 = 86_400;
 pub struct KeyCache {
     good: Option<Good>,
     tried_at: Option<Timestamp>,
+    being_asked: bool,
     failed: Option<Unavailable>,
 }
 
@@ -51,7 +52,7 @@ pub enum Step {
     /// These keys decide; the one that the token names may not be among them.
     Use(Arc<KeySet>),
     /// The keys are to be fetched first. Who finds that somebody else is about it may use the old
-    /// ones, if there are any, instead of waiting.
+    /// ones, if there are any, instead of waiting for the outcome.
     Fetch {
         /// Keys that know the token's key.
         meanwhile: Option<Arc<KeySet>>,
@@ -69,13 +70,13 @@ impl KeyCache {
                 // A token that names no key is refused with whatever keys.
                 let known = kid.is_none_or(|kid| good.keys.key(kid).is_some());
                 let content = known && good.age(now) < good.fresh_for;
-                if content || !self.may_try(now) {
+                if content || !(self.being_asked || self.may_try(now)) {
                     Step::Use(Arc::clone(&good.keys))
                 } else {
                     Step::Fetch { meanwhile: known.then(|| Arc::clone(&good.keys)) }
                 }
             }
-            None if self.may_try(now) => Step::Fetch { meanwhile: None },
+            None if self.being_asked || self.may_try(now) => Step::Fetch { meanwhile: None },
             None => {
                 let reason = self.failed.as_ref().map_or_else(String::new, ToString::to_string);
                 Step::Without(Unavailable::CoolingDown(reason))
@@ -86,6 +87,7 @@ impl KeyCache {
     /// Notes that the provider is being asked.
     pub fn asking(&mut self, now: Timestamp) {
         self.tried_at = Some(now);
+        self.being_asked = true;
     }
 
     /// Keeps what the provider answered, with the `max-age` that it gave.
@@ -93,11 +95,13 @@ impl KeyCache {
         let fresh_for = max_age.unwrap_or(FRESH).clamp(SHORTEST_FRESH, LONGEST_FRESH);
         self.good = Some(Good { keys: Arc::new(keys), fetched_at: now, fresh_for });
         self.failed = None;
+        self.being_asked = false;
     }
 
     /// Notes that there was no answer, or none that could be used. What was good stays.
     pub fn failed(&mut self, reason: Unavailable) {
         self.failed = Some(reason);
+        self.being_asked = false;
     }
 
     /// In how many seconds the keys should be fetched in the background.

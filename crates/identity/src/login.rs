@@ -139,6 +139,10 @@ pub fn begin(agent: &ureq::Agent, settings: LoginSettings) -> Result<PendingLogi
         ("code_challenge", challenge.as_str()),
         ("code_challenge_method", pkce::METHOD),
     ];
+    if provider.offers_offline_access {
+        // OpenID Connect Core 1.0, section 11: a provider must not give a refresh token without.
+        request.push(("prompt", "consent"));
+    }
     request.extend(settings.login_hint.as_deref().map(|hint| ("login_hint", hint)));
     let url = with_query(&provider.authorization_endpoint, &request);
     let expected = Expected { state, issuer: provider.issuer, names_itself: provider.names_itself };

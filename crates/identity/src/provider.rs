@@ -79,11 +79,14 @@ pub enum IdentityRefused {
     /// As the token of a CI platform.
     #[error(transparent)]
     Trust(#[from] TrustRefused),
-    /// The provider does not know the access token (any more).
-    #[error("the provider does not accept the access token")]
+    /// The provider does not know the access token (any more), or gave it to another client.
+    #[error("the provider does not accept the access token as this client's")]
     AccessToken,
-    /// What the provider says of the access token names nobody.
-    #[error("the provider's answer names nobody")]
+    /// Nobody can say to which client the access token was given.
+    #[error("access tokens are accepted only with clerk.secret_key")]
+    AccessTokenUnchecked,
+    /// What the provider says of the access token names nobody, or somebody else.
+    #[error("the provider's answer names nobody, or somebody else")]
     UserInfo,
     /// This provider's tokens are exchanged, never presented directly.
     #[error("tokens of this provider are not accepted directly")]

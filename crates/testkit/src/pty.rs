@@ -33,7 +33,9 @@ pub fn converse(command: &Command, answers: &[(&str, &str)]) -> Result<Transcrip
     // `setsid --ctty` makes the terminal the controlling one, so that Ctrl-C works as it does for
     // people; doing so in this process would need unsafe code.
     let mut inner = Command::new("setsid");
-    inner.arg("--ctty").arg(command.get_program()).args(command.get_args()).env_clear();
+    // A job that a shell started in the background ignores SIGINT, and hands that on.
+    inner.args(["--ctty", "env", "--default-signal=INT"]);
+    inner.arg(command.get_program()).args(command.get_args()).env_clear();
     inner.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     if let Some(dir) = command.get_current_dir() {
         inner.current_dir(dir);

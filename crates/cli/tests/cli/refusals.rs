@@ -132,7 +132,12 @@ fn an_interrupt_ends_it_as_shells_expect() {
     let home = Home::new();
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let url = format!("http://{}", silent.local_addr().expect("it is bound"));
-    let mut running = home.operator(&url, &["health"]).spawn().expect("the program starts");
+    let program = home.operator(&url, &["health"]);
+    // A job that a shell started in the background ignores SIGINT, and hands that on.
+    let mut running = Command::new("env");
+    running.arg("--default-signal=INT").arg(program.get_program()).args(program.get_args());
+    running.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut running = running.spawn().expect("the program starts");
     // Once it has called, it is in the middle of its work.
     let call = silent.accept().expect("it calls");
     let script = format!("kill -INT {}", running.id());

@@ -1,4 +1,4 @@
-//! Clerk's Backend API: the one question that we ask it.
+//! Clerk's Backend API: the two questions that we ask it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use nt_token::Secret;
 use serde::Deserialize;
 
 use super::session_token::is_session_id;
-use crate::http_client::{HttpClient, Question, unusable};
+use crate::http_client::{Answer, HttpClient, Question, unusable};
 use crate::provider::Unavailable;
 
 /// How long it may take: a request waits for the answer.
@@ -18,8 +18,19 @@ const LONGEST: usize = 64 * 1_024;
 #[derive(Debug)]
 pub(super) struct Backend {
     client: HttpClient,
-    sessions: String,
+    api: String,
     secret: Secret,
+}
+
+/// The members of an OAuth access token that we act on.
+#[derive(Deserialize)]
+struct AccessToken {
+    client_id: String,
+    subject: String,
+    #[serde(default)]
+    revoked: bool,
+    #[serde(default)]
+    expired: bool,
 }
 
 /// The members of a session that we act on.
@@ -31,8 +42,7 @@ struct Session {
 
 impl Backend {
     pub(super) fn new(client: HttpClient, api_url: &str, secret: Secret) -> Self {
-        let sessions = format!("{}/v1/sessions", api_url.trim_end_matches('/'));
-        Self { client, sessions, secret }
+        Self { client, api: format!("{}/v1", api_url.trim_end_matches('/')), secret }
     }
 
     /// Whether the session is active. Every other status (`ended`, `expired`, `removed`, `replaced`,
@@ -41,10 +51,8 @@ impl Backend {
         if !is_session_id(sid) {
             return Ok(false);
         }
-        let url = format!("{}/{sid}", self.sessions);
-        let question =
-            Question { url: &url, bearer: Some(&self.secret), longest: LONGEST, total: TOTAL };
-        let answer = self.client.ask(question).await?;
+        let url = format!("{}/sessions/{sid}", self.api);
+        let answer = self.ask(&url, None).await?;
         match answer.status {
             200 => {
                 let session: Session = serde_json::from_slice(&answer.body)
@@ -57,5 +65,31 @@ impl Backend {
             404 => Ok(false),
             status => Err(Unavailable::Status { url, status }),
         }
+    }
+
+    /// Whose access token this is, if it is a good one that was given to this client.
+    pub(super) async fn subject_of(
+        &self,
+        access_token: &str,
+        client_id: &str,
+    ) -> Result<Option<String>, Unavailable> {
+        let url = format!("{}/oauth_applications/access_tokens/verify", self.api);
+        let body = serde_json::json!({ "access_token": access_token }).to_string().into_bytes();
+        let answer = self.ask(&url, Some(body)).await?;
+        match answer.status {
+            200 => {
+                let token: AccessToken = serde_json::from_slice(&answer.body)
+                    .map_err(|_| unusable(&url, "is no access token"))?;
+                let good = token.client_id == client_id && !token.revoked && !token.expired;
+                Ok(good.then_some(token.subject))
+            }
+            400 | 404 | 422 => Ok(None),
+            status => Err(Unavailable::Status { url, status }),
+        }
+    }
+
+    async fn ask(&self, url: &str, json: Option<Vec<u8>>) -> Result<Answer, Unavailable> {
+        let bearer = Some(&self.secret);
+        self.client.ask(Question { url, bearer, json, longest: LONGEST, total: TOTAL }).await
     }
 }

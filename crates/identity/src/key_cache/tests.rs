@@ -63,6 +63,7 @@ fn unknown_keys_ask_once_a_cool_down_however_many_come() {
         for n in 0..100 {
             if word(&cache.step(Some(&format!("unknown-{n}")), at(second))) == "fetch" {
                 cache.asking(at(second));
+                cache.failed(down());
                 attempts += 1;
             }
         }
@@ -75,6 +76,18 @@ fn unknown_keys_ask_once_a_cool_down_however_many_come() {
 fn a_token_that_names_no_key_asks_nobody() {
     let (cache, _) = filled(None);
     assert_eq!(word(&cache.step(None, at(COOL_DOWN))), "use");
+}
+
+#[test]
+fn while_the_provider_is_asked_the_outcome_is_waited_for_where_it_matters() {
+    let mut cache = KeyCache::default();
+    cache.asking(NOW);
+    assert_eq!(word(&cache.step(Some("k"), NOW)), "fetch");
+    let (mut cache, kid) = filled(None);
+    cache.asking(at(FRESH));
+    assert_eq!(word(&cache.step(Some("unknown"), at(FRESH))), "fetch");
+    assert_eq!(word(&cache.step(Some(&kid), at(FRESH - 1))), "use");
+    assert_eq!(word(&cache.step(Some(&kid), at(FRESH))), "fetch, or use the old ones");
 }
 
 #[test]

@@ -106,11 +106,12 @@ impl SeenTokens {
         if bare.len() > nt_token::check::LONGEST {
             return Err(Refusal::Malformed(nt_token::jws::Malformed::TooLong));
         }
+        // Both spellings of a token, with and without its one prefix, are the same token.
         let key = sha256(bare.as_bytes());
         if let Some(seen) = self.0.get(&key) {
             return Ok(seen);
         }
-        let seen = Arc::new(Seen::new(check_signature(bare, keys)?));
+        let seen = Arc::new(Seen::new(check_signature(token, keys)?));
         self.0.insert(key, Arc::clone(&seen));
         Ok(seen)
     }
