@@ -5,7 +5,7 @@ use nt_api::members::{
     RoleName,
 };
 use nt_store::{AddedMember, Belonging, ChangedMember, Person, PersonKey, Role};
-use nt_token::WorkspaceId;
+use nt_token::{OperatorId, WorkspaceId};
 
 use crate::authority::access::{Action, Standing};
 use crate::authority::entropy::entry_id;
@@ -44,7 +44,7 @@ impl Authority {
             AddedMember::AlreadyMember(_) => Err(Refusal::AlreadyMember.into()),
             AddedMember::NoOperator => Err(Refusal::NoMember.into()),
             AddedMember::Ambiguous(operators) => {
-                let ids: Vec<_> = operators.iter().map(|id| id.as_str()).collect();
+                let ids: Vec<_> = operators.iter().map(OperatorId::as_str).collect();
                 let message = format!(
                     "Several operators have this e-mail address; name one by ID: {}",
                     ids.join(", ")

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod entropy;
 pub mod error;
 pub mod issue;
+pub mod jobs;
 pub mod keyring;
 pub mod limits;
 pub mod list;
@@ -34,6 +35,7 @@ use nt_token::clock::Clock;
 use nt_token::{Expected, Lifetime};
 
 use crate::authority::error::Refusal;
+use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::Keyring;
 use crate::authority::people::People;
 use crate::authority::seen::SeenTokens;
@@ -74,6 +76,7 @@ pub struct Authority {
     provider: Option<Provider>,
     trusted: TrustedIssuers,
     people: People,
+    jobs: UsedTokens,
 }
 
 impl Authority {

@@ -23,6 +23,16 @@ pub struct Origin {
     pub client: Option<String>,
 }
 
+/// What is made of a proof of identity.
+enum Proof {
+    /// It proves who this is.
+    Of(Box<Admitted>),
+    /// There is nobody to ask whom it proves.
+    NoProvider,
+    /// It proved somebody before, and does so only once.
+    UsedBefore,
+}
+
 /// What a proof of identity comes to.
 struct Admitted {
     identity: Identity,
@@ -56,7 +66,17 @@ impl Authority {
             }
             Err(IdentifyError::Unavailable(reason)) => return Err(unavailable(&reason)),
         };
-        let admitted = admitted.ok_or(Refusal::NoProvider)?;
+        let admitted = match admitted {
+            Proof::Of(admitted) => *admitted,
+            Proof::NoProvider => return Err(Refusal::NoProvider.into()),
+            Proof::UsedBefore => {
+                tracing::warn!(
+                    from = from.map(tracing::field::display),
+                    "a CI job's token was used twice"
+                );
+                return Err(Refusal::SignInRefused.into());
+            }
+        };
         let (secret, now) = (session_secret()?, self.clock.now());
         let new = NewSession {
             identity: admitted.identity,
@@ -84,29 +104,32 @@ impl Authority {
         })
     }
 
-    async fn admit(&self, request: &TokenExchange) -> Result<Option<Admitted>, IdentifyError> {
+    async fn admit(&self, request: &TokenExchange) -> Result<Proof, IdentifyError> {
         let (token, now) = (request.oauth_token.expose(), self.clock.now());
         if self.trusted.knows_issuer_of(token) {
             let job = self.trusted.identify(token, now).await?;
+            if !self.jobs.admit(token, job.expires_at, now) {
+                return Ok(Proof::UsedBefore);
+            }
             let role = Role::named(&job.rule.role).unwrap_or(Role::Viewer);
             let grant =
                 Grant { workspace: job.rule.workspace, role, may_revoke: job.rule.may_revoke };
-            return Ok(Some(Admitted {
+            return Ok(Proof::Of(Box::new(Admitted {
                 identity: stored(job.identity),
                 organisation: None,
                 grant: Some(grant),
                 lifetime: self.policy.job_session,
-            }));
+            })));
         }
-        let Some(provider) = &self.provider else { return Ok(None) };
+        let Some(provider) = &self.provider else { return Ok(Proof::NoProvider) };
         let identified = provider.identify(token, request.nonce.as_deref(), now).await?;
         let session = identified.session;
-        Ok(Some(Admitted {
+        Ok(Proof::Of(Box::new(Admitted {
             identity: stored(identified.identity),
             organisation: session.and_then(|session| session.organisation).map(organisation),
             grant: None,
             lifetime: self.policy.session,
-        }))
+        })))
     }
 
     /// Ends the oldest sessions of somebody who has more than anybody needs.

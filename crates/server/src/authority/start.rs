@@ -14,6 +14,7 @@ use nt_token::clock::Clock;
 use nt_token::{Expected, KeyId};
 
 use crate::authority::entropy::entry_id;
+use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::{Keyring, KeyringError};
 use crate::authority::limits;
 use crate::authority::people::People;
@@ -87,6 +88,7 @@ impl Authority {
             provider: start.provider,
             trusted: start.trusted,
             people: People::default(),
+            jobs: UsedTokens::default(),
         })
     }
 }

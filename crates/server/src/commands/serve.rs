@@ -178,8 +178,9 @@ fn development_provider(base: &str) -> anyhow::Result<Arc<DevelopmentProvider>> 
 }
 
 fn announce(provider: Option<&Provider>) {
-    match provider {
-        Some(provider) => tracing::info!(issuer = provider.issuer(), "operators sign in"),
-        None => tracing::warn!("no identity provider is configured: nobody can sign in"),
+    if let Some(provider) = provider {
+        tracing::info!(issuer = provider.issuer(), "operators sign in");
+    } else {
+        tracing::warn!("no identity provider is configured: nobody can sign in");
     }
 }
