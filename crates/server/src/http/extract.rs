@@ -1,5 +1,7 @@
 //! What the doors read from a request, each into a type of its own.
 
+use std::net::IpAddr;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::{AUTHORIZATION, USER_AGENT};
@@ -14,8 +16,14 @@ use crate::authority::error::Refusal;
 use crate::authority::sign_in::Origin;
 use crate::authority::{Caller, limits};
 use crate::http::Doors;
-use crate::http::client_address::client_address;
+use crate::http::client_address::{Peer, client_address};
 use crate::http::error::ApiError;
+
+/// From where the request comes.
+fn client(parts: &Parts, doors: &Doors) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<Peer>().copied()?;
+    Some(client_address(peer, &parts.headers, &doors.proxies))
+}
 
 /// The credential of `Authorization: Bearer …` (RFC 6750, section 2.1), the only way to send one.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -30,7 +38,7 @@ impl FromRequestParts<Doors> for Origin {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, Self::Rejection> {
-        let from = client_address(&parts.extensions, &parts.headers, &doors.proxies);
+        let from = client(parts, doors);
         let client = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
         let client = client.map(|text| text.chars().take(limits::CLIENT_CHARS).collect());
         Ok(Self { from, client })
@@ -43,7 +51,7 @@ impl FromRequestParts<Doors> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, ApiError> {
-        let from = client_address(&parts.extensions, &parts.headers, &doors.proxies);
+        let from = client(parts, doors);
         Ok(doors.authority.caller(bearer(&parts.headers), from).await?)
     }
 }

@@ -134,11 +134,11 @@ impl Service {
         mut request: Request<Incoming>,
         peer: SocketAddr,
     ) -> Result<Response, Infallible> {
-        request.extensions_mut().insert(Peer(peer));
         let asked = matches!(*request.method(), Method::GET | Method::POST | Method::HEAD);
         if asked && request.uri().path() == TOKEN_AUTH {
-            return Ok(forward_auth::answer(&self.doors, &request));
+            return Ok(forward_auth::answer(&self.doors, &request, Some(Peer(peer))));
         }
+        request.extensions_mut().insert(Peer(peer));
         self.router.oneshot(request.map(Body::new)).await
     }
 }
