@@ -37,6 +37,10 @@ impl Folder {
         Self(path)
     }
 
+    pub(crate) fn display(&self) -> impl std::fmt::Display {
+        self.0.display()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }

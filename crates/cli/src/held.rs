@@ -67,7 +67,7 @@ impl Held {
         taken: &BTreeSet<String>,
     ) -> Result<(), Error> {
         let Self::File(secret) = self else { return Ok(()) };
-        let first = format!("{purpose}, {}", folder.path("").display());
+        let first = format!("{purpose}, {}", folder.display());
         let item = if taken.contains(&first) { format!("{first} (2)") } else { first };
         keyring::write(&item, secret)?;
         *self = Self::Keyring { keyring: item };

@@ -3,6 +3,7 @@
 
 mod authority;
 mod files;
+mod keyring;
 #[cfg(debug_assertions)]
 mod refresh;
 mod refusals;
@@ -10,6 +11,7 @@ mod renewal;
 mod requests;
 mod snapshot;
 mod texts;
+mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
