@@ -144,7 +144,7 @@ pub trait Store: Send + Sync {
     async fn open_session(&self, new: NewSession) -> Result<Session, StoreError>;
 
     /// The operator of an identity that was proven without a login; kept and brought up to date as
-    /// by a login, invitations included.
+    /// by a login, invitations included. What the proof says nothing of stays as it was known.
     async fn operator(
         &self,
         identity: Identity,

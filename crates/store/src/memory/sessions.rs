@@ -50,10 +50,11 @@ impl State {
         Ok(operator)
     }
 
-    /// Brings the operator up to date; the identifier stays that of the first sign-in.
+    /// Brings the operator up to date; the identifier stays that of the first sign-in, and what a
+    /// proof says nothing of stays as well.
     fn signed_in(
         &mut self,
-        identity: Identity,
+        mut identity: Identity,
         candidate: OperatorId,
     ) -> Result<Operator, StoreError> {
         let id = match self.signed_in_before(&identity.issuer, &identity.subject) {
@@ -63,6 +64,10 @@ impl State {
             }
             None => candidate,
         };
+        if let Some(known) = self.operators.get(&id) {
+            identity.email = identity.email.or_else(|| known.email.clone());
+            identity.name = identity.name.or_else(|| known.name.clone());
+        }
         self.operators.insert(id.clone(), identity.clone());
         Ok(Operator { id, identity })
     }

@@ -114,7 +114,8 @@ impl Writing<'_> {
         Ok(operator)
     }
 
-    /// Brings the operator up to date; the identifier stays that of the first sign-in.
+    /// Brings the operator up to date; the identifier stays that of the first sign-in. What a proof
+    /// says nothing of stays as well: a provider's session token carries no e-mail address.
     fn signed_in(
         &mut self,
         identity: Identity,
@@ -122,13 +123,17 @@ impl Writing<'_> {
     ) -> Result<Operator, StoreError> {
         const SQL: &str = "INSERT INTO operators (id, issuer, subject, email, name)
             VALUES (?1, ?2, ?3, ?4, ?5)
-            ON CONFLICT (issuer, subject) DO UPDATE SET email = excluded.email,
-                name = excluded.name
-            RETURNING id";
-        let Identity { issuer, subject, email, name } = &identity;
+            ON CONFLICT (issuer, subject) DO UPDATE SET
+                email = COALESCE(excluded.email, operators.email),
+                name = COALESCE(excluded.name, operators.name)
+            RETURNING id, email, name";
+        let Identity { issuer, subject, email, name } = identity;
         let params = params![candidate.as_str(), issuer, subject, email, name];
-        let id = one(self.db, SQL, params, |row| parsed(row, 0, "an operator's ID"))?;
-        Ok(Operator { id: id.ok_or(StoreError::Corrupt("no operator"))?, identity })
+        let known = one(self.db, SQL, params, |row| {
+            Ok((parsed(row, 0, "an operator's ID")?, row.get(1)?, row.get(2)?))
+        })?;
+        let (id, email, name) = known.ok_or(StoreError::Corrupt("no operator"))?;
+        Ok(Operator { id, identity: Identity { issuer, subject, email, name } })
     }
 
     pub(super) fn end_sessions(

@@ -194,7 +194,7 @@ struct Known {
 impl Known {
     fn throw(&mut self, dice: &mut Dice) -> Taken {
         self.clock += i64::try_from(dice.below(3)).expect("small");
-        match dice.below(32) {
+        match dice.below(33) {
             0 => Taken::Append(self.facts(dice)),
             1 => self.open_session(dice),
             2 => Taken::EndSessions(vec![self.session(dice), self.session(dice)], self.act(dice)),
@@ -245,7 +245,7 @@ impl Known {
                 self.belonging.push((at, who.clone(), role));
                 Taken::AddMember(at, who, role, self.act(dice))
             }
-            29 => {
+            29 | 31 => {
                 let ((at, who, was), role) = (self.belonging(dice), role(dice));
                 self.belonging.push((at, who.clone(), role));
                 Taken::ChangeMember(at, who, was, role, self.act(dice))

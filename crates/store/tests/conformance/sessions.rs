@@ -20,6 +20,9 @@ async fn an_operator_is_made_at_the_first_sign_in_and_brought_up_to_date_at_each
         let live = world.store.live_sessions(T0.plus_seconds(6)).await.expect("answers");
         assert_eq!(live.len(), 2);
         assert!(live.iter().all(|session| session.operator == opened.operator));
+        let silent = identity("1", None);
+        let known = world.store.operator(silent, operator(9), T0).await.expect("answers");
+        assert_eq!(known, opened.operator, "what a proof says nothing of stays");
         let other = world.ids.session(identity("2", None), operator(2), 5);
         let opened = world.store.open_session(other).await.expect("opened");
         assert_eq!(opened.operator.id, operator(2));
