@@ -50,6 +50,8 @@ impl Context {
     pub(crate) fn new(verbose: bool) -> Result<Self, Error> {
         let settings = Settings::from_environment()?;
         let folder = Folder::new(settings.folder.clone());
+        #[cfg(debug_assertions)]
+        let folder = folder.crashing_at(settings.crash_at.clone());
         Ok(Self {
             settings,
             folder,

@@ -15,7 +15,7 @@ use crate::client::address::Authority;
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::file::Folder;
-use crate::held::{Held, Place};
+use crate::held::{self, Held, Place};
 use crate::keyring;
 use crate::ui;
 
@@ -29,6 +29,9 @@ type Unknown = serde_json::Map<String, serde_json::Value>;
 pub(crate) struct Credentials {
     #[serde(default)]
     pub(crate) authorities: BTreeMap<Authority, AtAuthority>,
+    /// Items of the keyring that nothing above refers to any more, and that are still to be removed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    leaving: BTreeSet<String>,
     #[serde(flatten)]
     unknown: Unknown,
 }
@@ -138,11 +141,11 @@ impl Credentials {
             at.workspaces.retain(|_, kept| *kept != AtWorkspace::default());
         }
         after.authorities.retain(|_, at| *at != AtAuthority::default());
-        if after != before {
+        if after != before || !before.leaving.is_empty() {
             if Config::read(folder)?.secrets == Some(Place::Keyring) {
                 after.move_to_keyring(folder, &before.items())?;
             }
-            after.replace(&before, folder)?;
+            after.replace(before, folder)?;
         }
         Ok(result)
     }
@@ -160,23 +163,45 @@ impl Credentials {
         if after == before {
             return Ok(0);
         }
-        after.replace(&before, folder)?;
         let (old, new) = (before.items().len(), after.items().len());
+        after.replace(before, folder)?;
         Ok(old.abs_diff(new))
     }
 
-    /// Writes the file in the place of the one that says `before`, and removes the keyring's items that
-    /// no longer are in it.
-    fn replace(&self, before: &Self, folder: &Folder) -> Result<(), Error> {
+    /// Writes the file in the place of the one that says `before`, then removes the keyring's items that
+    /// are not in it any more. The file names them until they are gone: the next run removes what an
+    /// interrupted one left.
+    fn replace(mut self, mut before: Self, folder: &Folder) -> Result<(), Error> {
+        let (mut old, new) = (before.items(), self.items());
+        let is_moving = old != new;
+        old.append(&mut before.leaving);
+        // The other name may have got a secret by a run that was interrupted before it wrote the file.
+        let others: Vec<_> = old.difference(&new).map(|item| held::other_item(item)).collect();
+        old.extend(others);
+        self.leaving = old.difference(&new).cloned().collect();
+        if is_moving {
+            folder.reached("keyring-written");
+        }
+        self.write(folder)?;
+        if is_moving {
+            folder.reached("file-written");
+        }
+        if self.leaving.is_empty() {
+            return Ok(());
+        }
+        self.leaving.retain(|item| !forget(item));
+        self.write(folder)
+    }
+
+    /// Writes the file and reads it back.
+    fn write(&self, folder: &Folder) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(self)
             .map_err(|e| Error::failed(format!("Could not write {FILE}: {e}")))?;
         folder.write(FILE, &text)?;
-        if Self::read(folder)? != *self {
-            let path = folder.path(FILE);
-            return Err(Error::failed(format!("{} is not as it was written.", path.display())));
+        if Self::read(folder)? == *self {
+            return Ok(());
         }
-        before.items().difference(&self.items()).for_each(|item| forget(item));
-        Ok(())
+        Err(Error::failed(format!("{} is not as it was written.", folder.path(FILE).display())))
     }
 
     fn move_to_keyring(&mut self, folder: &Folder, taken: &BTreeSet<String>) -> Result<(), Error> {
@@ -204,6 +229,13 @@ impl Credentials {
         let workspaces = self.authorities.values().flat_map(|at| at.workspaces.values());
         let tokens = workspaces.map(|kept| kept.current.as_ref().map(|current| &current.token));
         sessions.chain(tokens).flatten().filter_map(Held::item).map(str::to_owned).collect()
+    }
+
+    /// Removes all items of the keyring: the file is about to be removed.
+    pub(crate) fn clear_keyring(&self) {
+        for item in self.items().union(&self.leaving) {
+            forget(item);
+        }
     }
 
     /// Every secret, with what it is for.
@@ -253,11 +285,14 @@ impl Credentials {
     }
 }
 
-/// Removes an item that nothing refers to any more. That it stays is told; what was to be done is done.
-pub(crate) fn forget(item: &str) {
-    if let Err(error) = keyring::remove(item) {
+/// Removes an item that nothing refers to any more, and says whether it is gone. That it stays is told;
+/// what was to be done is done.
+fn forget(item: &str) -> bool {
+    let removed = keyring::remove(item);
+    if let Err(error) = &removed {
         ui::warning(&format!("'{item}' stays in the keyring. {}", error.message));
     }
+    removed.is_ok()
 }
 
 #[cfg(test)]

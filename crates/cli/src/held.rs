@@ -68,7 +68,7 @@ impl Held {
     ) -> Result<(), Error> {
         let Self::File(secret) = self else { return Ok(()) };
         let first = format!("{purpose}, {}", folder.display());
-        let item = if taken.contains(&first) { format!("{first} (2)") } else { first };
+        let item = if taken.contains(&first) { other_item(&first) } else { first };
         keyring::write(&item, secret)?;
         *self = Self::Keyring { keyring: item };
         Ok(())
@@ -83,6 +83,12 @@ impl Held {
         }
         Ok(is_found)
     }
+}
+
+/// A secret has two names in turn: the new one is in its item before the old one is given up.
+pub(crate) fn other_item(item: &str) -> String {
+    const SECOND: &str = " (2)";
+    item.strip_suffix(SECOND).map_or_else(|| format!("{item}{SECOND}"), str::to_owned)
 }
 
 impl From<Secret> for Held {

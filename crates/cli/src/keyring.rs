@@ -27,19 +27,21 @@ pub(crate) enum Failure {
 /// The secret of an item; nothing where there is no such item.
 pub(crate) fn read(item: &str) -> Result<Option<Secret>, Error> {
     let item = item.to_owned();
-    within(LIMIT, move || backend::Store::open()?.read(&item)).map_err(unavailable)
+    within(LIMIT, move || backend::Store::open()?.read(&item))
+        .map_err(|failure| unavailable(&failure))
 }
 
 /// Keeps a secret, and looks whether it is there.
 pub(crate) fn write(item: &str, secret: &Secret) -> Result<(), Error> {
     let (item, secret) = (item.to_owned(), secret.clone());
-    within(LIMIT, move || write_and_read(&item, &secret)).map_err(unavailable)
+    within(LIMIT, move || write_and_read(&item, &secret)).map_err(|failure| unavailable(&failure))
 }
 
 /// Removes an item, if it is there.
 pub(crate) fn remove(item: &str) -> Result<(), Error> {
     let item = item.to_owned();
-    within(LIMIT, move || backend::Store::open()?.remove(&item)).map_err(unavailable)
+    within(LIMIT, move || backend::Store::open()?.remove(&item))
+        .map_err(|failure| unavailable(&failure))
 }
 
 /// Whether a keyring is there and takes secrets, without a person.
@@ -52,7 +54,7 @@ pub(crate) fn probe() -> Result<(), Failure> {
 }
 
 /// The error for a keyring that is needed and does not answer.
-pub(crate) fn unavailable(failure: Failure) -> Error {
+pub(crate) fn unavailable(failure: &Failure) -> Error {
     let message = format!("The keyring does not answer: {failure}. Nothing in it is lost.");
     Error::new(Code::KeyringUnavailable, message)
         .hint("unlock it, or run ntcli where it was used: in the session with its D-Bus")

@@ -7,7 +7,9 @@
 //!             after-pending                     the next run asks for the same token
 //! POST create
 //!             after-create                      the same: the authority answers with that token
-//! store the new token, keep the old JTI         (one write)
+//! store the new token, keep the old JTI         (one write; where a keyring is used, it has the token
+//!             keyring-written                   in an item of its own before, and loses the old
+//!             file-written                      token's after)
 //!             after-store                       the next run revokes the old one
 //! DELETE the old token
 //!             after-revoke                      the same: a repeated revoke is none
@@ -59,8 +61,6 @@ pub(crate) struct Refresh<'a> {
     authority: &'a Authority,
     operator: &'a Operator<'a>,
     workspace: WorkspaceId,
-    #[cfg(debug_assertions)]
-    crash_at: Option<&'a str>,
 }
 
 impl<'a> Refresh<'a> {
@@ -75,8 +75,6 @@ impl<'a> Refresh<'a> {
             authority: context.authority()?,
             operator,
             workspace,
-            #[cfg(debug_assertions)]
-            crash_at: context.settings.crash_at.as_deref(),
         })
     }
 
@@ -102,7 +100,7 @@ impl<'a> Refresh<'a> {
 
     /// Records what is about to be done.
     fn begin(&self, request: CreateToken, operator: OperatorId) -> Result<PendingRefresh, Error> {
-        self.reached("before-pending");
+        self.folder.reached("before-pending");
         let idempotency_key = idempotency_key()?;
         let pending = self.change(|kept| {
             let old = kept.current.as_ref().map(|current| current.jti.clone());
@@ -110,7 +108,7 @@ impl<'a> Refresh<'a> {
             kept.pending_refresh = Some(pending.clone());
             pending
         })?;
-        self.reached("after-pending");
+        self.folder.reached("after-pending");
         Ok(pending)
     }
 
@@ -128,9 +126,9 @@ impl<'a> Refresh<'a> {
             Some(old) if old != jti => Some(self.revoke(old, &jti)?),
             _ => None,
         };
-        self.reached("after-revoke");
+        self.folder.reached("after-revoke");
         self.change(|kept| kept.pending_refresh = None)?;
-        self.reached("after-clear");
+        self.folder.reached("after-clear");
         Ok(Refreshed { jti, expires_at, old })
     }
 
@@ -146,7 +144,7 @@ impl<'a> Refresh<'a> {
             self.change(|kept| kept.pending_refresh = None)?;
         }
         let created = answer?;
-        self.reached("after-create");
+        self.folder.reached("after-create");
         let expires_at = created.expires_at.map(|at| at.0);
         let jti = created.jti;
         self.change(|kept| {
@@ -156,7 +154,7 @@ impl<'a> Refresh<'a> {
                 pending.created = Some(jti.clone());
             }
         })?;
-        self.reached("after-store");
+        self.folder.reached("after-store");
         Ok((jti, expires_at))
     }
 
@@ -208,17 +206,6 @@ impl<'a> Refresh<'a> {
             change(all.workspace_mut(self.authority, self.workspace))
         })
     }
-
-    #[cfg(debug_assertions)]
-    fn reached(&self, step: &str) {
-        if self.crash_at == Some(step) {
-            std::process::abort();
-        }
-    }
-
-    #[cfg(not(debug_assertions))]
-    #[expect(clippy::unused_self, reason = "a debug build can be told to abort here")]
-    fn reached(&self, _step: &str) {}
 }
 
 /// Forgets a refresh that was interrupted. Returns what was known of it.

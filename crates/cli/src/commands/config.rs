@@ -169,7 +169,7 @@ fn reset(args: &ResetArgs, context: &Context) -> Result<(), Error> {
             return Err(Error::declined("Aborted. Nothing was removed."));
         }
     }
-    let items = Credentials::read(folder).map(|all| all.items()).unwrap_or_default();
+    let kept = Credentials::read(folder).unwrap_or_default();
     let mut removed = Vec::new();
     for name in [credentials::FILE, config::FILE] {
         let _lock = folder.lock(name)?;
@@ -178,7 +178,7 @@ fn reset(args: &ResetArgs, context: &Context) -> Result<(), Error> {
             removed.push(folder.path(name).display().to_string());
         }
     }
-    items.iter().for_each(|item| credentials::forget(item));
+    kept.clear_keyring();
     if args.output.format == Format::Json {
         return ui::json(&Removed { removed });
     }

@@ -210,6 +210,20 @@ fn without_a_keyring_a_file_is_used_and_it_is_said_once() {
     assert!(config(&home).contains("secrets = \"file\"") && credentials(&home).contains("nts_2"));
 }
 
+#[cfg(debug_assertions)]
+#[test]
+fn signing_out_also_removes_what_an_interrupted_run_left() {
+    for (step, left) in [("keyring-written", 4), ("file-written", 4)] {
+        let (world, home, session) = signed_in();
+        let bus = Some(session.address.as_str());
+        let mut refresh = ntcli(&home, bus, world.url(), &["token", "refresh"]);
+        let killed = Run::of(refresh.env("NTCLI_TEST_CRASH_AT", step));
+        assert_eq!((killed.exit, session.items()), (None, left), "{step}");
+        let run = Run::of(&mut ntcli(&home, bus, world.url(), &["auth", "logout"]));
+        assert_eq!((run.exit, session.items()), (Some(0), 0), "{step}: {}", run.stderr);
+    }
+}
+
 #[test]
 fn secrets_are_moved_both_ways() {
     let (world, home, session) = signed_in();
@@ -217,8 +231,8 @@ fn secrets_are_moved_both_ways() {
     let move_to = |bus, place: &str| {
         Run::of(&mut ntcli(&home, bus, world.url(), &["config", "secrets", place]))
     };
-    let lost = move_to(Some("unix:path=/nowhere"), "file");
-    assert_eq!((lost.exit, session.items()), (Some(1), 3), "{}", lost.stderr);
+    let failed = move_to(Some("unix:path=/nowhere"), "file");
+    assert_eq!((failed.exit, session.items()), (Some(1), 3), "{}", failed.stderr);
     assert!(config(&home).contains("secrets = \"keyring\""));
     let moved = move_to(bus, "file");
     assert!(moved.stdout.ends_with("credentials.json; 3 were moved.\n"), "{moved:?}");
@@ -272,6 +286,8 @@ fn a_refresh_that_is_killed_at_any_step_loses_no_token_in_the_keyring() {
         "before-pending",
         "after-pending",
         "after-create",
+        "keyring-written",
+        "file-written",
         "after-store",
         "after-revoke",
         "after-clear",

@@ -9,6 +9,7 @@ mod refresh;
 mod refusals;
 mod renewal;
 mod requests;
+mod sign_in;
 mod snapshot;
 mod texts;
 mod world;

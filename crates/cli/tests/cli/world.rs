@@ -183,8 +183,8 @@ pub(crate) fn sign_in(command: &mut Command) -> (String, Run) {
     let (url, said) = shown_address(&mut running);
     let part = |name: &str| {
         let parts = url.split(['?', '&']);
-        let value = parts.filter_map(|part| part.strip_prefix(name)?.strip_prefix('='));
-        value.last().unwrap_or_else(|| panic!("{name} in {url}")).to_owned()
+        let mut values = parts.filter_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+        values.next().expect("the request has it").to_owned()
     };
     let back = part("redirect_uri").replace("%3A", ":").replace("%2F", "/");
     let (host, path) = back.trim_start_matches("http://").split_once('/').expect("it has a path");
@@ -204,12 +204,13 @@ fn shown_address(running: &mut Child) -> (String, String) {
     let stderr = running.stderr.as_mut().expect("it is piped");
     let (mut said, mut byte) = (String::new(), [0]);
     // A byte at a time: what comes after the address is read at the end.
-    while stderr.read(&mut byte).expect("it can be read") == 1 {
+    loop {
+        let read = stderr.read(&mut byte).expect("it can be read");
+        assert_eq!(read, 1, "no address was shown: {said}");
         said.push(char::from(byte[0]));
         let last = said.strip_suffix('\n').and_then(|said| said.lines().last());
         if let Some(url) = last.filter(|line| line.starts_with("http")) {
             return (url.to_owned(), said.clone());
         }
     }
-    panic!("no address was shown: {said}")
 }

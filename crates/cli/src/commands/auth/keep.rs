@@ -27,12 +27,15 @@ struct Output<'a> {
 pub(super) fn choose_place(context: &Context) -> Result<(), Error> {
     match context.config()?.secrets {
         Some(Place::File) => return Ok(()),
-        Some(Place::Keyring) => return keyring::probe().map_err(keyring::unavailable),
+        Some(Place::Keyring) => {
+            return keyring::probe().map_err(|failure| keyring::unavailable(&failure));
+        }
         None => {}
     }
-    let why = match context.settings.has_session_bus {
-        true => keyring::probe().err().map(|failure| failure.to_string()),
-        false => Some("there is no session bus".to_owned()),
+    let why = if context.settings.has_session_bus {
+        keyring::probe().err().map(|failure| failure.to_string())
+    } else {
+        Some("there is no session bus".to_owned())
     };
     let place = if why.is_none() { Place::Keyring } else { Place::File };
     if let Some(why) = why {

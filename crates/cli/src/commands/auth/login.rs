@@ -144,7 +144,7 @@ fn sign_in(
     let is_sign_up =
         purpose == Purpose::SignUp && provider::offers_sign_up(&agent, &configuration.issuer);
     let (act, url) = if is_sign_up {
-        ("sign up", format!("{}&{}", pending.url(), provider::CREATE))
+        ("sign up", provider::asking_to_sign_up(pending.url()))
     } else {
         ("sign in", pending.url().to_owned())
     };

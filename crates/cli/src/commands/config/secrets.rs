@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
         Choice::File => Place::File,
     };
     if secrets == Place::Keyring {
-        keyring::probe().map_err(keyring::unavailable)?;
+        keyring::probe().map_err(|failure| keyring::unavailable(&failure))?;
     }
     let moved = Credentials::relocate(folder, secrets)?;
     Config::update(folder, |config| config.secrets = Some(secrets))?;

@@ -56,7 +56,7 @@ struct OldToken<'a> {
 
 /// What is left of a refresh that was given up.
 #[derive(Serialize)]
-struct Abandoned<'a> {
+struct GivenUp<'a> {
     abandoned: bool,
     operator_id: Option<&'a OperatorId>,
     /// The token that was to be revoked.
@@ -105,7 +105,7 @@ fn abandon(args: &Args, context: &Context) -> Result<(), Error> {
     let pending = refresh::abandon(context, workspace)?;
     if args.output.format == Format::Json {
         let pending = pending.as_ref();
-        return ui::json(&Abandoned {
+        return ui::json(&GivenUp {
             abandoned: pending.is_some(),
             operator_id: pending.map(|pending| &pending.operator),
             old_jti: pending.and_then(|pending| pending.old.as_ref()),
