@@ -71,6 +71,19 @@ fn a_failed_sign_in_leaves_the_session_in_place() {
 }
 
 #[test]
+fn a_forced_sign_in_ends_the_session_that_it_replaces() {
+    let (world, home) = signed_in();
+    drop(world.asked());
+    let (_, run) = sign_in(&mut ntcli(&home, &world, &[LOGIN.as_slice(), &["--force"]].concat()));
+    assert_eq!(run.exit, Some(0), "{}", run.stderr);
+    let asked = world.asked();
+    let last = asked.last().expect("something was asked");
+    assert_eq!(last.line, "DELETE /v1/auth/session");
+    assert_eq!(last.header("authorization"), Some("Bearer nts_1"));
+    assert!(kept(&home).contains("nts_2"));
+}
+
+#[test]
 fn a_taken_port_is_passed_over_and_a_wrong_state_does_not_end_the_wait() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = taken.local_addr().expect("it is bound").port();

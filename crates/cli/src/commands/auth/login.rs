@@ -96,7 +96,13 @@ pub(super) fn run_flow(flow: &Flow, purpose: Purpose, context: &Context) -> Resu
         refresh_token: refresh_token.into(),
         paused_until: None,
     });
-    keep::print(&keep::keep(session, grant, context)?, &flow.output)
+    let old = context.kept_session()?.map(|kept| kept.access_token.reveal()).transpose();
+    let kept = keep::keep(session, grant, context)?;
+    if let Some(old) = old.ok().flatten().flatten() {
+        // Nobody has its secret any more; if it cannot be ended now, it ends by itself.
+        let _ = context.client()?.operator(old, "this").end_session();
+    }
+    keep::print(&kept, &flow.output)
 }
 
 /// The session that is kept here, if the authority still knows it or it could be renewed.
