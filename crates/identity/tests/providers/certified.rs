@@ -10,7 +10,8 @@ use nt_identity::provider::{Identified, IdentifyError, Provider};
 use nt_token::Timestamp;
 use nt_token::clock::{Clock as _, SystemClock};
 
-use crate::node::{Browser, Script};
+use crate::browser::Browser;
+use crate::script::Script;
 
 fn scopes() -> Vec<String> {
     ["openid", "email", "profile"].map(str::to_owned).to_vec()

@@ -10,9 +10,11 @@ use nt_token::Secret;
 use nt_token::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
+use crate::browser::Browser;
 use crate::keys::{Key, base64url, with};
 use crate::misbehaving::answering;
-use crate::node::{Browser, Script, ask};
+use crate::node::ask;
+use crate::script::Script;
 
 const SECRET_KEY: &str = "sk_test_admin";
 const PARTY: &str = "https://app.example.com";
