@@ -10,6 +10,7 @@ mod hostile;
 mod isolation;
 mod nginx;
 mod page;
+mod published_client;
 mod records;
 mod storage;
 mod text;
