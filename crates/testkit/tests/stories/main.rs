@@ -3,6 +3,7 @@
 //! One binary, so that everything is built and linked once. Each test starts what it needs and
 //! leaves nothing behind.
 
+mod clerk;
 mod crash;
 mod files;
 mod graceful;
@@ -15,6 +16,8 @@ mod page;
 mod published_client;
 mod records;
 mod roles;
+#[path = "../../../identity/tests/peers/script.rs"]
+mod script;
 mod storage;
 mod text;
 mod traffic;
