@@ -3,6 +3,7 @@
 //! One binary, so that everything is built and linked once. Each test starts what it needs and
 //! leaves nothing behind.
 
+mod chromium;
 mod clerk;
 mod crash;
 mod files;
@@ -22,6 +23,7 @@ mod storage;
 mod text;
 mod traffic;
 mod transcripts;
+mod webdriver;
 
 use std::io::Write as _;
 
