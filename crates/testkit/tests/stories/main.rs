@@ -13,6 +13,7 @@ mod isolation;
 mod issuer;
 mod jobs;
 mod nginx;
+mod outage;
 mod page;
 mod published_client;
 mod records;
