@@ -14,7 +14,7 @@ struct Part {
     why: &'static str,
 }
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     Part { program: "nginx", package: "nginx", why: "a real gateway in front of an API" },
     Part { program: "jq", package: "jq", why: "the documented scripts use it" },
     Part { program: "curl", package: "curl", why: "what ntcli is compared with" },
@@ -24,6 +24,7 @@ const PARTS: [Part; 10] = [
     Part { program: "chromium", package: "chromium", why: "a real browser signs in" },
     Part { program: "chromedriver", package: "chromium-driver", why: "drives that browser" },
     Part { program: "dbus-daemon", package: "dbus", why: "a bus of the tests' own" },
+    Part { program: "dbus-send", package: "dbus-bin", why: "asks on that bus" },
     Part {
         program: "gnome-keyring-daemon",
         package: "gnome-keyring",

@@ -91,9 +91,8 @@ pub struct WorkspaceList {
     pub total: u64,
 }
 
-/// Body of `PATCH /v1/workspaces/{workspace}`.
+/// Body of `PATCH /v1/workspaces/{workspace}` (*published*).
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UpdateWorkspace {
     /// The new description; `null` removes it.

@@ -37,7 +37,12 @@ fn sign_in(issuer: &str, who: &str) -> SignedIn {
             let form = [("prompt", "login"), ("login", who), ("password", "x")];
             let page = browser.send(&page.url, &form);
             let page = browser.send(&page.url, &[("prompt", "consent")]);
-            assert!(page.body.contains("You are signed in"), "{}: {}", page.url, page.body);
+            assert!(
+                page.body.contains("The identity provider knows you"),
+                "{}: {}",
+                page.url,
+                page.body
+            );
         });
         login.wait(&agent, None, |_| {}).expect("signed in")
     })

@@ -34,7 +34,7 @@ fn sign_in(browser: &Chromium, cli: &Cli, who: &str) -> Result<()> {
     browser.click("button[type=submit]")?;
     browser.await_text("body", "Authorize")?;
     browser.click("button[type=submit]")?;
-    browser.await_text("h1", "You are signed in")?;
+    browser.await_text("h1", "The identity provider knows you")?;
     let output = login.end()?.expect_code(0)?;
     assert_eq!(output.stdout, format!("✅ Authenticated as {who}@example.com\n"));
     Ok(())
@@ -76,7 +76,7 @@ fn somebody_signs_in_at_the_development_provider_in_a_real_browser() {
         browser.screenshot("callback-of-another-sign-in")?;
         browser.open(&login.url)?;
         browser.click(&format!("button[value='{OWNER}']"))?;
-        browser.await_text("h1", "You are signed in")?;
+        browser.await_text("h1", "The identity provider knows you")?;
         browser.screenshot("callback")?;
         login.end()?.expect_code(0)?;
         cli.ok(&["workspace", "create", "main"]).map(drop)

@@ -50,7 +50,7 @@ fn sign_in(cli: &Cli, port: &str) -> Result<()> {
     let form = ureq::post(&format!("{endpoint}/callback"))
         .content_type("application/x-www-form-urlencoded");
     let page = form.send(format!("{query}&user_ref=user_ada"))?.body_mut().read_to_string()?;
-    assert!(page.contains("You are signed in"), "{page}");
+    assert!(page.contains("The identity provider knows you"), "{page}");
     let output = login.end()?.expect_code(0)?;
     assert_eq!(output.stdout, "✅ Authenticated as ada@example.com\n");
     Ok(())

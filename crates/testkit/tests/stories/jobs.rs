@@ -84,7 +84,8 @@ fn refused(world: &World, token: &str, reason: &str) -> Result<()> {
     let times = || world.log().lines().filter(|line| line.contains(reason)).count();
     let (cli, before) = (world.ntcli("nobody")?, times());
     let output = sign_in(&cli, token)?.expect_code(3)?;
-    let wanted = "error: The sign-in was not accepted\nhint: ntcli auth login --force\n";
+    let wanted = "error: The sign-in was not accepted\n\
+                  hint: ask the CI platform for a new token, and check the rule\n";
     assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", wanted));
     assert_eq!(times(), before + 1, "'{reason}' in\n{}", world.log());
     cli.run(&["auth", "status"])?.expect_code(3).map(drop)

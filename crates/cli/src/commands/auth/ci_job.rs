@@ -20,7 +20,11 @@ const LONGEST: u64 = 16 * 1024;
 /// machine is gone when the job is.
 pub(super) fn sign_in(file: &Path, output: &TextOrJson, context: &Context) -> Result<(), Error> {
     let exchange = TokenExchange { oauth_token: token(file)?, nonce: None };
-    let session = keep::exchange(&exchange, context)?;
+    let session = keep::exchange(
+        &exchange,
+        "ask the CI platform for a new token, and check the rule",
+        context,
+    )?;
     keep::print(&keep::keep(session, None, context)?, output)
 }
 

@@ -9,7 +9,7 @@ use crate::client::idempotency_key;
 use crate::config::Config;
 use crate::context::{Context, now};
 use crate::credentials::{Credentials, FILE, Grant, StoredSession};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::held::Place;
 use crate::keyring;
 use crate::ui;
@@ -46,13 +46,20 @@ pub(super) fn choose_place(context: &Context) -> Result<(), Error> {
     Credentials::relocate(&context.folder, place).map(drop)
 }
 
-/// Exchanges the identity provider's token for a session.
-pub(super) fn exchange(exchange: &TokenExchange, context: &Context) -> Result<Session, Error> {
+/// Exchanges the identity provider's token for a session. `retry` says how to get another token where
+/// this one is not accepted.
+pub(super) fn exchange(
+    exchange: &TokenExchange,
+    retry: &str,
+    context: &Context,
+) -> Result<Session, Error> {
     let session = context.client()?.exchange_token(exchange, &idempotency_key()?);
     session.map_err(|error| match error {
         // Not a session that ended: there is none yet.
         ClientError::Refused(refusal) => {
-            Error::new(refusal.code.into(), refusal.message).hint("ntcli auth login --force")
+            let code = Code::from(refusal.code);
+            let hint = if code == Code::Unavailable { "try again in a moment" } else { retry };
+            Error::new(code, refusal.message).hint(hint)
         }
         other => other.into(),
     })

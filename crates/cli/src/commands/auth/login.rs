@@ -89,7 +89,7 @@ pub(super) fn run_flow(flow: &Flow, purpose: Purpose, context: &Context) -> Resu
     let configuration = context.client()?.configuration()?;
     let signed_in = sign_in(&configuration, flow, purpose, context)?;
     let exchange = TokenExchange { oauth_token: signed_in.id_token, nonce: Some(signed_in.nonce) };
-    let session = keep::exchange(&exchange, context)?;
+    let session = keep::exchange(&exchange, "ntcli auth login --force", context)?;
     let grant = signed_in.refresh_token.map(|refresh_token| Grant {
         issuer: configuration.issuer,
         client_id: configuration.client_id,
