@@ -14,24 +14,35 @@ struct Part {
     why: &'static str,
 }
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 11] = [
     Part { program: "nginx", package: "nginx", why: "a real gateway in front of an API" },
     Part { program: "jq", package: "jq", why: "the documented scripts use it" },
     Part { program: "curl", package: "curl", why: "what ntcli is compared with" },
     Part { program: "setsid", package: "util-linux", why: "terminals of their own" },
     Part { program: "bash", package: "bash", why: "the documented scripts are written for it" },
+    Part { program: "npm", package: "npm", why: "brings the identity providers of others" },
+    Part { program: "chromium", package: "chromium", why: "a real browser signs in" },
+    Part { program: "chromedriver", package: "chromium-driver", why: "drives that browser" },
+    Part { program: "dbus-daemon", package: "dbus", why: "a bus of the tests' own" },
+    Part { program: "dbus-send", package: "dbus-bin", why: "asks on that bus" },
+    Part {
+        program: "gnome-keyring-daemon",
+        package: "gnome-keyring",
+        why: "a real keyring on that bus",
+    },
 ];
 
 /// Installs what is missing by apt, and says so first.
 pub(crate) fn install() -> Result<()> {
     let missing: Vec<&Part> = PARTS.iter().filter(|part| !is_there(part.program)).collect();
     if missing.is_empty() {
-        say("Everything that the tests need is installed: nginx, jq, curl, setsid, bash.");
+        let programs = PARTS.map(|part| part.program).join(", ");
+        say(&format!("Everything that the tests need is installed: {programs}."));
         return Ok(());
     }
     say("Installing what the tests need and this machine does not have:");
     for part in &missing {
-        println!("    {:<12} {}", part.package, part.why);
+        println!("    {:<15} {}", part.package, part.why);
     }
     let packages: Vec<&str> = missing.iter().map(|part| part.package).collect();
     let by_hand = format!("please install by hand: {}", packages.join(" "));

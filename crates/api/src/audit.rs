@@ -45,7 +45,8 @@ pub struct AuditRecord {
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub at: IsoTime,
     /// What: `session.created`, `session.ended`, `workspace.created`, `workspace.updated`,
-    /// `workspace.deleted`, `token.created`, `token.refreshed` or `token.revoked`.
+    /// `workspace.deleted`, `token.created`, `token.refreshed`, `token.revoked`, `member.added`,
+    /// `member.invited`, `member.changed` or `member.removed`.
     pub action: String,
     /// Who.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
@@ -61,8 +62,14 @@ pub struct AuditRecord {
     /// Which token.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub jti: Option<Jti>,
-    /// Why, if that was said.
+    /// Whom it concerns, where that is a member: the operator's identifier or the e-mail address.
+    #[serde(default)]
+    pub about: Option<String>,
+    /// Why, if that was said; for members, the role.
     pub reason: Option<String>,
+    /// What else must be known of it.
+    #[serde(default)]
+    pub note: Option<String>,
 }
 
 /// Attempts with a token after it was revoked.

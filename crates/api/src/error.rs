@@ -19,8 +19,10 @@ pub enum ErrorCode {
     WorkspaceNotFound,
     /// 404: the workspace has no such token.
     TokenNotFound,
-    /// 404: no such path. 405: the path does not take this method.
+    /// 404: no such path, session or member. 405: the path does not take this method.
     NotFound,
+    /// 409: it contradicts what is there.
+    Conflict,
     /// 409: the operator already owns a workspace of this name.
     WorkspaceExists,
     /// 400 (413 where the body is too large): the request is not as it should be.

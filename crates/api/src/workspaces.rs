@@ -14,6 +14,9 @@ pub struct CreateWorkspace {
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// Whether the organisation that the caller signed in for is to own it; its admins administer it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub organisation: bool,
 }
 
 /// Answer of `POST /v1/workspaces` (*published*): the workspace and its first token.
@@ -68,8 +71,11 @@ pub struct Workspace {
     /// When it was created.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub created_at: IsoTime,
-    /// What the caller is there: `owner`.
+    /// What the caller is there: `owner`, `admin`, `developer` or `viewer`.
     pub role: String,
+    /// The organisation at the identity provider that owns it, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organisation: Option<String>,
 }
 
 /// Answer of `GET /v1/workspaces` (*published*): those that the caller is a member of.
@@ -85,9 +91,8 @@ pub struct WorkspaceList {
     pub total: u64,
 }
 
-/// Body of `PATCH /v1/workspaces/{workspace}`.
+/// Body of `PATCH /v1/workspaces/{workspace}` (*published*).
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UpdateWorkspace {
     /// The new description; `null` removes it.

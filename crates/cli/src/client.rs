@@ -40,6 +40,7 @@ pub(crate) struct Client {
 }
 
 /// A request.
+#[derive(Clone)]
 struct Call<'a> {
     method: Method,
     target: String,
@@ -106,6 +107,11 @@ impl Client {
     pub(crate) fn new(authority: Authority, tells: bool) -> Self {
         let agent = agent(authority.is_encrypted(), authority.is_loopback());
         Self { agent, authority, tells }
+    }
+
+    /// Whether a developer wants to be told what happens.
+    pub(crate) fn tells(&self) -> bool {
+        self.tells
     }
 
     fn call<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, ClientError> {

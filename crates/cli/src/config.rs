@@ -2,6 +2,7 @@
 //!
 //! ```toml
 //! authority = "https://auth.example.com"
+//! secrets = "keyring"
 //!
 //! [authorities."https://auth.example.com"]
 //! active = "6f0b7c52-…"
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::address::Authority;
 use crate::error::{Code, Error};
 use crate::file::Folder;
+use crate::held::Place;
 
 /// The file's name in the folder.
 pub(crate) const FILE: &str = "config.toml";
@@ -30,6 +32,9 @@ pub(crate) struct Config {
     /// The authority that was set; the default one where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) authority: Option<Authority>,
+    /// Where secrets are kept, once that was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) secrets: Option<Place>,
     /// What is known of each authority.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) authorities: BTreeMap<Authority, AtAuthority>,

@@ -4,16 +4,17 @@
 use std::cell::OnceCell;
 
 use nt_token::clock::{Clock as _, SystemClock};
-use nt_token::{Jti, Secret, Timestamp, WorkspaceId};
+use nt_token::{Jti, Timestamp, WorkspaceId};
 
 use crate::claimed::{self, Claimed};
 use crate::client::Client;
 use crate::client::address::{self, Authority};
 use crate::client::calls::Operator;
 use crate::config::{AtAuthority, Config};
-use crate::credentials::{Credentials, CurrentToken};
+use crate::credentials::{Credentials, CurrentToken, StoredSession};
 use crate::error::{Code, Error};
 use crate::file::Folder;
+use crate::renewal::{Need, Renewal};
 use crate::settings::Settings;
 
 /// What a command works with.
@@ -49,6 +50,8 @@ impl Context {
     pub(crate) fn new(verbose: bool) -> Result<Self, Error> {
         let settings = Settings::from_environment()?;
         let folder = Folder::new(settings.folder.clone());
+        #[cfg(debug_assertions)]
+        let folder = folder.crashing_at(settings.crash_at.clone());
         Ok(Self {
             settings,
             folder,
@@ -111,26 +114,50 @@ impl Context {
         })
     }
 
-    /// The session that is kept here or given by the environment; nothing where there is none.
-    pub(crate) fn session(&self) -> Result<Option<Secret>, Error> {
-        if let Some(session) = &self.settings.session_token {
-            return Ok(Some(session.clone()));
-        }
+    /// The session that is kept here.
+    pub(crate) fn kept_session(&self) -> Result<Option<&StoredSession>, Error> {
         let kept = self.credentials()?.at(self.authority()?);
-        Ok(kept.and_then(|at| at.session.as_ref()).map(|session| session.access_token.clone()))
+        Ok(kept.and_then(|at| at.session.as_ref()))
     }
 
-    /// Asks in the name of the operator. A workspace token is refused before anything is sent; the
-    /// purpose is what it is refused for.
+    /// Asks in the name of the operator, with the session that the environment gives or that is kept
+    /// here; the latter is renewed where that is due. A workspace token is refused before anything is
+    /// sent; the purpose is what it is refused for.
     pub(crate) fn operator(&self, purpose: &'static str) -> Result<Operator<'_>, Error> {
-        match self.session()? {
-            Some(session) if session.expose().starts_with(claimed::PREFIX) => {
+        match &self.settings.session_token {
+            Some(given) if given.expose().starts_with(claimed::PREFIX) => {
                 Err(Error::operator_needed(purpose))
             }
-            Some(session) => Ok(self.client()?.operator(session, purpose)),
-            None if self.settings.workspace_token.is_some() => Err(Error::operator_needed(purpose)),
-            None => Err(Error::not_signed_in()),
+            Some(given) => Ok(self.client()?.operator(given.clone(), purpose)),
+            None => match self.kept_operator(purpose)? {
+                Some(operator) => Ok(operator),
+                None if self.settings.workspace_token.is_some() => {
+                    Err(Error::operator_needed(purpose))
+                }
+                None => Err(Error::not_signed_in()),
+            },
         }
+    }
+
+    /// Whether there is a session to ask with, or a workspace token in its place.
+    pub(crate) fn has_session(&self) -> Result<bool, Error> {
+        Ok(self.settings.session_token.is_some() || self.kept_session()?.is_some())
+    }
+
+    /// Asks with the session that is kept here, renewed where that is due; nothing where there is none.
+    pub(crate) fn kept_operator(
+        &self,
+        purpose: &'static str,
+    ) -> Result<Option<Operator<'_>>, Error> {
+        let Some(kept) = self.kept_session()? else { return Ok(None) };
+        let (folder, authority, client) = (&self.folder, self.authority()?, self.client()?);
+        let renewal = Renewal { folder, authority, client, known: kept.clone() };
+        let renewed = if renewal.is_due(now()) { renewal.run(Need::Due)? } else { None };
+        if let Some(session) = renewed {
+            return Ok(Some(client.operator(session, purpose)));
+        }
+        let session = kept.access_token.reveal()?;
+        Ok(session.map(|session| client.operator(session, purpose).renewed_by(renewal)))
     }
 
     /// Which workspace is meant: the argument's, else the environment's, else the active one. The

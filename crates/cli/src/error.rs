@@ -22,6 +22,9 @@ pub(crate) enum Code {
     Declined,
     ConfigInvalid,
     WorkspaceExists,
+    Conflict,
+    KeyringUnavailable,
+    RefreshOfAnother,
     Usage,
     InvalidRequest,
     InvalidJti,
@@ -34,6 +37,7 @@ pub(crate) enum Code {
     InsufficientPermissions,
     WorkspaceNotFound,
     TokenNotFound,
+    NotFound,
     Unreachable,
     Unavailable,
     Revoking,
@@ -44,7 +48,13 @@ impl Code {
     /// The exit code of the process.
     pub(crate) const fn exit(self) -> u8 {
         match self {
-            Self::Failed | Self::Declined | Self::ConfigInvalid | Self::WorkspaceExists => 1,
+            Self::Failed
+            | Self::Declined
+            | Self::ConfigInvalid
+            | Self::WorkspaceExists
+            | Self::Conflict
+            | Self::KeyringUnavailable
+            | Self::RefreshOfAnother => 1,
             Self::Usage
             | Self::InvalidRequest
             | Self::InvalidJti
@@ -54,7 +64,7 @@ impl Code {
             | Self::AmbiguousWorkspace => 2,
             Self::AuthenticationRequired => 3,
             Self::ClerkAuthenticationRequired | Self::InsufficientPermissions => 4,
-            Self::WorkspaceNotFound | Self::TokenNotFound => 5,
+            Self::WorkspaceNotFound | Self::TokenNotFound | Self::NotFound => 5,
             Self::Unreachable | Self::Unavailable => 6,
             Self::Revoking => 7,
             Self::Interrupted => 130,
@@ -107,6 +117,12 @@ impl Error {
         Self::new(Code::AuthenticationRequired, "The session has ended.").hint("ntcli auth login")
     }
 
+    /// The identity provider ended it: no renewal is left to try.
+    pub(crate) fn sign_in_ended() -> Self {
+        let message = "Your sign-in has ended at the identity provider.";
+        Self::new(Code::AuthenticationRequired, message).hint("ntcli auth login")
+    }
+
     /// An operator is needed for this, and a workspace token was offered.
     pub(crate) fn operator_needed(purpose: &str) -> Self {
         let message = format!("Clerk authentication required for {purpose}");
@@ -129,10 +145,12 @@ impl From<ErrorCode> for Code {
             ErrorCode::WorkspaceNotFound => Self::WorkspaceNotFound,
             ErrorCode::TokenNotFound => Self::TokenNotFound,
             ErrorCode::WorkspaceExists => Self::WorkspaceExists,
+            ErrorCode::Conflict => Self::Conflict,
             ErrorCode::InvalidRequest => Self::InvalidRequest,
             ErrorCode::InvalidJti => Self::InvalidJti,
             ErrorCode::RateLimited | ErrorCode::Unavailable => Self::Unavailable,
-            ErrorCode::NotFound | ErrorCode::Internal | ErrorCode::Unknown => Self::Failed,
+            ErrorCode::NotFound => Self::NotFound,
+            ErrorCode::Internal | ErrorCode::Unknown => Self::Failed,
         }
     }
 }

@@ -24,7 +24,12 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// The folder of this program's files, readable by its owner alone.
 #[derive(Debug, Clone)]
-pub(crate) struct Folder(PathBuf);
+pub(crate) struct Folder {
+    path: PathBuf,
+    /// The step at which a debug build was told to abort.
+    #[cfg(debug_assertions)]
+    crash_at: Option<String>,
+}
 
 /// Held until it is dropped, or until the process ends in any way.
 #[derive(Debug)]
@@ -34,11 +39,36 @@ pub(crate) struct Lock {
 
 impl Folder {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self(path)
+        Self {
+            path,
+            #[cfg(debug_assertions)]
+            crash_at: None,
+        }
+    }
+
+    /// The same folder in a process that aborts at a step.
+    #[cfg(debug_assertions)]
+    pub(crate) fn crashing_at(self, step: Option<String>) -> Self {
+        Self { crash_at: step, ..self }
+    }
+
+    #[cfg(debug_assertions)]
+    pub(crate) fn reached(&self, step: &str) {
+        if self.crash_at.as_deref() == Some(step) {
+            std::process::abort();
+        }
+    }
+
+    #[cfg(not(debug_assertions))]
+    #[expect(clippy::unused_self, reason = "a debug build can be told to abort here")]
+    pub(crate) fn reached(&self, _step: &str) {}
+
+    pub(crate) fn display(&self) -> impl std::fmt::Display {
+        self.path.display()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path.join(name)
     }
 
     /// Reads a file; nothing where there is none. A mode wider than the owner's is mended.
@@ -47,7 +77,7 @@ impl Folder {
         if !exists_as_file(&path)? {
             return Ok(None);
         }
-        mend(&self.0, FOLDER_MODE)?;
+        mend(&self.path, FOLDER_MODE)?;
         mend(&path, FILE_MODE)?;
         let mut text = String::new();
         let file = File::open(&path).map_err(|e| failed("read", &path, &e))?;
@@ -65,11 +95,11 @@ impl Folder {
         let path = self.path(name);
         exists_as_file(&path)?;
         let write = || -> io::Result<()> {
-            let mut file = NamedTempFile::new_in(&self.0)?;
+            let mut file = NamedTempFile::new_in(&self.path)?;
             file.write_all(text.as_bytes())?;
             file.as_file().sync_all()?;
             file.persist(&path)?;
-            File::open(&self.0)?.sync_all()
+            File::open(&self.path)?.sync_all()
         };
         write().map_err(|e| failed("write", &path, &e))
     }
@@ -77,7 +107,7 @@ impl Folder {
     /// Removes a file. The caller holds its lock.
     pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
         let path = self.path(name);
-        match fs::remove_file(&path).and_then(|()| File::open(&self.0)?.sync_all()) {
+        match fs::remove_file(&path).and_then(|()| File::open(&self.path)?.sync_all()) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(failed("remove", &path, &e)),
             _ => Ok(()),
         }
@@ -112,9 +142,9 @@ impl Folder {
     }
 
     fn create(&self) -> Result<(), Error> {
-        let created = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.0);
-        created.map_err(|e| failed("create", &self.0, &e))?;
-        mend(&self.0, FOLDER_MODE)
+        let created = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.path);
+        created.map_err(|e| failed("create", &self.path, &e))?;
+        mend(&self.path, FOLDER_MODE)
     }
 }
 
@@ -172,7 +202,7 @@ mod tests {
         folder.write("a", "one").expect("is writable");
         drop(lock);
         assert_eq!(folder.read("a"), Ok(Some("one".to_owned())));
-        assert_eq!((mode(&folder.0), mode(&folder.path("a"))), (0o700, 0o600));
+        assert_eq!((mode(&folder.path), mode(&folder.path("a"))), (0o700, 0o600));
     }
 
     #[test]
@@ -181,9 +211,9 @@ mod tests {
         let _lock = folder.lock("a").expect("is free");
         folder.write("a", "one").expect("is writable");
         fs::set_permissions(folder.path("a"), Permissions::from_mode(0o644)).expect("is ours");
-        fs::set_permissions(&folder.0, Permissions::from_mode(0o755)).expect("is ours");
+        fs::set_permissions(&folder.path, Permissions::from_mode(0o755)).expect("is ours");
         assert!(folder.read("a").is_ok());
-        assert_eq!((mode(&folder.0), mode(&folder.path("a"))), (0o700, 0o600));
+        assert_eq!((mode(&folder.path), mode(&folder.path("a"))), (0o700, 0o600));
     }
 
     #[test]
@@ -206,7 +236,7 @@ mod tests {
         // The name is a directory by now: the rename at the end cannot succeed.
         fs::create_dir(folder.path("b")).expect("is writable");
         assert!(folder.write("b", "two").is_err());
-        let mut names: Vec<_> = fs::read_dir(&folder.0)
+        let mut names: Vec<_> = fs::read_dir(&folder.path)
             .expect("is there")
             .map(|entry| entry.expect("is readable").file_name())
             .collect();

@@ -10,7 +10,11 @@ mod context;
 mod credentials;
 mod error;
 mod file;
+mod held;
+mod keyring;
+mod provider;
 mod refresh;
+mod renewal;
 mod settings;
 mod ui;
 

@@ -7,7 +7,9 @@
 //!             after-pending                     the next run asks for the same token
 //! POST create
 //!             after-create                      the same: the authority answers with that token
-//! store the new token, keep the old JTI         (one write)
+//! store the new token, keep the old JTI         (one write; where a keyring is used, it has the token
+//!             keyring-written                   in an item of its own before, and loses the old
+//!             file-written                      token's after)
 //!             after-store                       the next run revokes the old one
 //! DELETE the old token
 //!             after-revoke                      the same: a repeated revoke is none
@@ -16,11 +18,13 @@
 //! ```
 //!
 //! The names are those of the steps at which a debug build can be told to abort
-//! (`NTCLI_TEST_CRASH_AT`). A lock per workspace keeps two refreshes apart.
+//! (`NTCLI_TEST_CRASH_AT`). A lock per workspace keeps two refreshes apart. A record is finished by the
+//! operator who began it: the authority tells operators' requests apart, and would create a second
+//! token for another one.
 
 use nt_api::tokens::CreateToken;
 use nt_api::{ErrorCode, IsoTime};
-use nt_token::{Jti, Timestamp, TokenStatus, WorkspaceId};
+use nt_token::{Jti, OperatorId, Timestamp, TokenStatus, WorkspaceId};
 
 use crate::client::address::Authority;
 use crate::client::calls::Operator;
@@ -52,12 +56,11 @@ pub(crate) struct Replaced {
 
 /// The refresh of one workspace's token.
 pub(crate) struct Refresh<'a> {
+    context: &'a Context,
     folder: &'a Folder,
     authority: &'a Authority,
     operator: &'a Operator<'a>,
     workspace: WorkspaceId,
-    #[cfg(debug_assertions)]
-    crash_at: Option<&'a str>,
 }
 
 impl<'a> Refresh<'a> {
@@ -67,19 +70,22 @@ impl<'a> Refresh<'a> {
         workspace: WorkspaceId,
     ) -> Result<Self, Error> {
         Ok(Self {
+            context,
             folder: &context.folder,
             authority: context.authority()?,
             operator,
             workspace,
-            #[cfg(debug_assertions)]
-            crash_at: context.settings.crash_at.as_deref(),
         })
     }
 
     /// Finishes what an earlier run began, and does what is wanted now unless that is the same.
     pub(crate) fn run(&self, wanted: CreateToken) -> Result<Refreshed, Error> {
         let _lock = self.folder.lock(&format!("refresh-{}", self.workspace))?;
+        let me = self.me()?;
         if let Some(pending) = self.kept()?.pending_refresh {
+            if pending.operator != me {
+                return Err(begun_by_another(&pending));
+            }
             ui::warning("a refresh was interrupted; it is finished now.");
             let is_wanted = pending.request == wanted;
             match self.finish(pending) {
@@ -89,20 +95,20 @@ impl<'a> Refresh<'a> {
                 outcome => drop(outcome?),
             }
         }
-        self.finish(self.begin(wanted)?)
+        self.finish(self.begin(wanted, me)?)
     }
 
     /// Records what is about to be done.
-    fn begin(&self, request: CreateToken) -> Result<PendingRefresh, Error> {
-        self.reached("before-pending");
+    fn begin(&self, request: CreateToken, operator: OperatorId) -> Result<PendingRefresh, Error> {
+        self.folder.reached("before-pending");
         let idempotency_key = idempotency_key()?;
         let pending = self.change(|kept| {
             let old = kept.current.as_ref().map(|current| current.jti.clone());
-            let pending = PendingRefresh { idempotency_key, request, old, created: None };
+            let pending = PendingRefresh { operator, idempotency_key, request, old, created: None };
             kept.pending_refresh = Some(pending.clone());
             pending
         })?;
-        self.reached("after-pending");
+        self.folder.reached("after-pending");
         Ok(pending)
     }
 
@@ -120,9 +126,9 @@ impl<'a> Refresh<'a> {
             Some(old) if old != jti => Some(self.revoke(old, &jti)?),
             _ => None,
         };
-        self.reached("after-revoke");
+        self.folder.reached("after-revoke");
         self.change(|kept| kept.pending_refresh = None)?;
-        self.reached("after-clear");
+        self.folder.reached("after-clear");
         Ok(Refreshed { jti, expires_at, old })
     }
 
@@ -138,17 +144,17 @@ impl<'a> Refresh<'a> {
             self.change(|kept| kept.pending_refresh = None)?;
         }
         let created = answer?;
-        self.reached("after-create");
+        self.folder.reached("after-create");
         let expires_at = created.expires_at.map(|at| at.0);
         let jti = created.jti;
         self.change(|kept| {
-            let token = created.access_token;
+            let token = created.access_token.into();
             kept.current = Some(CurrentToken { token, jti: jti.clone(), expires_at });
             if let Some(pending) = &mut kept.pending_refresh {
                 pending.created = Some(jti.clone());
             }
         })?;
-        self.reached("after-store");
+        self.folder.reached("after-store");
         Ok((jti, expires_at))
     }
 
@@ -181,6 +187,15 @@ impl<'a> Refresh<'a> {
         }
     }
 
+    /// Who asks. The one whom the environment's session belongs to is known to the authority alone.
+    fn me(&self) -> Result<OperatorId, Error> {
+        let kept = self.context.kept_session()?;
+        match kept.filter(|_| self.context.settings.session_token.is_none()) {
+            Some(session) => Ok(session.user.id.clone()),
+            None => Ok(self.operator.session()?.user.id),
+        }
+    }
+
     fn kept(&self) -> Result<AtWorkspace, Error> {
         let all = Credentials::read(self.folder)?;
         Ok(all.workspace(self.authority, self.workspace).cloned().unwrap_or_default())
@@ -191,17 +206,27 @@ impl<'a> Refresh<'a> {
             change(all.workspace_mut(self.authority, self.workspace))
         })
     }
+}
 
-    #[cfg(debug_assertions)]
-    fn reached(&self, step: &str) {
-        if self.crash_at == Some(step) {
-            std::process::abort();
-        }
-    }
+/// Forgets a refresh that was interrupted. Returns what was known of it.
+pub(crate) fn abandon(
+    context: &Context,
+    workspace: WorkspaceId,
+) -> Result<Option<PendingRefresh>, Error> {
+    let _lock = context.folder.lock(&format!("refresh-{workspace}"))?;
+    let authority = context.authority()?;
+    Credentials::update(&context.folder, |all| {
+        all.workspace_mut(authority, workspace).pending_refresh.take()
+    })
+}
 
-    #[cfg(not(debug_assertions))]
-    #[expect(clippy::unused_self, reason = "a debug build can be told to abort here")]
-    fn reached(&self, _step: &str) {}
+fn begun_by_another(pending: &PendingRefresh) -> Error {
+    let message =
+        format!("A refresh that {} began was interrupted and is not finished.", pending.operator);
+    Error::new(Code::RefreshOfAnother, message).hint(
+        "sign in as that operator and run ntcli token refresh, or give it up with: \
+         ntcli token refresh --abandon",
+    )
 }
 
 fn unfinished(new: &Jti, old: &Jti, code: Code, why: &str) -> Error {

@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) debug: bool,
     /// Whether there is a display on which a browser could open.
     pub(crate) has_display: bool,
+    /// Whether the environment names a session bus, on which a keyring could be.
+    pub(crate) has_session_bus: bool,
     /// `NTCLI_TEST_CRASH_AT`: the step of a refresh at which to abort.
     #[cfg(debug_assertions)]
     pub(crate) crash_at: Option<String>,
@@ -48,6 +50,8 @@ impl Settings {
             login_timeout: number("NTCLI_OAUTH_TIMEOUT")?.map(Duration::from_millis),
             debug: flag("NTCLI_DEBUG")?,
             has_display: has_display(),
+            has_session_bus: path("DBUS_SESSION_BUS_ADDRESS").is_some()
+                || path("XDG_RUNTIME_DIR").is_some(),
             #[cfg(debug_assertions)]
             crash_at: text("NTCLI_TEST_CRASH_AT")?,
         })

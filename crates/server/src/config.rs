@@ -3,12 +3,18 @@
 //! The one file that reads the environment. A key that is not known is refused wherever it stands: a
 //! misspelt setting must not pass for one that was made.
 
+mod people;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use nt_identity::trust::TrustRule;
 use nt_token::Lifetime;
 use serde::Deserialize;
+
+use self::people::provider;
+pub use self::people::{ClerkLayer, OidcLayer, ProviderSettings, TrustLayer};
 
 /// Where a setting comes from when nothing is said: see each field.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -30,8 +36,18 @@ pub struct Layer {
     pub admins: Option<Vec<String>>,
     /// The longest life of a token, in seconds.
     pub token_max_lifetime: Option<Lifetime>,
-    /// How long a session lasts, in seconds.
+    /// How long a session lasts at the most, in seconds.
     pub session_lifetime: Option<Lifetime>,
+    /// How long a session lasts without being used, in seconds.
+    pub session_idle: Option<Lifetime>,
+    /// How long a CI job's session lasts at the most, in seconds.
+    pub job_session_lifetime: Option<Lifetime>,
+    /// Sign in with Clerk.
+    pub clerk: Option<ClerkLayer>,
+    /// Sign in with any OpenID Connect issuer.
+    pub oidc: Option<OidcLayer>,
+    /// Which CI jobs are let in without a stored secret.
+    pub trust: Option<Vec<TrustLayer>>,
     /// What is logged, as a `tracing` filter.
     pub log: Option<String>,
     /// How it is logged.
@@ -50,7 +66,7 @@ pub enum LogFormat {
 }
 
 /// The settings, complete.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Address to listen on; 127.0.0.1:8480 by default.
     pub listen: SocketAddr,
@@ -68,8 +84,16 @@ pub struct Config {
     pub admins: Vec<String>,
     /// The longest life of a token; ten years by default.
     pub token_max_lifetime: Lifetime,
-    /// How long a session lasts; a day by default.
+    /// How long a session lasts at the most; a week by default.
     pub session_lifetime: Lifetime,
+    /// How long a session lasts without being used; a day by default.
+    pub session_idle: Lifetime,
+    /// How long a CI job's session lasts at the most; an hour by default.
+    pub job_session_lifetime: Lifetime,
+    /// Who signs operators in; nobody by default.
+    pub provider: Option<ProviderSettings>,
+    /// Which CI jobs are let in; none by default.
+    pub trust: Vec<TrustRule>,
     /// What is logged; `info` by default.
     pub log: String,
     /// How it is logged; text by default.
@@ -106,12 +130,23 @@ pub enum ConfigError {
         "unknown database '{0}': use sqlite:PATH, or leave it out for a file in the data directory"
     )]
     Database(String),
-    /// Half a life.
-    #[error("unknown value for '{0}'")]
-    Value(&'static str),
+    /// Two providers.
+    #[error("both [clerk] and [oidc] are configured: people sign in with one identity provider")]
+    TwoProviders,
+    /// Half a provider.
+    #[error("'{0}' is missing: it goes with the other settings of its section")]
+    Missing(&'static str),
+    /// A trust rule that cannot be used.
+    #[error("trust rule '{name}': {what}")]
+    Trust {
+        /// The rule.
+        name: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
 }
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 23] = [
     "listen",
     "data_dir",
     "database",
@@ -121,14 +156,34 @@ const KEYS: [&str; 11] = [
     "admins",
     "token_max_lifetime",
     "session_lifetime",
+    "session_idle",
+    "job_session_lifetime",
+    "clerk.frontend_api",
+    "clerk.client_id",
+    "clerk.scopes",
+    "clerk.authorized_parties",
+    "clerk.secret_key",
+    "clerk.jwt_key",
+    "clerk.api_url",
+    "oidc.issuer",
+    "oidc.client_id",
+    "oidc.scopes",
     "log",
     "log_format",
 ];
 
 const PREFIX: &str = "NTD_";
 
+/// A default; defaults are not zero.
+const fn seconds(seconds: i64) -> Lifetime {
+    match Lifetime::from_seconds(seconds) {
+        Ok(lifetime) => lifetime,
+        Err(_) => Lifetime::YEAR,
+    }
+}
+
 fn variable(key: &str) -> String {
-    format!("{PREFIX}{}", key.to_ascii_uppercase())
+    format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "_"))
 }
 
 impl Config {
@@ -146,8 +201,6 @@ impl Config {
 
     fn complete(layer: Layer) -> Result<Self, ConfigError> {
         let database = layer.database.map(|url| sqlite_path(&url)).transpose()?;
-        let day =
-            Lifetime::from_seconds(86_400).map_err(|_| ConfigError::Value("session_lifetime"))?;
         Ok(Self {
             listen: layer.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480))),
             data_dir: layer.data_dir.unwrap_or_else(|| "./ntd-data".into()),
@@ -157,7 +210,16 @@ impl Config {
             trusted_proxies: layer.trusted_proxies.unwrap_or_default(),
             admins: layer.admins.unwrap_or_default(),
             token_max_lifetime: layer.token_max_lifetime.unwrap_or(Lifetime::TEN_YEARS),
-            session_lifetime: layer.session_lifetime.unwrap_or(day),
+            session_lifetime: layer.session_lifetime.unwrap_or(seconds(604_800)),
+            session_idle: layer.session_idle.unwrap_or(seconds(86_400)),
+            job_session_lifetime: layer.job_session_lifetime.unwrap_or(seconds(3_600)),
+            provider: provider(layer.clerk, layer.oidc)?,
+            trust: layer
+                .trust
+                .unwrap_or_default()
+                .into_iter()
+                .map(TrustLayer::rule)
+                .collect::<Result<_, _>>()?,
             log: layer.log.unwrap_or_else(|| "info,refinery_core=warn".to_owned()),
             log_format: layer.log_format.unwrap_or_default(),
         })
@@ -177,6 +239,11 @@ impl Layer {
             admins: self.admins.or(other.admins),
             token_max_lifetime: self.token_max_lifetime.or(other.token_max_lifetime),
             session_lifetime: self.session_lifetime.or(other.session_lifetime),
+            session_idle: self.session_idle.or(other.session_idle),
+            job_session_lifetime: self.job_session_lifetime.or(other.job_session_lifetime),
+            clerk: merged(self.clerk, other.clerk, ClerkLayer::over),
+            oidc: merged(self.oidc, other.oidc, OidcLayer::over),
+            trust: self.trust.or(other.trust),
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
         }
@@ -197,21 +264,48 @@ fn read_environment(variables: &[(String, String)]) -> Result<Layer, ConfigError
         let key = KEYS.into_iter().find(|key| variable(key) == *name);
         let key = key.ok_or_else(|| ConfigError::UnknownVariable(name.clone()))?;
         let value = match key {
-            "trusted_proxies" | "admins" => list(value),
-            "token_max_lifetime" | "session_lifetime" => {
+            "trusted_proxies"
+            | "admins"
+            | "clerk.authorized_parties"
+            | "clerk.scopes"
+            | "oidc.scopes" => list(value),
+            "token_max_lifetime" | "session_lifetime" | "session_idle" | "job_session_lifetime" => {
                 let bad = |_| ConfigError::Variable(name.clone(), "not a number of seconds".into());
                 toml::Value::Integer(value.parse().map_err(bad)?)
             }
             _ => toml::Value::String(value.clone()),
         };
-        let one = toml::Table::from_iter([(key.to_owned(), value.clone())]);
+        let mut one = toml::Table::new();
+        insert(&mut one, key, value.clone());
         let read: Result<Layer, _> = one.try_into();
         read.map_err(|e| ConfigError::Variable(name.clone(), e.message().to_owned()))?;
-        table.insert(key.to_owned(), value);
+        insert(&mut table, key, value);
     }
     table.try_into().map_err(|e: toml::de::Error| {
         ConfigError::Variable("NTD_*".to_owned(), e.message().to_owned())
     })
+}
+
+/// Puts a value where its dotted key says.
+fn insert(table: &mut toml::Table, key: &str, value: toml::Value) {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+        }
+        Some((section, key)) => {
+            let section = table.entry(section).or_insert_with(|| toml::Table::new().into());
+            if let Some(section) = section.as_table_mut() {
+                section.insert(key.to_owned(), value);
+            }
+        }
+    }
+}
+
+fn merged<T>(first: Option<T>, second: Option<T>, over: impl FnOnce(T, T) -> T) -> Option<T> {
+    match (first, second) {
+        (Some(first), Some(second)) => Some(over(first, second)),
+        (first, second) => first.or(second),
+    }
 }
 
 fn list(value: &str) -> toml::Value {

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use nt_token::{Jti, OperatorId, Timestamp, WorkspaceId};
 
+use crate::record::Person;
+
 /// The circumstances of a step: written into its audit record in the same transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Act {
@@ -13,6 +15,8 @@ pub struct Act {
     pub at: Timestamp,
     /// From where.
     pub from: Option<IpAddr>,
+    /// What else must be known of it: for the record.
+    pub note: Option<String>,
 }
 
 /// What was done.
@@ -34,11 +38,19 @@ pub enum Action {
     TokenRefreshed,
     /// A token was revoked.
     TokenRevoked,
+    /// Somebody became a member of a workspace.
+    MemberAdded,
+    /// Somebody was invited to a workspace.
+    MemberInvited,
+    /// A member's role was changed.
+    MemberChanged,
+    /// Somebody is no longer a member of a workspace, or no longer invited.
+    MemberRemoved,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::SessionCreated,
         Self::SessionEnded,
         Self::WorkspaceCreated,
@@ -47,6 +59,10 @@ impl Action {
         Self::TokenCreated,
         Self::TokenRefreshed,
         Self::TokenRevoked,
+        Self::MemberAdded,
+        Self::MemberInvited,
+        Self::MemberChanged,
+        Self::MemberRemoved,
     ];
 
     /// The name on the wire and in the database.
@@ -60,6 +76,10 @@ impl Action {
             Self::TokenCreated => "token.created",
             Self::TokenRefreshed => "token.refreshed",
             Self::TokenRevoked => "token.revoked",
+            Self::MemberAdded => "member.added",
+            Self::MemberInvited => "member.invited",
+            Self::MemberChanged => "member.changed",
+            Self::MemberRemoved => "member.removed",
         }
     }
 }
@@ -67,6 +87,34 @@ impl Action {
 /// The reason that a refresh gives for revoking the old token.
 pub(crate) fn replaced_by(new: &Jti) -> String {
     format!("replaced by {new}")
+}
+
+/// Why the tokens of a member who was removed were revoked, as their records say it.
+pub(crate) const MEMBER_REMOVED: &str = "member removed";
+
+/// How a record names whom it concerns.
+pub(crate) fn about(person: &Person) -> &str {
+    match person {
+        Person::Operator(operator) => operator.id.as_str(),
+        Person::Invited(email) => email,
+    }
+}
+
+impl Act {
+    /// The sign-in of somebody who was invited: what makes the invitation a membership.
+    pub(crate) fn of_invited(operator: OperatorId, at: Timestamp, from: Option<IpAddr>) -> Self {
+        Self { operator, at, from, note: Some("invited".to_owned()) }
+    }
+
+    /// The same, noting how many tokens were revoked with it, before what was noted already.
+    pub(crate) fn with_revoked(&self, count: u64) -> Self {
+        let tokens = if count == 1 { "token" } else { "tokens" };
+        let mut note = format!("{count} {tokens} revoked");
+        if let Some(more) = &self.note {
+            note = note + "; " + more;
+        }
+        Self { note: Some(note), ..self.clone() }
+    }
 }
 
 /// One record of the audit log.
@@ -84,7 +132,9 @@ pub struct AuditRecord {
     pub workspace: Option<WorkspaceId>,
     /// Which token. For a refresh, the new one; the old one has a record of its own.
     pub jti: Option<Jti>,
-    /// Why, if that was said.
+    /// Whom it concerns, where that is a member: the operator's identifier or the e-mail address.
+    pub about: Option<String>,
+    /// Why, if that was said; for members, the role.
     pub reason: Option<String>,
 }
 

@@ -17,10 +17,12 @@ pub use audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibil
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use record::{
-    Authority, Identity, Member, NewSession, NewToken, NewWorkspace, Operator, PageRequest, Role,
-    Session, SessionHash, TokenFilter, TokenPage, UseDelta, Workspace,
+    Authority, Belonging, Grant, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
+    Organisation, PageRequest, Person, PersonKey, Role, Session, SessionHash, SessionId,
+    TokenFilter, TokenPage, UseDelta, Workspace,
 };
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{
-    CreatedToken, CreatedWorkspace, DeletedWorkspace, Follower, RefreshedToken, RevokedToken, Store,
+    AddedMember, ChangedMember, CreatedToken, CreatedWorkspace, DeletedWorkspace, Follower,
+    RefreshedToken, RevokedToken, Store,
 };

@@ -36,6 +36,31 @@ pub struct Operator {
     pub identity: Identity,
 }
 
+/// Names a session to its owner: `ses_` and a ULID. It is no secret, and opens nothing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// Makes a new one from the wall time in milliseconds and 80 bits of entropy.
+    pub fn mint(at_ms: u64, entropy: [u8; 10]) -> Self {
+        let operator = OperatorId::mint(at_ms, entropy);
+        Self(operator.as_str().replacen("op_", "ses_", 1))
+    }
+
+    /// Reads one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("ses_")?;
+        let well_formed =
+            (1..=64).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_alphanumeric());
+        well_formed.then(|| Self(text.to_owned()))
+    }
+
+    /// The identifier as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// SHA-256 of a session's secret; the secret itself is never stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionHash(pub [u8; 32]);
@@ -46,17 +71,49 @@ impl fmt::Debug for SessionHash {
     }
 }
 
+/// What a session of a CI job may do: its role in one workspace, and nothing elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The one workspace.
+    pub workspace: WorkspaceId,
+    /// What the job is there.
+    pub role: Role,
+    /// Whether it may revoke; no role alone lets a job do that.
+    pub may_revoke: bool,
+}
+
+/// The organisation at the identity provider that an operator acts for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Organisation {
+    /// By the provider's own stable identifier.
+    pub id: String,
+    /// What the operator is there, as the provider says it.
+    pub role: Option<String>,
+}
+
 /// A login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
+    /// Names it; no secret.
+    pub id: SessionId,
     /// By what it is found.
     pub hash: SessionHash,
     /// Whose it is.
     pub operator: Operator,
     /// When it began.
     pub created_at: Timestamp,
-    /// When it ends.
+    /// When it was last used, as far as that was written down.
+    pub last_used_at: Timestamp,
+    /// When it ends at the latest.
     pub expires_at: Timestamp,
+    /// From where it began.
+    pub from: Option<IpAddr>,
+    /// The program that it began with, as it named itself.
+    pub client: Option<String>,
+    /// The organisation that the operator acts for in it.
+    pub organisation: Option<Organisation>,
+    /// What it is limited to, where it is a CI job's.
+    pub grant: Option<Grant>,
 }
 
 /// A login to be kept.
@@ -67,6 +124,8 @@ pub struct NewSession {
     pub identity: Identity,
     /// The identifier that the operator gets at the first sign-in.
     pub operator: OperatorId,
+    /// Names the session.
+    pub id: SessionId,
     /// By what the session is found.
     pub hash: SessionHash,
     /// When it begins.
@@ -75,21 +134,44 @@ pub struct NewSession {
     pub expires_at: Timestamp,
     /// From where.
     pub from: Option<IpAddr>,
+    /// The program that it begins with, as it names itself.
+    pub client: Option<String>,
+    /// The organisation that the operator acts for.
+    pub organisation: Option<Organisation>,
+    /// What it is limited to.
+    pub grant: Option<Grant>,
 }
 
-/// What an operator is in a workspace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What an operator is in a workspace, from most to least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// Created it; may do everything there.
+    /// May do everything there.
     Owner,
+    /// Manages members, revokes any token.
+    Admin,
+    /// Issues tokens, and revokes those that it had issued.
+    Developer,
+    /// Sees.
+    Viewer,
 }
 
 impl Role {
+    /// All of them, from most to least.
+    pub const ALL: [Self; 4] = [Self::Owner, Self::Admin, Self::Developer, Self::Viewer];
+
     /// The name on the wire and in the database.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Developer => "developer",
+            Self::Viewer => "viewer",
         }
+    }
+
+    /// The role of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
     }
 }
 
@@ -104,6 +186,8 @@ pub struct Workspace {
     pub description: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
+    /// The organisation at the identity provider that owns it, if one does.
+    pub organisation: Option<String>,
 }
 
 /// A workspace as one of its members sees it.
@@ -113,6 +197,36 @@ pub struct Member {
     pub workspace: Workspace,
     /// What the member is there.
     pub role: Role,
+}
+
+/// Who belongs to a workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Person {
+    /// An operator, who is a member.
+    Operator(Operator),
+    /// Somebody who is invited, by e-mail address in lower case, and becomes a member by signing in
+    /// with it.
+    Invited(String),
+}
+
+/// Somebody who belongs to a workspace, and as what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Belonging {
+    /// Who.
+    pub person: Person,
+    /// As what.
+    pub role: Role,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Names somebody who belongs to a workspace, or is to belong to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PersonKey {
+    /// An operator.
+    Operator(OperatorId),
+    /// Whoever has this e-mail address, in lower case.
+    Email(String),
 }
 
 /// A workspace to be kept.
@@ -126,6 +240,8 @@ pub struct NewWorkspace {
     pub description: Option<String>,
     /// By what a repeated request is recognised, per operator and for good.
     pub idempotency_key: Option<String>,
+    /// The organisation that is to own it.
+    pub organisation: Option<String>,
 }
 
 /// A token to be kept. Its `rv` and place are decided in the same transaction.

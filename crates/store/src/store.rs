@@ -7,8 +7,9 @@ use nt_token::{EntryId, Jti, OperatorId, Timestamp, TokenRecord, WorkspaceId};
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
 use crate::record::{
-    Authority, Member, NewSession, NewToken, NewWorkspace, PageRequest, Session, SessionHash,
-    TokenFilter, TokenPage, UseDelta, Workspace,
+    Authority, Belonging, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
+    PageRequest, PersonKey, Role, Session, SessionHash, TokenFilter, TokenPage, UseDelta,
+    Workspace,
 };
 
 /// Is told of entries in log order, after their commit and before the step that appended them is
@@ -88,6 +89,39 @@ pub enum DeletedWorkspace {
     NotFound,
 }
 
+/// What became of somebody to be added to a workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AddedMember {
+    /// Is a member now.
+    Added(Belonging),
+    /// Is invited now, or was before, with this role.
+    Invited(Belonging),
+    /// Was a member before; nothing was changed.
+    AlreadyMember(Belonging),
+    /// There is no such operator.
+    NoOperator,
+    /// Several operators have this e-mail address; these.
+    Ambiguous(Vec<OperatorId>),
+    /// There is no such live workspace.
+    NoWorkspace,
+}
+
+/// What became of a change to somebody who belongs to a workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangedMember {
+    /// It is done: what the person was, or now is.
+    Done {
+        /// The person, with the new role, or with the last one where the person was removed.
+        belonging: Belonging,
+        /// How many live tokens were revoked in the same step.
+        revoked: u64,
+    },
+    /// The person does not belong to the workspace with the role that the step was decided for.
+    NotFound,
+    /// A workspace without an organisation always has an owner; this one is the last.
+    LastOwner,
+}
+
 /// A store of the authority. Each method is one atomic step: it happens whole or not at all, it is
 /// durable when it answers, and its audit record is part of it.
 #[async_trait]
@@ -105,11 +139,25 @@ pub trait Store: Send + Sync {
     /// step with unknown outcome can be repeated.
     async fn append(&self, facts: Vec<(EntryId, Fact)>) -> Result<Position, StoreError>;
 
-    /// Keeps a login and brings its operator up to date.
+    /// Keeps a login and brings its operator up to date. Invitations for the operator's e-mail
+    /// address become memberships in the same step.
     async fn open_session(&self, new: NewSession) -> Result<Session, StoreError>;
 
-    /// Forgets a login; answers whether there was one.
-    async fn end_session(&self, hash: SessionHash, act: Act) -> Result<bool, StoreError>;
+    /// The operator of an identity that was proven without a login; kept and brought up to date as
+    /// by a login, invitations included. What the proof says nothing of stays as it was known.
+    async fn operator(
+        &self,
+        identity: Identity,
+        candidate: OperatorId,
+        at: Timestamp,
+    ) -> Result<Operator, StoreError>;
+
+    /// Forgets logins, with one audit record each; answers how many there were.
+    async fn end_sessions(&self, hashes: Vec<SessionHash>, act: Act) -> Result<u64, StoreError>;
+
+    /// Writes down when sessions were last used. Unknown ones are passed over, and no time goes
+    /// backwards.
+    async fn touch_sessions(&self, used: Vec<(SessionHash, Timestamp)>) -> Result<(), StoreError>;
 
     /// The logins that have not ended at this time; forgets the others.
     async fn live_sessions(&self, now: Timestamp) -> Result<Vec<Session>, StoreError>;
@@ -131,6 +179,48 @@ pub trait Store: Send + Sync {
         id: WorkspaceId,
         operator: &OperatorId,
     ) -> Result<Option<Member>, StoreError>;
+
+    /// A live workspace, whoever asks: for callers whose right does not rest on a membership.
+    async fn live_workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError>;
+
+    /// The live workspaces that an organisation owns, by name.
+    async fn workspaces_of(&self, organisation: &str) -> Result<Vec<Workspace>, StoreError>;
+
+    /// Who belongs to a live workspace: members by role and time, then who is invited, by address.
+    async fn members(&self, workspace: WorkspaceId) -> Result<Vec<Belonging>, StoreError>;
+
+    /// Adds somebody to a live workspace. By e-mail address: the one operator who has it, else an
+    /// invitation; a new invitation replaces the role of an earlier one.
+    async fn add_member(
+        &self,
+        workspace: WorkspaceId,
+        who: PersonKey,
+        role: Role,
+        act: Act,
+    ) -> Result<AddedMember, StoreError>;
+
+    /// Changes the role of somebody who belongs to a live workspace and is `was` there: what the
+    /// step was decided for still holds when it is taken.
+    async fn change_member(
+        &self,
+        workspace: WorkspaceId,
+        who: PersonKey,
+        was: Role,
+        role: Role,
+        act: Act,
+    ) -> Result<ChangedMember, StoreError>;
+
+    /// Removes somebody who belongs to a live workspace and is `was` there. With `revoke`, all live
+    /// tokens of the workspace that the person had issued are revoked by one entry of the log with
+    /// this id, and their records say so.
+    async fn remove_member(
+        &self,
+        workspace: WorkspaceId,
+        who: PersonKey,
+        was: Role,
+        revoke: Option<EntryId>,
+        act: Act,
+    ) -> Result<ChangedMember, StoreError>;
 
     /// Changes a live workspace's description; answers whether there was one.
     async fn describe_workspace(

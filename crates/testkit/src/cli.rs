@@ -1,9 +1,9 @@
 //! The real `ntcli`, with a home and an environment of its own.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -127,32 +127,59 @@ impl Cli {
     /// Signs in through the development provider, with the browser's part played by a client that
     /// follows redirects.
     pub fn sign_in(&self, email: &str) -> Result<()> {
-        let port = crate::world::free_port()?.to_string();
-        let mut child = self
-            .command(&["auth", "login", "--no-browser", "--port", &port])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let mut stderr = BufReader::new(child.stderr.take().context("stderr is piped")?);
-        let mut said = String::new();
-        let url = loop {
-            let mut line = String::new();
-            if stderr.read_line(&mut line)? == 0 {
-                let status = process::wait(&mut child, SIGN_IN)?;
-                anyhow::bail!("ntcli auth login printed no URL, ended with {status}:\n{said}");
-            }
-            said.push_str(&line);
-            let line = line.trim();
-            if line.starts_with("http://") || line.starts_with("https://") {
-                break line.to_owned();
-            }
-        };
-        let page = follow(&format!("{url}&login_hint={email}"));
-        let status = process::wait(&mut child, SIGN_IN)?;
-        std::io::Read::read_to_string(&mut stderr, &mut said)?;
-        ensure!(status.success(), "sign-in ended with {status}; the browser got {page:?}:\n{said}");
+        let login = self.begin_login(&[])?;
+        let page = follow(&format!("{}&login_hint={email}", login.url));
+        let output = login.end()?;
+        ensure!(output.code == Some(0), "the browser got {page:?}: {output:#?}");
         page.map(drop)
+    }
+
+    /// Starts `ntcli auth login` with these arguments and waits until it has printed where to go.
+    pub fn begin_login(&self, args: &[&str]) -> Result<Login> {
+        let port = crate::world::free_port()?.to_string();
+        let mut all = vec!["auth", "login", "--no-browser"];
+        if !args.contains(&"--port") {
+            all.extend(["--port", &port]);
+        }
+        all.extend(args);
+        let mut command = self.command(&all);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let stderr = BufReader::new(child.stderr.take().context("stderr is piped")?);
+        let mut login = Login { child, stderr, said: String::new(), url: String::new() };
+        loop {
+            let mut line = String::new();
+            if login.stderr.read_line(&mut line)? == 0 {
+                anyhow::bail!("ntcli auth login printed no URL: {:#?}", login.end()?);
+            }
+            login.said.push_str(&line);
+            if line.starts_with("http://") || line.starts_with("https://") {
+                line.trim().clone_into(&mut login.url);
+                return Ok(login);
+            }
+        }
+    }
+}
+
+/// An `ntcli auth login` that waits for the browser.
+#[derive(Debug)]
+pub struct Login {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    said: String,
+    /// Where the browser is to go.
+    pub url: String,
+}
+
+impl Login {
+    /// Waits until it has ended.
+    pub fn end(mut self) -> Result<Output> {
+        let status = process::wait(&mut self.child, SIGN_IN)?;
+        self.stderr.read_to_string(&mut self.said)?;
+        let mut stdout = String::new();
+        let mut piped = self.child.stdout.take().context("stdout is piped")?;
+        piped.read_to_string(&mut stdout)?;
+        Ok(Output { stdout, stderr: self.said, code: status.code() })
     }
 }
 

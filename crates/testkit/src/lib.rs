@@ -17,7 +17,7 @@ pub mod settings;
 pub mod world;
 
 pub use checker::{Check, Report, Revoke, Verdict};
-pub use cli::{Cli, Output};
+pub use cli::{Cli, Login, Output};
 pub use http::{Connection, Request, Response};
 pub use operator::Operator;
 pub use world::{Options, World};

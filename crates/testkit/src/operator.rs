@@ -34,12 +34,21 @@ pub struct Issued {
 impl Operator {
     /// Signs in with the authorization-code flow and PKCE (RFC 7636).
     pub fn sign_in(address: SocketAddr, email: &str) -> Result<Self> {
-        let id_token = id_token(address, email)?;
+        Self::exchange(address, &id_token(address, email)?)
+    }
+
+    /// Exchanges a proof of identity for a session.
+    pub fn exchange(address: SocketAddr, proof: &str) -> Result<Self> {
         let exchange = Request::new("POST", "/api/v1/auth/token-exchange")
-            .json(&json!({ "oauth_token": id_token }));
+            .json(&json!({ "oauth_token": proof }));
         let answer = http::once(address, &exchange)?;
         ensure!(answer.status == 200, "token exchange: {} {}", answer.status, answer.text());
         Ok(Self { address, session: text(&answer.json(), "access_token")? })
+    }
+
+    /// Somebody who has this credential.
+    pub fn with_session(address: SocketAddr, session: &str) -> Self {
+        Self { address, session: session.to_owned() }
     }
 
     /// Calls the API, with a JSON body where there is one.

@@ -1,4 +1,4 @@
-//! A real `ntd serve --dev` in a temporary folder, and what can be done to it.
+//! A real `ntd serve` (with `--dev` where nothing else is said) in a temporary folder, and what can be done to it.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -32,6 +32,8 @@ pub struct Options {
     pub wrapper: Vec<OsString>,
     /// Environment of `ntd` beyond `PATH`.
     pub env: Vec<(String, String)>,
+    /// Its settings file, in TOML. One with an identity provider takes the place of `--dev`.
+    pub settings: Option<String>,
 }
 
 /// An authority on loopback with a folder of its own. Dropping it kills the process; a panicking
@@ -100,8 +102,17 @@ impl World {
             }
             None => Command::new(&self.binaries.ntd),
         };
-        command.args(["serve", "--dev", "--listen", &address.to_string(), "--data-dir"]);
+        command.args(["serve", "--listen", &address.to_string(), "--data-dir"]);
         command.arg(self.data_dir()).current_dir(self.dir.path());
+        let settings = self.options.settings.as_deref().unwrap_or_default();
+        if !settings.lines().any(|line| matches!(line, "[oidc]" | "[clerk]")) {
+            command.arg("--dev");
+        }
+        if self.options.settings.is_some() {
+            let file = self.dir.path().join(format!("{name}.toml"));
+            fs::write(&file, settings)?;
+            command.arg("--config").arg(file);
+        }
         command.env_clear().env("PATH", settings::path());
         command.envs(self.options.env.iter().map(|(name, value)| (name, value)));
         let file = |kind: &str| File::create(self.dir.path().join(format!("{name}.{kind}")));
@@ -184,6 +195,12 @@ impl World {
     pub fn leave_running(mut self) {
         self.child = None;
         self.dir.disable_cleanup(true);
+    }
+
+    /// Stops the authority in order and starts it again on the same data with these settings.
+    pub fn restart_with(&mut self, settings: String) -> Result<()> {
+        self.options.settings = Some(settings);
+        self.stop_and_start()
     }
 
     /// An `ntcli` with a home of its own, signed out.

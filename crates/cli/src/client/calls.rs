@@ -1,10 +1,14 @@
 //! The requests that there are: a method each.
 
+use std::cell::OnceCell;
+
 use nt_api::ErrorCode;
 use nt_api::audit::AuditList;
 use nt_api::auth::{AuthConfiguration, Session, SessionEnded, SessionInfo, TokenExchange};
 use nt_api::health::Health;
+use nt_api::members::{AddMember, ChangeMember, Member, MemberList, MemberRemoved, RoleName};
 use nt_api::path;
+use nt_api::sessions::{SessionList, SessionsEnded};
 use nt_api::tokens::{CreateToken, StatusFilter, Token, TokenCreated, TokenList, TokenRevoked};
 use nt_api::verification::{EXPIRED, REVOKED, X_AUTH_JTI, X_AUTH_WORKSPACE};
 use nt_api::workspaces::{CreateWorkspace, WorkspaceCreated, WorkspaceDeleted, WorkspaceList};
@@ -14,6 +18,7 @@ use ureq::http::Method;
 
 use super::failure::{ClientError, Failure, Refusal};
 use super::{Call, Client, REVOKE_LIMIT};
+use crate::renewal::{Need, Renewal};
 
 /// How many tokens are asked for at once.
 const PAGE: u32 = 500;
@@ -38,6 +43,9 @@ pub(crate) struct Operator<'a> {
     session: Secret,
     /// What for, as a refusal says it: `token revocation`.
     purpose: &'static str,
+    /// How the session is renewed if the authority does not know it any more.
+    renewal: Option<Renewal<'a>>,
+    renewed: OnceCell<Secret>,
 }
 
 impl Client {
@@ -84,14 +92,41 @@ impl Client {
     }
 
     pub(crate) fn operator(&self, session: Secret, purpose: &'static str) -> Operator<'_> {
-        Operator { client: self, session, purpose }
+        Operator { client: self, session, purpose, renewal: None, renewed: OnceCell::new() }
+    }
+}
+
+impl<'a> Operator<'a> {
+    /// The same one, who comes back with a renewed session when this one has ended.
+    pub(crate) fn renewed_by(self, renewal: Renewal<'a>) -> Self {
+        Self { renewal: Some(renewal), ..self }
     }
 }
 
 impl Operator<'_> {
+    /// Calls, and once more if the session has ended and can be renewed.
+    fn call_renewing<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, ClientError> {
+        use ErrorCode::{AuthenticationRequired, TokenExpired};
+        let session = self.renewed.get().unwrap_or(&self.session);
+        let answer = self.client.call(&call.clone().bearer(session));
+        let Err(error) = answer else { return answer };
+        let has_ended = matches!(error.refusal(), Some(AuthenticationRequired | TokenExpired));
+        let (Some(renewal), true, None) = (&self.renewal, has_ended, self.renewed.get()) else {
+            return Err(error);
+        };
+        let renewed = renewal.run(Need::Ended);
+        match renewed.map_err(|e| ClientError::NotRenewed(Box::new(e)))? {
+            Some(session) => {
+                let session = self.renewed.get_or_init(|| session);
+                self.client.call(&call.clone().bearer(session))
+            }
+            None => Err(error),
+        }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "a call is made once")]
     fn call<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, ClientError> {
-        let answer = self.client.call(&call.bearer(&self.session));
-        answer.map_err(|error| match error {
+        self.call_renewing(&call).map_err(|error| match error {
             ClientError::Refused(Refusal { code, .. })
                 if code == ErrorCode::ClerkAuthenticationRequired =>
             {
@@ -108,6 +143,23 @@ impl Operator<'_> {
 
     pub(crate) fn end_session(&self) -> Result<SessionEnded, ClientError> {
         self.call(Call::new(Method::DELETE, path::AUTH_SESSION))
+    }
+
+    /// The operator's sessions.
+    pub(crate) fn sessions(&self) -> Result<SessionList, ClientError> {
+        self.call(Call::new(Method::GET, path::AUTH_SESSIONS))
+    }
+
+    /// Ends one of the operator's sessions.
+    pub(crate) fn end_session_of(&self, id: &str) -> Result<SessionsEnded, ClientError> {
+        let target = path::AUTH_SESSION_OF.replace("{session}", &encode(id));
+        let ended = self.call(Call::new(Method::DELETE, target));
+        ended.map_err(|error| name_missing(error, format!("Session '{id}' not found")))
+    }
+
+    /// Ends all of the operator's sessions but the one that asks.
+    pub(crate) fn end_other_sessions(&self) -> Result<SessionsEnded, ClientError> {
+        self.call(Call::new(Method::DELETE, path::AUTH_SESSIONS))
     }
 
     pub(crate) fn workspaces(&self) -> Result<WorkspaceList, ClientError> {
@@ -182,6 +234,46 @@ impl Operator<'_> {
         self.call(call).map_err(|error| name_token(error, jti))
     }
 
+    pub(crate) fn members(&self, workspace: WorkspaceId) -> Result<MemberList, ClientError> {
+        self.call(Call::new(Method::GET, members(workspace)))
+    }
+
+    pub(crate) fn add_member(
+        &self,
+        workspace: WorkspaceId,
+        member: &AddMember,
+        key: &str,
+    ) -> Result<Member, ClientError> {
+        let call = Call::new(Method::POST, members(workspace)).json(member)?.idempotency_key(key);
+        let whom = member.operator_id.as_ref().or(member.email.as_ref());
+        self.call(call).map_err(|error| name_member(error, whom.map_or("", String::as_str)))
+    }
+
+    pub(crate) fn change_member(
+        &self,
+        workspace: WorkspaceId,
+        whom: &str,
+        role: RoleName,
+        key: &str,
+    ) -> Result<Member, ClientError> {
+        let call = Call::new(Method::PATCH, member(workspace, whom));
+        let call = call.json(&ChangeMember { role })?.idempotency_key(key);
+        self.call(call).map_err(|error| name_member(error, whom))
+    }
+
+    pub(crate) fn remove_member(
+        &self,
+        workspace: WorkspaceId,
+        whom: &str,
+        revoke_their_tokens: bool,
+        key: &str,
+    ) -> Result<MemberRemoved, ClientError> {
+        let query = if revoke_their_tokens { "?revoke_their_tokens=true" } else { "" };
+        let target = format!("{}{query}", member(workspace, whom));
+        let call = Call { limit: REVOKE_LIMIT, ..Call::new(Method::DELETE, target) };
+        self.call(call.idempotency_key(key)).map_err(|error| name_member(error, whom))
+    }
+
     /// A page of the audit log.
     pub(crate) fn audit(
         &self,
@@ -212,6 +304,29 @@ fn name_token(error: ClientError, jti: &Jti) -> ClientError {
         }
         other => other,
     }
+}
+
+/// Says which member was not found.
+fn name_member(error: ClientError, whom: &str) -> ClientError {
+    name_missing(error, format!("Member '{whom}' not found"))
+}
+
+/// Says what was not found, where the authority does not name it.
+fn name_missing(error: ClientError, message: String) -> ClientError {
+    match error {
+        ClientError::Refused(Refusal { code: code @ ErrorCode::NotFound, .. }) => {
+            Refusal { code, message }.into()
+        }
+        other => other,
+    }
+}
+
+fn members(workspace: WorkspaceId) -> String {
+    path::MEMBERS.replace("{workspace}", &workspace.to_string())
+}
+
+fn member(workspace: WorkspaceId, whom: &str) -> String {
+    format!("{}/{}", members(workspace), encode(whom))
 }
 
 /// Percent-encoding (RFC 3986, section 2.1) of all but unreserved characters.

@@ -14,6 +14,9 @@ pub(crate) enum ClientError {
     /// There is no answer.
     #[error(transparent)]
     Failed(#[from] Failure),
+    /// The session has ended and could not be renewed, for another reason than that it is over.
+    #[error(transparent)]
+    NotRenewed(Box<Error>),
 }
 
 /// What the authority said no to.
@@ -78,7 +81,7 @@ impl ClientError {
     pub(crate) fn refusal(&self) -> Option<ErrorCode> {
         match self {
             Self::Refused(refusal) => Some(refusal.code),
-            Self::Failed(_) => None,
+            Self::Failed(_) | Self::NotRenewed(_) => None,
         }
     }
 }
@@ -124,6 +127,7 @@ impl From<ClientError> for Error {
         match error {
             ClientError::Refused(refusal) => refusal.into(),
             ClientError::Failed(failure) => failure.into(),
+            ClientError::NotRenewed(error) => *error,
         }
     }
 }

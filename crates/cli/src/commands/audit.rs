@@ -107,7 +107,7 @@ fn print(found: &Found) -> Result<(), Error> {
     }
     let mut parts = Vec::new();
     if !found.records.is_empty() {
-        let titles = ["Time", "Action", "Who", "From", "Token", "Reason"].map(Column::new);
+        let titles = ["Time", "Action", "Who", "From", "About", "Reason"].map(Column::new);
         parts.push(table::draw(&titles, found.records.iter().map(record)));
     }
     if !found.denied.is_empty() {
@@ -131,8 +131,13 @@ fn record(record: &AuditRecord) -> Vec<String> {
         record.action.clone(),
         who.unwrap_or_else(|| record.operator_id.to_string()),
         text(record.from.map(|ip| ip.to_string())),
-        text(record.jti.as_ref().map(ToString::to_string)),
-        text(record.reason.clone()),
+        text(record.jti.as_ref().map(ToString::to_string).or_else(|| record.about.clone())),
+        [&record.reason, &record.note]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("; "),
     ]
 }
 

@@ -1,7 +1,11 @@
 //! Signing in and out.
 
+mod ci_job;
+mod keep;
 mod login;
 mod logout;
+mod sessions;
+mod signup;
 mod status;
 
 use clap::Subcommand;
@@ -18,6 +22,7 @@ Examples:
   ntcli auth logout")]
 pub(crate) enum Command {
     Login(login::Args),
+    Signup(signup::Args),
     Logout(logout::Args),
     Status(status::Args),
 }
@@ -25,6 +30,7 @@ pub(crate) enum Command {
 pub(super) fn run(command: Command, context: &Context) -> Result<(), Error> {
     match command {
         Command::Login(args) => login::run(&args, context),
+        Command::Signup(args) => signup::run(&args, context),
         Command::Logout(args) => logout::run(&args, context),
         Command::Status(args) => status::run(&args, context),
     }

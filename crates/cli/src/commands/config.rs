@@ -1,5 +1,7 @@
 //! The configuration as a whole.
 
+mod secrets;
+
 use clap::Subcommand;
 use nt_token::WorkspaceId;
 use serde::Serialize;
@@ -12,16 +14,18 @@ use crate::error::Error;
 use crate::ui;
 use crate::ui::prompt;
 
-/// Show, find or reset the configuration
+/// Show, find or reset the configuration, and choose where secrets are kept
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
   ntcli config show
   ntcli config path
+  ntcli config secrets keyring
   ntcli config reset")]
 pub(crate) enum Command {
     Show(ShowArgs),
     Path(PathArgs),
+    Secrets(secrets::Args),
     Reset(ResetArgs),
 }
 
@@ -66,6 +70,7 @@ pub(super) fn run(command: &Command, context: &Context) -> Result<(), Error> {
     match command {
         Command::Show(args) => show(args, context),
         Command::Path(args) => path(args, context),
+        Command::Secrets(args) => secrets::run(args, context),
         Command::Reset(args) => reset(args, context),
     }
 }
@@ -158,12 +163,13 @@ fn reset(args: &ResetArgs, context: &Context) -> Result<(), Error> {
         prompt::require_terminal("--force removes without asking")?;
         ui::say(&format!("{} will be removed,", folder.path(config::FILE).display()));
         let path = folder.path(credentials::FILE);
-        ui::say(&format!("and {} with {}.", path.display(), secrets(context)));
+        ui::say(&format!("and {} with {}.", path.display(), at_stake(context)));
         ui::say("Tokens are forgotten, not revoked. This action cannot be undone.\n");
         if !prompt::confirm()? {
             return Err(Error::declined("Aborted. Nothing was removed."));
         }
     }
+    let kept = Credentials::read(folder).unwrap_or_default();
     let mut removed = Vec::new();
     for name in [credentials::FILE, config::FILE] {
         let _lock = folder.lock(name)?;
@@ -172,6 +178,7 @@ fn reset(args: &ResetArgs, context: &Context) -> Result<(), Error> {
             removed.push(folder.path(name).display().to_string());
         }
     }
+    kept.clear_keyring();
     if args.output.format == Format::Json {
         return ui::json(&Removed { removed });
     }
@@ -182,7 +189,7 @@ fn reset(args: &ResetArgs, context: &Context) -> Result<(), Error> {
 }
 
 /// What would be lost.
-fn secrets(context: &Context) -> String {
+fn at_stake(context: &Context) -> String {
     match Credentials::read(&context.folder).map(|all| all.count()) {
         Ok((sessions, tokens)) => format!("{sessions} session(s) and {tokens} workspace token(s)"),
         Err(_) => "whatever is in it (it cannot be read)".to_owned(),

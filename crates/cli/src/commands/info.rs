@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
     let (authority, authority_source) = context.authority_and_source()?;
     let active = context.known()?.and_then(|at| at.active);
     let workspace = active.map(|id| context.name_of(id)).transpose()?;
-    let has_session = context.session()?.is_some();
+    let has_session = context.has_session()?;
     let platform = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
     let config_path = context.folder.path(config::FILE).display().to_string();
     if args.output.format == Format::Json {

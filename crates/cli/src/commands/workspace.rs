@@ -4,6 +4,7 @@ mod clear;
 mod create;
 mod delete;
 mod list;
+mod members;
 mod select;
 mod switch;
 mod sync;
@@ -13,7 +14,7 @@ use clap::Subcommand;
 use crate::context::Context;
 use crate::error::Error;
 
-/// Create, list, choose and delete workspaces
+/// Create, list, choose and delete workspaces, and say who is a member
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     Delete(delete::Args),
     Clear(clear::Args),
     Sync(sync::Args),
+    #[command(subcommand)]
+    Members(members::Command),
 }
 
 pub(super) fn run(command: Command, context: &Context) -> Result<(), Error> {
@@ -39,5 +42,6 @@ pub(super) fn run(command: Command, context: &Context) -> Result<(), Error> {
         Command::Delete(args) => delete::run(&args, context),
         Command::Clear(args) => clear::run(&args, context),
         Command::Sync(args) => sync::run(&args, context),
+        Command::Members(command) => members::run(&command, context),
     }
 }

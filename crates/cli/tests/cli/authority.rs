@@ -1,7 +1,9 @@
-//! An authority of a few prepared answers, for what a real one rarely or never says.
+//! An authority of a few prepared answers, for what a real one rarely or never says; and one that
+//! answers by a rule, with an identity provider beside it.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 
 /// Answers as many requests as it has answers, and tells what was asked.
@@ -20,6 +22,11 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// `GET /path`, without a query.
+    pub(crate) fn path(&self) -> &str {
+        self.line.split('?').next().unwrap_or_default()
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
@@ -52,7 +59,51 @@ impl Prepared {
     }
 }
 
+/// Answers by a rule, until it is dropped.
+pub(crate) struct Ruled {
+    pub(crate) url: String,
+    asked: Receiver<Asked>,
+}
+
+impl Ruled {
+    /// The rule gets its own address, and what was asked.
+    pub(crate) fn by(mut rule: impl FnMut(&str, &Asked) -> String + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let (send, asked) = channel();
+        let own = url.clone();
+        // It ends with the process of the tests, or when nobody wants to know any more.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("a caller");
+                let asked = read(&stream);
+                let answer = rule(&own, &asked);
+                if send.send(asked).is_err() {
+                    return;
+                }
+                stream.write_all(answer.as_bytes()).expect("the caller listens");
+            }
+        });
+        Self { url, asked }
+    }
+
+    /// What was asked since the last time: `GET /path`, without queries.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.asked().iter().map(|asked| asked.path().to_owned()).collect()
+    }
+
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.try_iter().collect()
+    }
+}
+
 fn serve(mut stream: &TcpStream, answer: &str) -> Asked {
+    let asked = read(stream);
+    stream.write_all(answer.as_bytes()).expect("the caller listens");
+    asked
+}
+
+fn read(stream: &TcpStream) -> Asked {
     let mut lines = BufReader::new(stream);
     let mut read = || {
         let mut line = String::new();
@@ -71,6 +122,5 @@ fn serve(mut stream: &TcpStream, answer: &str) -> Asked {
     let mut body = vec![0; length];
     lines.read_exact(&mut body).expect("the body");
     asked.body = String::from_utf8(body).expect("UTF-8");
-    stream.write_all(answer.as_bytes()).expect("the caller listens");
     asked
 }

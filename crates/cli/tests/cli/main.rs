@@ -3,12 +3,16 @@
 
 mod authority;
 mod files;
+mod keyring;
 #[cfg(debug_assertions)]
 mod refresh;
 mod refusals;
+mod renewal;
 mod requests;
+mod sign_in;
 mod snapshot;
 mod texts;
+mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

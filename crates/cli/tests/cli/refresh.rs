@@ -27,13 +27,21 @@ fn recorded(jti: &str, status: &str) -> String {
     answer(200, "", &body)
 }
 
-/// Keeps `jti_old` as the current token, as an earlier run would have.
+/// Keeps a session of `op_a` and `jti_old` as the current token, as earlier runs would have.
 fn keep_old(home: Home, url: &str) -> Home {
     let text = format!(
-        r#"{{"authorities":{{"{url}":{{"workspaces":{{"{WORKSPACE}":{{"current":
+        r#"{{"authorities":{{"{url}":{{"session":{{"access_token":"nts_kept","expires_at":4000000000,
+        "user":{{"id":"op_a","email":null,"name":null}}}},"workspaces":{{"{WORKSPACE}":{{"current":
         {{"token":"wst_jti_old","jti":"jti_old","expires_at":null}}}}}}}}}}}}"#
     );
     home.with_file("credentials.json", &text)
+}
+
+/// The program with the session that is kept.
+fn signed_in(home: &Home, url: &str, arguments: &[&str]) -> std::process::Command {
+    let mut command = home.ntcli(arguments);
+    command.env("NTCLI_API_URL", url).env("NTCLI_WORKSPACE", WORKSPACE);
+    command
 }
 
 /// What is kept for the workspace.
@@ -52,7 +60,7 @@ fn requests(asked: &[Asked]) -> Vec<String> {
 fn killed_at(step: &str, answers: Vec<String>, expected_jti: &str) -> Vec<Asked> {
     let authority = Prepared::with(answers);
     let home = keep_old(Home::new(), &authority.url);
-    let refresh = || home.operator(&authority.url, &["token", "refresh"]);
+    let refresh = || signed_in(&home, &authority.url, &["token", "refresh"]);
     let killed = Run::of(refresh().env("NTCLI_TEST_CRASH_AT", step));
     assert_eq!((killed.exit, killed.stdout.as_str()), (None, ""), "{step}");
     let current = &kept(&home, &authority.url)["current"]["token"];
@@ -129,13 +137,13 @@ fn a_failed_revoke_is_a_failure_and_the_next_run_finishes() {
         recorded("jti_new", "active"),
     ]);
     let home = keep_old(Home::new(), &authority.url);
-    let failed = Run::of(&mut home.operator(&authority.url, &["token", "refresh"]));
+    let failed = Run::of(&mut signed_in(&home, &authority.url, &["token", "refresh"]));
     assert_eq!((failed.exit, failed.stdout.as_str()), (Some(6), ""));
     let told =
         "error: The new token (jti_new) is stored, but the old one (jti_old) is not revoked: ";
     assert!(failed.stderr.starts_with(told), "{}", failed.stderr);
     assert_eq!(kept(&home, &authority.url)["current"]["jti"], "jti_new");
-    let finished = Run::of(&mut home.operator(&authority.url, &["token", "refresh"]));
+    let finished = Run::of(&mut signed_in(&home, &authority.url, &["token", "refresh"]));
     assert_eq!(finished.exit, Some(0), "{}", finished.stderr);
     assert!(finished.stdout.contains("Old token (jti_old) has been revoked."));
     assert_eq!(authority.asked().len(), 4);
@@ -147,7 +155,7 @@ fn an_old_token_that_the_authority_does_not_know_is_gone() {
     let authority = Prepared::with(vec![created("jti_new"), answer(404, "", unknown)]);
     let home = keep_old(Home::new(), &authority.url);
     let line = ["token", "refresh", "--format", "json"];
-    let run = Run::of(&mut home.operator(&authority.url, &line));
+    let run = Run::of(&mut signed_in(&home, &authority.url, &line));
     assert_eq!(run.exit, Some(0), "{}", run.stderr);
     let told: serde_json::Value = serde_json::from_str(&run.stdout).expect("is JSON");
     assert_eq!(told["new_token"]["jti"], "jti_new");
@@ -162,14 +170,14 @@ fn a_request_that_is_refused_leaves_nothing_to_finish() {
         Prepared::with(vec![answer(400, "", refused), created("jti_new"), revoked("jti_old")]);
     let home = keep_old(Home::new(), &authority.url);
     let line = ["token", "refresh", "--expires-in", "99999999999"];
-    let run = Run::of(&mut home.operator(&authority.url, &line));
+    let run = Run::of(&mut signed_in(&home, &authority.url, &line));
     assert_eq!((run.exit, run.stderr.as_str()), (Some(2), "error: Invalid expiration time\n"));
     let kept = kept(&home, &authority.url);
     assert_eq!(
         (&kept["current"]["jti"], kept["pending_refresh"].is_null()),
         (&"jti_old".into(), true)
     );
-    let run = Run::of(&mut home.operator(&authority.url, &["token", "refresh"]));
+    let run = Run::of(&mut signed_in(&home, &authority.url, &["token", "refresh"]));
     assert_eq!(run.exit, Some(0), "{}", run.stderr);
     assert_eq!(authority.asked().len(), 3);
 }

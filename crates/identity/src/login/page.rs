@@ -8,8 +8,10 @@ use crate::html::{content_security_policy, document, escape};
 pub(super) fn of_outcome(failed: Option<&LoginError>) -> String {
     match failed {
         None => {
-            let advice = "You can close this window and go back to the terminal.";
-            page("200 OK", Mark::Good, "You are signed in", advice)
+            // The authority has yet to accept it, which only the terminal can tell.
+            let advice =
+                "Close this window and go back to the terminal, which finishes the sign-in.";
+            page("200 OK", Mark::Good, "The identity provider knows you", advice)
         }
         Some(LoginError::Provider { error, description }) => {
             let (error, description) = (escape(error), description.as_deref().map(escape));

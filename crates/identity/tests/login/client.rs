@@ -38,7 +38,11 @@ fn every_user_signs_in_without_a_click_and_is_who_the_id_token_says() {
     ] {
         let (signed_in, shown) = wait_while(&world, world.begin(Some(email)), browse);
         let signed_in = signed_in.expect("signed in");
-        assert!(shown.status == 200 && shown.body.contains("You are signed in"), "{}", shown.body);
+        assert!(
+            shown.status == 200 && shown.body.contains("The identity provider knows you"),
+            "{}",
+            shown.body
+        );
         let expected = ExpectedLogin {
             issuer: world.provider.issuer().to_owned(),
             client_id: "ntcli".to_owned(),

@@ -13,14 +13,54 @@ const kinds = {
   EdDSA: () => generateKeyPairSync('ed25519'),
 };
 const algorithm = process.argv[2];
+const cookieKey = randomUUID();
 
 function key(alg) {
   const jwk = kinds[alg]().privateKey.export({ format: 'jwk' });
   return { ...jwk, kid: randomUUID(), use: 'sig', alg: alg === 'EdDSA' ? 'EdDSA' : alg };
 }
 
+// What the provider remembers; it outlives a change of keys, as a real one's database does.
+const stored = new Map();
+
+class Adapter {
+  constructor(model) {
+    this.model = model;
+  }
+
+  async upsert(id, payload, expiresIn) {
+    const expiresAt = expiresIn ? Date.now() + expiresIn * 1000 : Infinity;
+    stored.set(`${this.model}:${id}`, { payload, expiresAt });
+  }
+
+  async find(id) {
+    const { payload, expiresAt } = stored.get(`${this.model}:${id}`) ?? { expiresAt: 0 };
+    return expiresAt > Date.now() ? payload : undefined;
+  }
+
+  async findByUid(uid) {
+    const all = [...stored].filter(([key]) => key.startsWith(`${this.model}:`));
+    return all.map(([, { payload }]) => payload).find((payload) => payload.uid === uid);
+  }
+
+  async consume(id) {
+    stored.get(`${this.model}:${id}`).payload.consumed = Math.floor(Date.now() / 1000);
+  }
+
+  async destroy(id) {
+    stored.delete(`${this.model}:${id}`);
+  }
+
+  async revokeByGrantId(grantId) {
+    for (const [key, { payload }] of stored) {
+      if (payload.grantId === grantId) stored.delete(key);
+    }
+  }
+}
+
 function provider(issuer, alg) {
   return new Provider(issuer, {
+    adapter: Adapter,
     clients: [{
       client_id: 'ntcli',
       application_type: 'native',
@@ -32,10 +72,10 @@ function provider(issuer, alg) {
     }],
     clientAuthMethods: ['none'],
     conformIdTokenClaims: false,
-    cookies: { keys: [randomUUID()] },
+    cookies: { keys: [cookieKey] },
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
     enabledJWA: { idTokenSigningAlgValues: ['RS256', 'ES256', 'EdDSA'] },
-    features: { devInteractions: { enabled: true } },
+    features: { devInteractions: { enabled: true }, revocation: { enabled: true } },
     async findAccount(ctx, id) {
       const claims = { sub: id, email: `${id}@example.com`, email_verified: true, name: id };
       return { accountId: id, claims: async () => claims };

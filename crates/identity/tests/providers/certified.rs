@@ -10,7 +10,8 @@ use nt_identity::provider::{Identified, IdentifyError, Provider};
 use nt_token::Timestamp;
 use nt_token::clock::{Clock as _, SystemClock};
 
-use crate::node::{Browser, Script};
+use crate::browser::Browser;
+use crate::script::Script;
 
 fn scopes() -> Vec<String> {
     ["openid", "email", "profile"].map(str::to_owned).to_vec()
@@ -36,7 +37,12 @@ fn sign_in(issuer: &str, who: &str) -> SignedIn {
             let form = [("prompt", "login"), ("login", who), ("password", "x")];
             let page = browser.send(&page.url, &form);
             let page = browser.send(&page.url, &[("prompt", "consent")]);
-            assert!(page.body.contains("You are signed in"), "{}: {}", page.url, page.body);
+            assert!(
+                page.body.contains("The identity provider knows you"),
+                "{}: {}",
+                page.url,
+                page.body
+            );
         });
         login.wait(&agent, None, |_| {}).expect("signed in")
     })

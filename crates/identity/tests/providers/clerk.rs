@@ -10,9 +10,11 @@ use nt_token::Secret;
 use nt_token::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
+use crate::browser::Browser;
 use crate::keys::{Key, base64url, with};
 use crate::misbehaving::answering;
-use crate::node::{Browser, Script, ask};
+use crate::node::ask;
+use crate::script::Script;
 
 const SECRET_KEY: &str = "sk_test_admin";
 const PARTY: &str = "https://app.example.com";
@@ -71,7 +73,12 @@ fn sign_in(provider: &Provider, port: u16) -> SignedIn {
             form.push(("user_ref".to_owned(), "user_ada".to_owned()));
             let form: Vec<_> = form.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
             let page = browser.send(&format!("{endpoint}/callback"), &form);
-            assert!(page.body.contains("You are signed in"), "{}: {}", page.status, page.body);
+            assert!(
+                page.body.contains("The identity provider knows you"),
+                "{}: {}",
+                page.status,
+                page.body
+            );
         });
         login.wait(&agent, None, |_| {}).expect("signed in")
     })

@@ -51,6 +51,12 @@ impl Authority {
     /// Writes down the uses and the attempts with revoked tokens that were counted. What cannot be
     /// written now is lost: counts are for people, and must not fill the memory.
     pub async fn write_counts(&self) {
+        let sessions = self.sessions.to_write();
+        if !sessions.is_empty()
+            && let Err(error) = self.store.touch_sessions(sessions).await
+        {
+            tracing::warn!(%error, "uses of sessions could not be written down");
+        }
         let (uses, denials) = self.usage.take(self.clock.now());
         if uses.is_empty() && denials.is_empty() {
             return;
@@ -82,7 +88,9 @@ fn shown(record: nt_store::AuditRecord) -> AuditRecord {
         from: record.act.from,
         workspace_id: record.workspace,
         jti: record.jti,
+        about: record.about,
         reason: record.reason,
+        note: record.act.note,
     }
 }
 

@@ -41,8 +41,25 @@ pub enum Refusal {
     /// The identity provider's token was not accepted; the reason is in the log.
     #[error("The sign-in was not accepted")]
     SignInRefused,
+    /// The identity provider gives no answer; the reason is in the log.
+    #[error("The identity provider cannot be reached; try again")]
+    ProviderUnavailable,
+    /// The operator has no such session.
+    #[error("You have no such session")]
+    NoSession,
+    /// Nobody of this name belongs to the workspace.
+    #[error("Nobody of this name belongs to the workspace")]
+    NoMember,
+    /// Whoever is to be added is a member already.
+    #[error("This operator is a member already; change the role instead")]
+    AlreadyMember,
+    /// A workspace always has an owner.
+    #[error("The last owner of a workspace cannot go or become less; make another owner first")]
+    LastOwner,
     /// No identity provider is configured.
-    #[error("This authority has no identity provider: start it with --dev to try it out")]
+    #[error(
+        "This authority has no identity provider: configure one, or start it with --dev to try it out"
+    )]
     NoProvider,
 }
 

@@ -23,6 +23,19 @@ pub const AUDIT_ITEMS: u32 = 100;
 /// Attempts with revoked tokens shown beside the audit records.
 pub const DENIED_ITEMS: u32 = 100;
 
+/// Sessions of one operator: beyond this many the oldest end. A person has a handful of machines.
+pub const SESSIONS: usize = 100;
+
+/// CI jobs' tokens that are remembered as used, each until it expires; beyond it no job is let in,
+/// rather than one twice.
+pub const USED_TOKENS: usize = 100_000;
+
+/// Operators remembered by their provider's tokens; beyond it they are asked of the store again.
+pub const PEOPLE: usize = 10_000;
+
+/// Longest name of a client program that is kept with a session, in characters.
+pub const CLIENT_CHARS: usize = 128;
+
 /// Open connections: beyond this many, new ones wait in the kernel's queue.
 pub const CONNECTIONS: usize = 16_384;
 

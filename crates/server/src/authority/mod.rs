@@ -6,9 +6,12 @@ pub mod audit;
 pub mod entropy;
 pub mod error;
 pub mod issue;
+pub mod jobs;
 pub mod keyring;
 pub mod limits;
 pub mod list;
+pub mod members;
+pub mod people;
 pub mod refresh;
 pub mod revoke;
 pub mod seen;
@@ -21,23 +24,25 @@ pub mod usage;
 pub mod verify;
 pub mod workspaces;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use nt_identity::development::DevelopmentProvider;
+use nt_identity::provider::Provider;
+use nt_identity::trust::TrustedIssuers;
 use nt_revocation::RevocationSet;
-use nt_store::{Act, Member, Operator, Session, Store};
+use nt_store::{Act, Store};
 use nt_token::clock::Clock;
-use nt_token::{Expected, Lifetime, WorkspaceId};
+use nt_token::{Expected, Lifetime};
 
-use crate::authority::access::{Action, allows};
-use crate::authority::error::{Answer, Refusal};
+use crate::authority::error::Refusal;
+use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::Keyring;
+use crate::authority::people::People;
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
 use crate::authority::usage::Usage;
 
+pub use people::Caller;
 pub use verify::{Binding, NotAccepted, VerifiedToken};
 
 /// What the operator of this authority decided.
@@ -45,8 +50,12 @@ pub use verify::{Binding, NotAccepted, VerifiedToken};
 pub struct Policy {
     /// The longest life of a token.
     pub longest_token: Lifetime,
-    /// How long a session lasts.
+    /// How long a session lasts at the most.
     pub session: Lifetime,
+    /// How long a session lasts without being used.
+    pub session_idle: Lifetime,
+    /// How long a CI job's session lasts at the most.
+    pub job_session: Lifetime,
     /// Who may do what belongs to no workspace: e-mail addresses or subjects.
     pub admins: Vec<String>,
 }
@@ -64,23 +73,10 @@ pub struct Authority {
     usage: Usage,
     expected: Expected,
     policy: Policy,
-    provider: Option<Arc<DevelopmentProvider>>,
-}
-
-/// An operator who asks for something: a session that holds, and from where.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// The session.
-    pub session: Arc<Session>,
-    /// From where.
-    pub from: Option<IpAddr>,
-}
-
-impl Caller {
-    /// Who asks.
-    pub fn operator(&self) -> &Operator {
-        &self.session.operator
-    }
+    provider: Option<Provider>,
+    trusted: TrustedIssuers,
+    people: People,
+    jobs: UsedTokens,
 }
 
 impl Authority {
@@ -99,9 +95,19 @@ impl Authority {
         self.clock.as_ref()
     }
 
+    /// The clock, for whoever outlives a call.
+    pub fn shared_clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
     /// The identity provider, where there is one.
-    pub fn provider(&self) -> Option<&Arc<DevelopmentProvider>> {
+    pub fn provider(&self) -> Option<&Provider> {
         self.provider.as_ref()
+    }
+
+    /// The issuers whose CI jobs are let in.
+    pub fn trusted(&self) -> &TrustedIssuers {
+        &self.trusted
     }
 
     /// Whether verdicts can be given.
@@ -112,22 +118,7 @@ impl Authority {
     /// The circumstances of what a caller does now.
     fn act(&self, caller: &Caller) -> Act {
         let operator = caller.operator().id.clone();
-        Act { operator, at: self.clock.now(), from: caller.from }
-    }
-
-    /// The workspace, if the caller may do this there. Whoever is no member learns nothing.
-    async fn permitted(
-        &self,
-        caller: &Caller,
-        workspace: WorkspaceId,
-        action: Action,
-    ) -> Answer<Member> {
-        let member = self.store.workspace(workspace, &caller.operator().id).await?;
-        let member = member.ok_or(Refusal::NoWorkspace)?;
-        if !allows(member.role, action) {
-            return Err(Refusal::NotAllowed.into());
-        }
-        Ok(member)
+        Act { operator, at: self.clock.now(), from: caller.from, note: None }
     }
 }
 

@@ -22,9 +22,10 @@ impl Authority {
         idempotency_key: Option<String>,
     ) -> Answer<TokenRefreshed> {
         self.permitted(caller, workspace, Action::Issue).await?;
-        self.permitted(caller, workspace, Action::Revoke).await?;
+        self.may_revoke(caller, workspace, &old).await?;
         let new = self.new_token(workspace, request, idempotency_key)?;
-        let act = self.act(caller);
+        let mut act = self.act(caller);
+        act.note = self.vouched(caller).await?;
         let now = act.at;
         let (new, old) = match self.store.refresh_token(old.clone(), new, act).await? {
             RefreshedToken::Refreshed { new, old } => (new, old),

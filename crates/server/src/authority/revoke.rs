@@ -24,8 +24,9 @@ impl Authority {
         reason: Option<String>,
     ) -> Answer<TokenRevoked> {
         let reason = shown_text("reason", reason)?;
-        self.permitted(caller, workspace, Action::Revoke).await?;
-        let act = self.act(caller);
+        self.may_revoke(caller, workspace, &jti).await?;
+        let mut act = self.act(caller);
+        act.note = self.vouched(caller).await?;
         let now = act.at;
         let revoked =
             self.store.revoke_token(workspace, jti.clone(), entry_id()?, reason, act).await?;
@@ -50,5 +51,24 @@ impl Authority {
                 .to_owned(),
             jti,
         })
+    }
+
+    /// Whether the caller may revoke this token: any, or where the role does not reach that far, one
+    /// that the caller had issued.
+    pub(super) async fn may_revoke(
+        &self,
+        caller: &Caller,
+        workspace: WorkspaceId,
+        jti: &Jti,
+    ) -> Answer<()> {
+        let standing = self.permitted(caller, workspace, Action::RevokeOwn).await?;
+        if standing.allows(Action::Revoke) {
+            return Ok(());
+        }
+        match self.store.token(workspace, jti).await? {
+            Some((token, _)) if token.created_by == caller.operator().id => Ok(()),
+            Some(_) => Err(Refusal::NotAllowed.into()),
+            None => Err(Refusal::NoToken(jti.clone()).into()),
+        }
     }
 }

@@ -7,8 +7,9 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use nt_token::check::check_signature;
-use nt_token::{KeySet, Refusal, SignedClaims, Timestamp};
+use nt_token::{Claims, KeySet, Refusal, SignedClaims, Timestamp};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -19,11 +20,37 @@ use crate::authority::entropy::sha256;
 pub struct Seen {
     /// What it says; the signature is right.
     pub signed: SignedClaims,
+    /// The same as text, for answers: written once and shared by all of them.
+    pub texts: Texts,
     count: AtomicU64,
     last_at: AtomicI64,
     last_from: Mutex<Option<IpAddr>>,
     /// Whether it stands in the queue of tokens with uses to write down.
     queued: AtomicBool,
+}
+
+/// What an answer says of a token.
+#[derive(Debug)]
+pub struct Texts {
+    /// The workspace that it refers to.
+    pub workspace: Bytes,
+    /// Its identifier.
+    pub jti: Bytes,
+    /// Its scopes, separated by spaces.
+    pub scope: Bytes,
+    /// When it ends, in seconds since the Unix epoch.
+    pub expires: Bytes,
+}
+
+impl Texts {
+    fn of(claims: &Claims) -> Self {
+        Self {
+            workspace: claims.sub.to_string().into(),
+            jti: claims.jti.as_str().to_owned().into(),
+            scope: claims.scope.to_string().into(),
+            expires: claims.exp.unix().to_string().into(),
+        }
+    }
 }
 
 /// Uses that were not yet written down.
@@ -40,6 +67,7 @@ pub struct Uses {
 impl Seen {
     fn new(signed: SignedClaims) -> Self {
         Self {
+            texts: Texts::of(signed.claims()),
             signed,
             count: AtomicU64::new(0),
             last_at: AtomicI64::new(0),
@@ -78,25 +106,25 @@ impl Seen {
 }
 
 #[derive(Clone)]
-struct Bytes;
+struct InBytes;
 
-impl Weighter<[u8; 32], Arc<Seen>> for Bytes {
+impl Weighter<[u8; 32], Arc<Seen>> for InBytes {
     fn weight(&self, _key: &[u8; 32], seen: &Arc<Seen>) -> u64 {
         let claims = seen.signed.claims();
         let scopes: usize = claims.scope.iter().map(|scope| 24 + scope.as_str().len()).sum();
-        let heap = claims.iss.len() + claims.aud.len() + scopes + 192;
+        let heap = claims.iss.len() + claims.aud.len() + 2 * scopes + 384;
         (size_of::<Seen>() + size_of::<[u8; 32]>() + heap) as u64
     }
 }
 
 /// The cache, bounded in bytes.
-pub struct SeenTokens(Cache<[u8; 32], Arc<Seen>, Bytes>);
+pub struct SeenTokens(Cache<[u8; 32], Arc<Seen>, InBytes>);
 
 impl SeenTokens {
     /// A cache of at most this many bytes.
     pub fn new(bytes: u64) -> Self {
         let items = usize::try_from(bytes / 800).unwrap_or(usize::MAX);
-        Self(Cache::with_weighter(items, bytes, Bytes))
+        Self(Cache::with_weighter(items, bytes, InBytes))
     }
 
     /// The token, if its signature is right: remembered, or checked now.

@@ -1,17 +1,45 @@
-//! Signing in and out, and who is asking.
+//! Signing in and out, and one's sessions.
 
 use std::net::IpAddr;
 
-use nt_api::auth::{AuthConfiguration, SESSION_PREFIX, Session, SessionInfo, TokenExchange, User};
-use nt_identity::id_token::{self, ExpectedLogin};
-use nt_store::{Identity, NewSession, Operator};
-use nt_token::OperatorId;
-use nt_token::check::check_signature;
-use nt_token::sign::PREFIX;
+use nt_api::auth::{AuthConfiguration, Session, SessionInfo, TokenExchange, User};
+use nt_api::sessions::{SessionList, SessionRecord, SessionsEnded};
+use nt_identity::provider::IdentifyError;
+use nt_store::{Grant, Identity, NewSession, Operator, Organisation, Role, SessionHash, SessionId};
+use nt_token::{Lifetime, OperatorId};
 
 use crate::authority::entropy::{random, session_hash, session_secret};
 use crate::authority::error::{Answer, Refusal};
-use crate::authority::{Authority, Caller};
+use crate::authority::people::{Caller, Credential, organisation, stored, unavailable};
+use crate::authority::sessions::LiveSession;
+use crate::authority::{Authority, limits};
+
+/// From where, and with which program, somebody signs in.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// From where.
+    pub from: Option<IpAddr>,
+    /// The program, as it names itself.
+    pub client: Option<String>,
+}
+
+/// What is made of a proof of identity.
+enum Proof {
+    /// It proves who this is.
+    Of(Box<Admitted>),
+    /// There is nobody to ask whom it proves.
+    NoProvider,
+    /// It proved somebody before, and does so only once.
+    UsedBefore,
+}
+
+/// What a proof of identity comes to.
+struct Admitted {
+    identity: Identity,
+    organisation: Option<Organisation>,
+    grant: Option<Grant>,
+    lifetime: Lifetime,
+}
 
 impl Authority {
     /// What a client needs to know to sign in.
@@ -20,91 +48,176 @@ impl Authority {
         Ok(AuthConfiguration {
             issuer: provider.issuer().to_owned(),
             client_id: provider.client_id().to_owned(),
-            scopes: provider.scopes().iter().map(ToString::to_string).collect(),
-            development: true,
+            scopes: provider.scopes(),
+            development: provider.is_development(),
         })
     }
 
-    /// Exchanges the identity provider's ID token for a session.
-    pub async fn sign_in(&self, request: TokenExchange, from: Option<IpAddr>) -> Answer<Session> {
-        let provider = self.provider.as_ref().ok_or(Refusal::NoProvider)?;
-        let expected = ExpectedLogin {
-            issuer: provider.issuer().to_owned(),
-            client_id: provider.client_id().to_owned(),
-            nonce: request.nonce,
+    /// Exchanges a proof of identity for a session: the identity provider's token, or a CI job's.
+    pub async fn sign_in(&self, request: TokenExchange, origin: Origin) -> Answer<Session> {
+        let from = origin.from;
+        let admitted = match self.admit(&request).await {
+            Ok(admitted) => admitted,
+            Err(IdentifyError::Refused(reason)) => {
+                tracing::warn!(
+                    %reason, from = from.map(tracing::field::display), "a sign-in was refused"
+                );
+                return Err(Refusal::SignInRefused.into());
+            }
+            Err(IdentifyError::Unavailable(reason)) => return Err(unavailable(&reason)),
         };
-        let (id_token, now) = (request.oauth_token.expose(), self.clock.now());
-        let who = id_token::check(id_token, provider.keys(), &expected, now).map_err(|reason| {
-            tracing::warn!(%reason, from = from.map(tracing::field::display), "a sign-in was refused");
-            Refusal::SignInRefused
-        })?;
-        let secret = session_secret()?;
+        let admitted = match admitted {
+            Proof::Of(admitted) => *admitted,
+            Proof::NoProvider => return Err(Refusal::NoProvider.into()),
+            Proof::UsedBefore => {
+                tracing::warn!(
+                    from = from.map(tracing::field::display),
+                    "a CI job's token was used twice"
+                );
+                return Err(Refusal::SignInRefused.into());
+            }
+        };
+        let (secret, now) = (session_secret()?, self.clock.now());
         let new = NewSession {
-            identity: Identity {
-                issuer: who.issuer,
-                subject: who.subject,
-                email: who.email,
-                name: who.name,
-            },
+            identity: admitted.identity,
             operator: OperatorId::mint(self.clock.wall_ms(), random()?),
+            id: SessionId::mint(self.clock.wall_ms(), random()?),
             hash: session_hash(secret.expose()),
             at: now,
-            expires_at: now.plus(self.policy.session),
+            expires_at: now.plus(admitted.lifetime),
             from,
+            client: origin.client,
+            organisation: admitted.organisation,
+            grant: admitted.grant,
         };
-        let session = self.sessions.add(self.store.open_session(new).await?);
-        tracing::info!(operator.id = %session.operator.id, from = from.map(tracing::field::display), "signed in");
+        let live = self.sessions.add(self.store.open_session(new).await?);
+        let operator = &live.session.operator;
+        tracing::info!(
+            operator.id = %operator.id, from = from.map(tracing::field::display), "signed in"
+        );
+        self.end_surplus(&Caller::with_session(live.clone(), from)).await?;
         Ok(Session {
             access_token: secret,
             token_type: "Bearer".to_owned(),
-            expires_in: self.policy.session.seconds(),
-            user: user(&session.operator),
+            expires_in: admitted.lifetime.seconds(),
+            user: user(operator),
         })
+    }
+
+    async fn admit(&self, request: &TokenExchange) -> Result<Proof, IdentifyError> {
+        let (token, now) = (request.oauth_token.expose(), self.clock.now());
+        if self.trusted.knows_issuer_of(token) {
+            let job = self.trusted.identify(token, now).await?;
+            if !self.jobs.admit(token, job.expires_at, now) {
+                return Ok(Proof::UsedBefore);
+            }
+            let role = Role::named(&job.rule.role).unwrap_or(Role::Viewer);
+            let grant =
+                Grant { workspace: job.rule.workspace, role, may_revoke: job.rule.may_revoke };
+            return Ok(Proof::Of(Box::new(Admitted {
+                identity: stored(job.identity),
+                organisation: None,
+                grant: Some(grant),
+                lifetime: self.policy.job_session,
+            })));
+        }
+        let Some(provider) = &self.provider else { return Ok(Proof::NoProvider) };
+        let identified = provider.identify(token, request.nonce.as_deref(), now).await?;
+        let session = identified.session;
+        Ok(Proof::Of(Box::new(Admitted {
+            identity: stored(identified.identity),
+            organisation: session.and_then(|session| session.organisation).map(organisation),
+            grant: None,
+            lifetime: self.policy.session,
+        })))
+    }
+
+    /// Ends the oldest sessions of somebody who has more than anybody needs.
+    async fn end_surplus(&self, caller: &Caller) -> Answer<()> {
+        let sessions = self.sessions.of(&caller.operator().id, self.clock.now());
+        let surplus: Vec<_> =
+            sessions.iter().skip(limits::SESSIONS).map(|live| live.session.hash).collect();
+        self.end(caller, surplus).await.map(drop)
     }
 
     /// Ends the caller's session: here at once, then for good.
     pub async fn sign_out(&self, caller: &Caller) -> Answer<()> {
-        self.sessions.remove(caller.session.hash);
-        self.store.end_session(caller.session.hash, self.act(caller)).await?;
+        let live = session_of(caller)?;
+        self.end(caller, vec![live.session.hash]).await?;
         tracing::info!(operator.id = %caller.operator().id, "signed out");
         Ok(())
     }
 
-    /// Who is asking, by the credential of the request. Asks no database.
-    pub fn caller(
-        &self,
-        credential: Option<&str>,
-        from: Option<IpAddr>,
-    ) -> Result<Caller, Refusal> {
-        let credential = credential.ok_or(Refusal::NotSignedIn)?;
-        if credential.starts_with(SESSION_PREFIX) {
-            let session = self.sessions.find(credential, self.clock.now())?;
-            return Ok(Caller { session, from });
-        }
-        if self.is_workspace_token(credential) {
-            return Err(Refusal::OperatorNeeded);
-        }
-        Err(Refusal::NotSignedIn)
+    /// The caller's sessions.
+    pub fn sessions_of(&self, caller: &Caller) -> SessionList {
+        let current = session_of(caller).ok().map(|live| live.session.hash);
+        let sessions = self.sessions.of(&caller.operator().id, self.clock.now());
+        let sessions: Vec<SessionRecord> =
+            sessions.iter().map(|live| shown(live, current)).collect();
+        SessionList { total: sessions.len() as u64, sessions }
     }
 
-    /// Whether the credential is a workspace token, in whatever standing: one is never an operator.
-    fn is_workspace_token(&self, credential: &str) -> bool {
-        credential.starts_with(PREFIX)
-            || check_signature(credential, self.keyring.checking()).is_ok()
+    /// Ends one of the caller's sessions, or all but the one that the request was made with.
+    pub async fn end_sessions(
+        &self,
+        caller: &Caller,
+        which: Option<SessionId>,
+    ) -> Answer<SessionsEnded> {
+        let current = session_of(caller).ok().map(|live| live.session.hash);
+        let sessions = self.sessions.of(&caller.operator().id, self.clock.now());
+        let meant = sessions.iter().filter(|live| match &which {
+            Some(id) => live.session.id == *id,
+            None => Some(live.session.hash) != current,
+        });
+        let meant: Vec<_> = meant.map(|live| live.session.hash).collect();
+        if which.is_some() && meant.is_empty() {
+            return Err(Refusal::NoSession.into());
+        }
+        let count = self.end(caller, meant).await?;
+        Ok(SessionsEnded { status: "ended".to_owned(), count })
+    }
+
+    async fn end(&self, caller: &Caller, hashes: Vec<SessionHash>) -> Answer<u64> {
+        if hashes.is_empty() {
+            return Ok(0);
+        }
+        self.sessions.remove(&hashes);
+        Ok(self.store.end_sessions(hashes, self.act(caller)).await?)
     }
 
     /// The caller's session, as shown to the caller.
-    pub fn session_info(caller: &Caller) -> SessionInfo {
-        SessionInfo {
+    pub fn session_info(caller: &Caller) -> Result<SessionInfo, Refusal> {
+        let live = session_of(caller)?;
+        Ok(SessionInfo {
             user: user(caller.operator()),
-            created_at: caller.session.created_at.into(),
-            expires_at: caller.session.expires_at.into(),
-        }
+            created_at: live.session.created_at.into(),
+            expires_at: live.session.expires_at.into(),
+        })
     }
 
     /// Forgets sessions that ended long ago.
     pub fn forget_ended_sessions(&self) {
         self.sessions.forget_ended(self.clock.now());
+    }
+}
+
+fn session_of(caller: &Caller) -> Result<&LiveSession, Refusal> {
+    match caller.credential() {
+        Credential::Session(live) => Ok(live),
+        Credential::ProviderToken { .. } => Err(Refusal::NoSession),
+    }
+}
+
+fn shown(live: &LiveSession, current: Option<SessionHash>) -> SessionRecord {
+    let session = &live.session;
+    SessionRecord {
+        id: session.id.as_str().to_owned(),
+        created_at: session.created_at.into(),
+        last_used_at: live.last_used_at().into(),
+        expires_at: session.expires_at.into(),
+        from: session.from,
+        client: session.client.clone(),
+        current: Some(session.hash) == current,
     }
 }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nt_identity::development::DevelopmentProvider;
+use nt_identity::provider::Provider;
+use nt_identity::trust::TrustedIssuers;
 use nt_revocation::{Entry, Fact, OutOfOrder, RevocationSet};
 use nt_store::sqlite::{SqliteOptions, SqliteStore};
 use nt_store::{Follower, Store, StoreError};
@@ -13,8 +14,10 @@ use nt_token::clock::Clock;
 use nt_token::{Expected, KeyId};
 
 use crate::authority::entropy::entry_id;
+use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::{Keyring, KeyringError};
 use crate::authority::limits;
+use crate::authority::people::People;
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
 use crate::authority::usage::Usage;
@@ -37,7 +40,9 @@ pub struct Start {
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// Who signs operators in.
-    pub provider: Option<Arc<DevelopmentProvider>>,
+    pub provider: Option<Provider>,
+    /// Which CI jobs are let in.
+    pub trusted: TrustedIssuers,
 }
 
 /// Why an authority does not start.
@@ -72,7 +77,7 @@ impl Authority {
             set,
             behind,
             seen: SeenTokens::new(limits::SEEN_BYTES),
-            sessions: Sessions::new(sessions),
+            sessions: Sessions::new(sessions, start.policy.session_idle),
             usage: Usage::default(),
             expected: Expected {
                 audience: start.audience.unwrap_or_else(|| issuer.clone()),
@@ -81,6 +86,9 @@ impl Authority {
             policy: start.policy,
             clock: start.clock,
             provider: start.provider,
+            trusted: start.trusted,
+            people: People::default(),
+            jobs: UsedTokens::default(),
         })
     }
 }

@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nt_api::auth::TokenExchange;
+use nt_api::members::{AddMember, ChangeMember, MemberStatus, RemoveMember, RoleName};
 use nt_api::tokens::{CreateToken, ListTokens, StatusFilter, TokenCreated};
 use nt_api::workspaces::{CreateWorkspace, WorkspaceCreated};
-use nt_store::{Identity, NewSession};
+use nt_identity::trust::TrustedIssuers;
+use nt_store::{Grant, Identity, NewSession, Organisation, Role, SessionId};
 use nt_token::clock::{Clock as _, ManualClock};
 use nt_token::{Jti, Lifetime, OperatorId, Refusal as TokenRefusal, Timestamp, WorkspaceId};
 
 use super::entropy::{random, session_hash, session_secret};
 use super::error::{Error, Refusal};
+use super::sign_in::Origin;
 use super::start::Start;
 use super::{Authority, Binding, Caller, NotAccepted, Policy};
 use crate::data_dir::DataDir;
@@ -41,10 +44,13 @@ impl World {
             policy: Policy {
                 longest_token: Lifetime::TEN_YEARS,
                 session: Lifetime::from_seconds(3_600).expect("an hour"),
+                session_idle: Lifetime::from_seconds(600).expect("ten minutes"),
+                job_session: Lifetime::from_seconds(900).expect("a quarter of an hour"),
                 admins: vec!["admin@example.com".to_owned()],
             },
             clock: clock.clone(),
             provider: None,
+            trusted: TrustedIssuers::new(Vec::new()).expect("no rules"),
         };
         let authority = Authority::start(start).await.expect("a new authority");
         Self { authority, clock, dir, lock: data_dir }
@@ -59,6 +65,16 @@ impl World {
 
     /// An operator with a session, as a sign-in would leave one.
     async fn operator(&self, email: &str) -> (Caller, String) {
+        self.admitted(email, None, None).await
+    }
+
+    /// The same, acting for an organisation, or limited as a CI job is.
+    async fn admitted(
+        &self,
+        email: &str,
+        organisation: Option<Organisation>,
+        grant: Option<Grant>,
+    ) -> (Caller, String) {
         let now = self.clock.now();
         let secret = session_secret().expect("entropy");
         let new = NewSession {
@@ -69,18 +85,22 @@ impl World {
                 name: None,
             },
             operator: OperatorId::mint(self.clock.wall_ms(), random().expect("entropy")),
+            id: SessionId::mint(self.clock.wall_ms(), random().expect("entropy")),
             hash: session_hash(secret.expose()),
             at: now,
             expires_at: now.plus_seconds(3_600),
             from: None,
+            client: Some("test".to_owned()),
+            organisation,
+            grant,
         };
         let session = self.authority.store.open_session(new).await.expect("a working store");
         let session = self.authority.sessions.add(session);
-        (Caller { session, from: None }, secret.expose().to_owned())
+        (Caller::with_session(session, None), secret.expose().to_owned())
     }
 
     async fn workspace(&self, caller: &Caller, name: &str) -> WorkspaceCreated {
-        let request = CreateWorkspace { name: name.to_owned(), description: None };
+        let request = named(name);
         self.authority.create_workspace(caller, request, None).await.expect("a free name")
     }
 
@@ -92,6 +112,18 @@ impl World {
     fn verdict(&self, token: &str) -> Result<(), NotAccepted> {
         self.authority.verify(token, Binding::None, None).map(drop)
     }
+}
+
+fn asked(answer: Result<Caller, Error>) -> Result<(), Refusal> {
+    match answer {
+        Ok(_) => Ok(()),
+        Err(Error::Refused(refusal)) => Err(refusal),
+        Err(Error::Failed(error)) => panic!("the store failed: {error}"),
+    }
+}
+
+fn named(name: &str) -> CreateWorkspace {
+    CreateWorkspace { name: name.to_owned(), description: None, organisation: false }
 }
 
 fn refusal<T: std::fmt::Debug>(answer: Result<T, Error>) -> Refusal {
@@ -228,14 +260,18 @@ async fn a_workspace_token_is_never_an_operator_whatever_its_standing() {
     let workspace = world.workspace(&owner, "production").await;
     let token = workspace.access_token.expose();
     let bare = token.strip_prefix("wst_").expect("has the prefix");
-    let caller = |credential| world.authority.caller(credential, None).map(drop);
-    assert_eq!(caller(Some(secret.as_str())), Ok(()));
+    let caller = async |credential| asked(world.authority.caller(credential, None).await);
+    assert_eq!(caller(Some(secret.as_str())).await, Ok(()));
     let tokens = [token, bare, "wst_rubbish"];
-    assert!(tokens.iter().all(|token| caller(Some(token)) == Err(Refusal::OperatorNeeded)));
+    for token in tokens {
+        assert_eq!(caller(Some(token)).await, Err(Refusal::OperatorNeeded));
+    }
     world.authority.revoke(&owner, workspace.workspace_id, workspace.jti, None).await.expect("may");
-    assert!(tokens.iter().all(|token| caller(Some(token)) == Err(Refusal::OperatorNeeded)));
+    for token in tokens {
+        assert_eq!(caller(Some(token)).await, Err(Refusal::OperatorNeeded), "also when revoked");
+    }
     for credential in [None, Some(""), Some("rubbish"), Some("nts_rubbish")] {
-        assert_eq!(caller(credential), Err(Refusal::NotSignedIn), "{credential:?}");
+        assert_eq!(caller(credential).await, Err(Refusal::NotSignedIn), "{credential:?}");
     }
 }
 
@@ -245,15 +281,186 @@ async fn a_session_ends_when_its_time_is_over_and_when_its_owner_says_so() {
     let (_, first) = world.operator("owner@example.com").await;
     let (owner, second) = world.operator("owner@example.com").await;
     world.authority.sign_out(&owner).await.expect("a working store");
-    let caller = |secret: &str| world.authority.caller(Some(secret), None).map(drop);
-    assert_eq!(caller(&second), Err(Refusal::NotSignedIn), "signed out");
-    assert_eq!(caller(&first), Ok(()), "another session of the same operator goes on");
+    let caller = async |secret: &str| asked(world.authority.caller(Some(secret), None).await);
+    assert_eq!(caller(&second).await, Err(Refusal::NotSignedIn), "signed out");
+    assert_eq!(caller(&first).await, Ok(()), "another session of the same operator goes on");
     let world = world.restart().await;
-    let caller = |secret: &str| world.authority.caller(Some(secret), None).map(drop);
-    assert_eq!(caller(&first), Ok(()), "a restart keeps sessions");
-    assert_eq!(caller(&second), Err(Refusal::NotSignedIn), "and their end");
-    world.clock.advance(Duration::from_hours(1));
-    assert_eq!(caller(&first), Err(Refusal::SessionExpired));
+    let caller = async |secret: &str| asked(world.authority.caller(Some(secret), None).await);
+    assert_eq!(caller(&first).await, Ok(()), "a restart keeps sessions");
+    assert_eq!(caller(&second).await, Err(Refusal::NotSignedIn), "and their end");
+    for _ in 0..7 {
+        world.clock.advance(Duration::from_secs(500));
+        assert_eq!(caller(&first).await, Ok(()), "in use, it lasts");
+    }
+    world.clock.advance(Duration::from_secs(500));
+    assert_eq!(caller(&first).await, Err(Refusal::SessionExpired), "but not for ever");
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_used_ends_also_across_a_restart() {
+    let world = World::new().await;
+    let (_, secret) = world.operator("owner@example.com").await;
+    world.clock.advance(Duration::from_secs(500));
+    assert_eq!(asked(world.authority.caller(Some(&secret), None).await), Ok(()));
+    world.authority.write_counts().await;
+    let world = world.restart().await;
+    world.clock.advance(Duration::from_secs(500));
+    let found = asked(world.authority.caller(Some(&secret), None).await);
+    assert_eq!(found, Ok(()), "the use was written down");
+    world.clock.advance(Duration::from_mins(10));
+    let found = asked(world.authority.caller(Some(&secret), None).await);
+    assert_eq!(found, Err(Refusal::SessionExpired));
+}
+
+#[tokio::test]
+async fn somebody_sees_and_ends_their_own_sessions_and_nobody_elses() {
+    let world = World::new().await;
+    let (here, _) = world.operator("owner@example.com").await;
+    let (_, elsewhere) = world.operator("owner@example.com").await;
+    let (outsider, foreign) = world.operator("outsider@example.com").await;
+    let listed = world.authority.sessions_of(&here);
+    assert_eq!(listed.total, 2);
+    assert_eq!(listed.sessions.iter().filter(|session| session.current).count(), 1);
+    let theirs = world.authority.sessions_of(&outsider).sessions.remove(0).id;
+    let theirs = SessionId::parse(&theirs).expect("as written");
+    assert_eq!(
+        refusal(world.authority.end_sessions(&here, Some(theirs)).await),
+        Refusal::NoSession
+    );
+    let ended = world.authority.end_sessions(&here, None).await.expect("one's own");
+    assert_eq!(ended.count, 1);
+    let found = async |secret: &str| asked(world.authority.caller(Some(secret), None).await);
+    assert_eq!(found(&elsewhere).await, Err(Refusal::NotSignedIn));
+    assert_eq!(found(&foreign).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_role_lets_do_what_the_table_says_and_an_invitation_becomes_one() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let workspace = world.workspace(&owner, "production").await;
+    let id = workspace.workspace_id;
+    let invite = |email: &str, role| {
+        let email = Some(email.to_owned());
+        world.authority.add_member(&owner, id, AddMember { email, operator_id: None, role })
+    };
+    let invited = invite("Dev@Example.com", RoleName::Developer).await.expect("an owner may");
+    assert_eq!(invited.status, MemberStatus::Invited);
+    let (developer, _) = world.operator("dev@example.com").await;
+    let own = world.token(&developer, id, 3_600).await;
+    let revoke = |caller, jti: &Jti| world.authority.revoke(caller, id, jti.clone(), None);
+    assert_eq!(refusal(revoke(&developer, &workspace.jti).await), Refusal::NotAllowed);
+    revoke(&developer, &own.jti).await.expect("its own");
+    let delete = world.authority.delete_workspace(&developer, id, None).await;
+    assert_eq!(refusal(delete), Refusal::NotAllowed);
+    invite("viewer@example.com", RoleName::Viewer).await.expect("an owner may");
+    let (viewer, _) = world.operator("viewer@example.com").await;
+    let list = world.authority.list(&viewer, id, ListTokens::default()).await;
+    assert_eq!(list.expect("a viewer sees").count, 1);
+    let issue = world.authority.issue(&viewer, id, CreateToken::default(), None).await;
+    assert_eq!(refusal(issue), Refusal::NotAllowed);
+}
+
+#[tokio::test]
+async fn only_owners_make_unmake_and_remove_owners_and_one_always_stays() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let (admin, _) = world.operator("deputy@example.com").await;
+    let id = world.workspace(&owner, "production").await.workspace_id;
+    let add = |caller, email: &str, role| {
+        let request = AddMember { email: Some(email.to_owned()), operator_id: None, role };
+        world.authority.add_member(caller, id, request)
+    };
+    add(&owner, "deputy@example.com", RoleName::Admin).await.expect("an owner may");
+    assert_eq!(refusal(add(&admin, "x@example.com", RoleName::Owner).await), Refusal::NotAllowed);
+    let change = |caller, who: &'static str, role| {
+        world.authority.change_member(caller, id, who, ChangeMember { role })
+    };
+    let lower = change(&admin, "owner@example.com", RoleName::Viewer).await;
+    assert_eq!(refusal(lower), Refusal::NotAllowed);
+    let rise = change(&admin, "deputy@example.com", RoleName::Owner).await;
+    assert_eq!(refusal(rise), Refusal::NotAllowed);
+    let remove = |caller, who: &'static str| {
+        world.authority.remove_member(caller, id, who, RemoveMember::default())
+    };
+    assert_eq!(refusal(remove(&admin, "owner@example.com").await), Refusal::NotAllowed);
+    assert_eq!(refusal(remove(&owner, "owner@example.com").await), Refusal::LastOwner);
+    change(&owner, "deputy@example.com", RoleName::Owner).await.expect("an owner may");
+    remove(&owner, "owner@example.com").await.expect("another owner stays");
+    assert_eq!(refusal(world.authority.workspace(&owner, id).await), Refusal::NoWorkspace);
+}
+
+#[tokio::test]
+async fn removing_a_member_can_revoke_what_they_had_issued_there_and_nothing_else() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let (developer, _) = world.operator("dev@example.com").await;
+    let created = world.workspace(&owner, "production").await;
+    let id = created.workspace_id;
+    let elsewhere = world.workspace(&developer, "own").await;
+    let email = Some("dev@example.com".to_owned());
+    let request = AddMember { email, operator_id: None, role: RoleName::Developer };
+    world.authority.add_member(&owner, id, request).await.expect("an owner may");
+    let theirs = world.token(&developer, id, 3_600).await;
+    let request = RemoveMember { revoke_their_tokens: true };
+    let removed = world.authority.remove_member(&owner, id, "dev@example.com", request).await;
+    assert_eq!(removed.expect("an owner may").revoked_tokens, 1);
+    assert_eq!(world.verdict(theirs.access_token.expose()), Err(NotAccepted::Revoked));
+    for token in [&created.access_token, &elsewhere.access_token] {
+        assert_eq!(world.verdict(token.expose()), Ok(()));
+    }
+    let shown = world.authority.show(&owner, id, theirs.jti).await.expect("an owner may");
+    assert_eq!(shown.status, nt_token::TokenStatus::Revoked);
+}
+
+#[tokio::test]
+async fn an_organisation_owns_workspaces_that_its_admins_administer() {
+    let world = World::new().await;
+    let organisation =
+        |role: &str| Some(Organisation { id: "org_1".to_owned(), role: Some(role.to_owned()) });
+    let (admin, _) = world.admitted("a@example.com", organisation("org:admin"), None).await;
+    let (second, _) = world.admitted("b@example.com", organisation("org:admin"), None).await;
+    let (member, _) = world.admitted("c@example.com", organisation("org:member"), None).await;
+    let (outsider, _) = world.operator("outsider@example.com").await;
+    let request = CreateWorkspace { organisation: true, ..named("shared") };
+    let none = world.authority.create_workspace(&outsider, request.clone(), None).await;
+    assert!(matches!(refusal(none), Refusal::Invalid { field: "organisation", .. }));
+    let created = world.authority.create_workspace(&admin, request, None).await.expect("an admin");
+    let id = created.workspace_id;
+    world.token(&second, id, 60).await;
+    let revoke = world.authority.revoke(&second, id, created.jti, None).await;
+    revoke.expect("an admin of the organisation may");
+    assert_eq!(
+        world.authority.workspaces(&member).await.expect("may").workspaces[0].role,
+        "viewer"
+    );
+    let issue = world.authority.issue(&member, id, CreateToken::default(), None).await;
+    assert_eq!(refusal(issue), Refusal::NotAllowed);
+    assert_eq!(refusal(world.authority.workspace(&outsider, id).await), Refusal::NoWorkspace);
+}
+
+#[tokio::test]
+async fn a_ci_job_is_limited_to_its_workspace_and_revokes_only_where_its_rule_says_so() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let created = world.workspace(&owner, "production").await;
+    let other = world.workspace(&owner, "other").await.workspace_id;
+    let workspace = created.workspace_id;
+    let grant = |may_revoke| Some(Grant { workspace, role: Role::Admin, may_revoke });
+    let (careful, _) = world.admitted("job-1", None, grant(false)).await;
+    let (bold, _) = world.admitted("job-2", None, grant(true)).await;
+    world.token(&careful, workspace, 60).await;
+    let revoke = |caller| world.authority.revoke(caller, workspace, created.jti.clone(), None);
+    assert_eq!(refusal(revoke(&careful).await), Refusal::NotAllowed);
+    revoke(&bold).await.expect("its rule says so");
+    let elsewhere = world.authority.issue(&bold, other, CreateToken::default(), None).await;
+    assert_eq!(refusal(elsewhere), Refusal::NoWorkspace);
+    let create = world.authority.create_workspace(&bold, named("third"), None).await;
+    assert_eq!(refusal(create), Refusal::NotAllowed);
+    let delete = world.authority.delete_workspace(&bold, workspace, None).await;
+    assert_eq!(refusal(delete), Refusal::NotAllowed);
+    let listed = world.authority.workspaces(&bold).await.expect("may").workspaces;
+    assert_eq!(listed.len(), 1, "its own, and nothing of the owner's other");
 }
 
 #[tokio::test]
@@ -308,7 +515,7 @@ async fn a_repeated_workspace_creation_gets_the_same_workspace_and_first_token()
     let world = World::new().await;
     let (owner, _) = world.operator("owner@example.com").await;
     let create = |name: &str| {
-        let request = CreateWorkspace { name: name.to_owned(), description: None };
+        let request = named(name);
         world.authority.create_workspace(&owner, request, Some("one-key".to_owned()))
     };
     let first = create("production").await.expect("a free name");
@@ -318,7 +525,7 @@ async fn a_repeated_workspace_creation_gets_the_same_workspace_and_first_token()
     assert_eq!(again.access_token, first.access_token);
     let other = refusal(create("staging").await);
     assert!(matches!(other, Refusal::Invalid { field: "Idempotency-Key", .. }));
-    let taken = CreateWorkspace { name: "production".to_owned(), description: None };
+    let taken = named("production");
     let taken = world.authority.create_workspace(&owner, taken, None).await;
     assert_eq!(refusal(taken), Refusal::NameTaken("production".to_owned()));
 }
@@ -414,7 +621,10 @@ async fn the_audit_log_shows_everything_to_administrators_and_to_others_what_is_
 async fn without_an_identity_provider_nobody_signs_in() {
     let world = World::new().await;
     let request = TokenExchange { oauth_token: "e30.e30.AA".to_owned().into(), nonce: None };
-    assert_eq!(refusal(world.authority.sign_in(request, None).await), Refusal::NoProvider);
+    assert_eq!(
+        refusal(world.authority.sign_in(request, Origin::default()).await),
+        Refusal::NoProvider
+    );
 }
 
 #[tokio::test]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use nt_revocation::Status;
-use nt_token::{Claims, Refusal as TokenRefusal, WorkspaceId};
+use nt_token::{Claims, Refusal as TokenRefusal, Timestamp, WorkspaceId};
 
 use crate::authority::Authority;
-use crate::authority::seen::Seen;
+use crate::authority::seen::{Seen, Texts};
 
 /// A token that was found good at one moment. Only [`Authority::verify`] makes one.
 #[derive(Debug)]
@@ -18,6 +18,11 @@ impl VerifiedToken {
     /// What it says.
     pub fn claims(&self) -> &Claims {
         self.0.signed.claims()
+    }
+
+    /// The same as text, for answers.
+    pub fn texts(&self) -> &Texts {
+        &self.0.texts
     }
 }
 
@@ -59,7 +64,8 @@ impl Authority {
         binding: Binding,
         from: Option<IpAddr>,
     ) -> Result<VerifiedToken, NotAccepted> {
-        let seen = self.look(token, from)?;
+        let now = self.clock.now();
+        let seen = self.look(token, now, from)?;
         let fits = match binding {
             Binding::None => true,
             Binding::To(workspace) => seen.signed.claims().sub == workspace,
@@ -68,17 +74,22 @@ impl Authority {
         if !fits {
             return Err(NotAccepted::OtherWorkspace);
         }
-        self.usage.used(&seen, self.clock.now(), from);
+        self.usage.used(&seen, now, from);
         Ok(VerifiedToken(seen))
     }
 
-    fn look(&self, token: &str, from: Option<IpAddr>) -> Result<Arc<Seen>, NotAccepted> {
+    fn look(
+        &self,
+        token: &str,
+        now: Timestamp,
+        from: Option<IpAddr>,
+    ) -> Result<Arc<Seen>, NotAccepted> {
         let seen = self.seen.check(token, self.keyring.checking())?;
         // Revoked wins over expired: who presents a dead token learns that it was taken back.
         match self.set.status(&seen.signed) {
             Status::Good => {}
             Status::Revoked(_) => {
-                self.usage.denied(seen.signed.claims(), self.clock.now(), from);
+                self.usage.denied(seen.signed.claims(), now, from);
                 return Err(NotAccepted::Revoked);
             }
             Status::Unknown => return Err(NotAccepted::NotReady),
@@ -86,7 +97,7 @@ impl Authority {
         if self.behind.load(Ordering::Acquire) {
             return Err(NotAccepted::NotReady);
         }
-        seen.signed.valid_at(&self.expected, self.clock.now())?;
+        seen.signed.valid_at(&self.expected, now)?;
         Ok(seen)
     }
 }

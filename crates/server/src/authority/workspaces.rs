@@ -4,10 +4,10 @@ use nt_api::tokens::CreateToken;
 use nt_api::workspaces::{
     CreateWorkspace, Workspace, WorkspaceCreated, WorkspaceDeleted, WorkspaceList,
 };
-use nt_store::{CreatedWorkspace, DeletedWorkspace, Member, NewWorkspace};
+use nt_store::{CreatedWorkspace, DeletedWorkspace, Member, NewWorkspace, Role};
 use nt_token::{Timestamp, WorkspaceId};
 
-use crate::authority::access::Action;
+use crate::authority::access::{Action, role_of};
 use crate::authority::entropy::{entry_id, random};
 use crate::authority::error::{Answer, Error, Refusal};
 use crate::authority::issue::{KEY_REUSED, scope_names};
@@ -21,7 +21,11 @@ impl Authority {
         request: CreateWorkspace,
         idempotency_key: Option<String>,
     ) -> Answer<WorkspaceCreated> {
+        if caller.grant().is_some() {
+            return Err(Refusal::NotAllowed.into());
+        }
         let name = workspace_name(request.name)?;
+        let organisation = if request.organisation { Some(administered(caller)?) } else { None };
         let id = WorkspaceId::mint(random()?);
         // The first token is recognised by its workspace's key; it has none of its own.
         let first = self.new_token(id, CreateToken::default(), None)?;
@@ -30,6 +34,7 @@ impl Authority {
             name: name.clone(),
             description: shown_text("description", request.description)?,
             idempotency_key,
+            organisation,
         };
         let (workspace, token) =
             match self.store.create_workspace(new, first, self.act(caller)).await? {
@@ -58,15 +63,39 @@ impl Authority {
 
     /// The workspaces that the caller is a member of, by name.
     pub async fn workspaces(&self, caller: &Caller) -> Answer<WorkspaceList> {
-        let members = self.store.workspaces(&caller.operator().id).await?;
-        let workspaces: Vec<Workspace> = members.into_iter().map(shown).collect();
+        let mut seen = match caller.grant() {
+            Some(grant) => {
+                let workspace = self.store.live_workspace(grant.workspace).await?;
+                workspace
+                    .map(|workspace| Member { workspace, role: grant.role })
+                    .into_iter()
+                    .collect()
+            }
+            None => self.store.workspaces(&caller.operator().id).await?,
+        };
+        if let Some(organisation) = caller.organisation() {
+            for workspace in self.store.workspaces_of(&organisation.id).await? {
+                let role = role_of(organisation);
+                match seen.iter_mut().find(|member| member.workspace.id == workspace.id) {
+                    Some(member) => member.role = member.role.min(role),
+                    None => seen.push(Member { workspace, role }),
+                }
+            }
+            seen.sort_by(|a, b| {
+                let key = |member: &Member| (member.workspace.name.clone(), member.workspace.id);
+                key(a).cmp(&key(b))
+            });
+        }
+        let workspaces: Vec<Workspace> =
+            seen.into_iter().map(|Member { workspace, role }| shown(workspace, role)).collect();
         let total = workspaces.len() as u64;
         Ok(WorkspaceList { workspaces, user_id: caller.operator().id.clone(), total })
     }
 
     /// One workspace.
     pub async fn workspace(&self, caller: &Caller, id: WorkspaceId) -> Answer<Workspace> {
-        self.permitted(caller, id, Action::See).await.map(shown)
+        let standing = self.permitted(caller, id, Action::See).await?;
+        Ok(shown(standing.workspace, standing.role))
     }
 
     /// Changes a workspace's description.
@@ -77,13 +106,13 @@ impl Authority {
         description: Option<String>,
     ) -> Answer<Workspace> {
         let description = shown_text("description", description)?;
-        let mut member = self.permitted(caller, id, Action::Describe).await?;
+        let mut standing = self.permitted(caller, id, Action::Describe).await?;
         let act = self.act(caller);
         if !self.store.describe_workspace(id, description.clone(), act).await? {
             return Err(Refusal::NoWorkspace.into());
         }
-        member.workspace.description = description;
-        Ok(shown(member))
+        standing.workspace.description = description;
+        Ok(shown(standing.workspace, standing.role))
     }
 
     /// Deletes a workspace and, in the same step, revokes all its tokens.
@@ -100,7 +129,8 @@ impl Authority {
             }
             Err(no) => return Err(no),
         }
-        let act = self.act(caller);
+        let mut act = self.act(caller);
+        act.note = self.vouched(caller).await?;
         match self.store.delete_workspace(id, entry_id()?, idempotency_key, act).await? {
             DeletedWorkspace::Deleted { at } => {
                 tracing::info!(
@@ -149,15 +179,25 @@ fn workspace_name(name: String) -> Result<String, Refusal> {
     Err(Refusal::invalid("name", message))
 }
 
-fn shown(member: Member) -> Workspace {
-    let workspace = member.workspace;
+/// The organisation that the caller acts for and administers.
+fn administered(caller: &Caller) -> Result<String, Refusal> {
+    let organisation = caller.organisation().filter(|one| role_of(one) == Role::Admin);
+    let organisation = organisation.ok_or_else(|| {
+        let message = "Only an admin who signed in for an organisation can create its workspaces";
+        Refusal::invalid("organisation", message)
+    })?;
+    Ok(organisation.id.clone())
+}
+
+fn shown(workspace: nt_store::Workspace, role: Role) -> Workspace {
     Workspace {
         workspace_id: workspace.id,
         workspace_name: workspace.name,
         description: workspace.description,
         created: workspace.created_at.into(),
         created_at: workspace.created_at.into(),
-        role: member.role.name().to_owned(),
+        role: role.name().to_owned(),
+        organisation: workspace.organisation,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::authority::keyring::Keyring;
 use crate::config::{Config, Layer};
 use crate::data_dir::{DataDir, private};
 
-/// Check settings, keys and database without serving. Changes nothing.
+/// Check settings, keys and database without serving. An older database is brought up to date.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   ntd check --data-dir /var/lib/ntd

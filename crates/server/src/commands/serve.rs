@@ -6,14 +6,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use axum::Router;
+use nt_identity::clerk::ClerkProvider;
 use nt_identity::development::DevelopmentProvider;
+use nt_identity::oidc::OidcProvider;
+use nt_identity::provider::Provider;
+use nt_identity::trust::TrustedIssuers;
 use nt_token::clock::{Clock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::authority::start::Start;
 use crate::authority::{Authority, Policy};
-use crate::config::{Config, Layer, LogFormat};
+use crate::config::{Config, Layer, LogFormat, ProviderSettings};
 use crate::data_dir::DataDir;
 use crate::{http, telemetry};
 
@@ -94,13 +99,14 @@ async fn serve(config: Config, data_dir: &DataDir, dev: bool) -> anyhow::Result<
     let address = listener.local_addr()?;
     let base = format!("http://{address}");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let provider = if dev { Some(development_provider(&base)?) } else { None };
-    let authority =
-        Authority::start(start(&config, data_dir, &base, &clock, provider.clone())).await;
-    let authority = Arc::new(authority.context("the authority cannot start")?);
-    let development = provider.map(|provider| provider.router(clock));
+    let (provider, development) = provider(&config, dev, &base, &clock)?;
+    let trusted = TrustedIssuers::new(config.trust.clone())?;
+    announce(provider.as_ref());
+    let start = start(&config, data_dir, &base, &clock, provider, trusted);
+    let authority = Authority::start(start).await.context("the authority cannot start")?;
+    let authority = Arc::new(authority);
     let doors = http::Doors { authority: Arc::clone(&authority), proxies: config.trusted_proxies };
-    announce(&base, dev);
+    tracing::info!("listening on {base}");
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
@@ -115,7 +121,8 @@ fn start(
     data_dir: &DataDir,
     base: &str,
     clock: &Arc<dyn Clock>,
-    provider: Option<Arc<DevelopmentProvider>>,
+    provider: Option<Provider>,
+    trusted: TrustedIssuers,
 ) -> Start {
     Start {
         database: config.database.clone().unwrap_or_else(|| data_dir.database()),
@@ -126,10 +133,39 @@ fn start(
         policy: Policy {
             longest_token: config.token_max_lifetime,
             session: config.session_lifetime,
+            session_idle: config.session_idle,
+            job_session: config.job_session_lifetime,
             admins: config.admins.clone(),
         },
         clock: Arc::clone(clock),
         provider,
+        trusted,
+    }
+}
+
+/// Who signs operators in, and where that is this process, its pages.
+fn provider(
+    config: &Config,
+    dev: bool,
+    base: &str,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<(Option<Provider>, Option<Router>)> {
+    match &config.provider {
+        Some(_) if dev => bail!(
+            "--dev has an identity provider of its own, and another is configured: leave one out"
+        ),
+        Some(ProviderSettings::Clerk(settings)) => {
+            Ok((Some(Provider::Clerk(ClerkProvider::new(settings.clone())?)), None))
+        }
+        Some(ProviderSettings::Oidc(settings)) => {
+            Ok((Some(Provider::Oidc(OidcProvider::new(settings.clone())?)), None))
+        }
+        None if dev => {
+            let provider = development_provider(base)?;
+            let router = Arc::clone(&provider).router(Arc::clone(clock));
+            Ok((Some(Provider::Development(provider)), Some(router)))
+        }
+        None => Ok((None, None)),
     }
 }
 
@@ -141,9 +177,10 @@ fn development_provider(base: &str) -> anyhow::Result<Arc<DevelopmentProvider>> 
     DevelopmentProvider::new(base).context("the development provider cannot start")
 }
 
-fn announce(base: &str, dev: bool) {
-    tracing::info!("listening on {base}");
-    if !dev {
+fn announce(provider: Option<&Provider>) {
+    if let Some(provider) = provider {
+        tracing::info!(issuer = provider.issuer(), "operators sign in");
+    } else {
         tracing::warn!("no identity provider is configured: nobody can sign in");
     }
 }

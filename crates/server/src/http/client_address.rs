@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::{Extensions, HeaderMap};
+use axum::http::HeaderMap;
 use ipnet::IpNet;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -14,28 +14,24 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// From where a request comes, if that is known.
-pub fn client_address(
-    extensions: &Extensions,
-    headers: &HeaderMap,
-    proxies: &[IpNet],
-) -> Option<IpAddr> {
-    let peer = extensions.get::<Peer>()?.0.ip().to_canonical();
+/// From where a request comes.
+pub fn client_address(peer: Peer, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
+    let peer = peer.0.ip().to_canonical();
     let trusted = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
     if !trusted(&peer) {
-        return Some(peer);
+        return peer;
     }
     let hops = headers.get_all(FORWARDED_FOR).iter().rev();
     let hops = hops.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
     for hop in hops {
         match hop.trim().parse::<IpAddr>() {
             Ok(address) if trusted(&address.to_canonical()) => {}
-            Ok(address) => return Some(address.to_canonical()),
+            Ok(address) => return address.to_canonical(),
             // Behind something unreadable nothing can be believed.
-            Err(_) => return Some(peer),
+            Err(_) => return peer,
         }
     }
-    Some(peer)
+    peer
 }
 
 #[cfg(test)]
@@ -43,14 +39,13 @@ mod tests {
     use super::*;
 
     fn from(peer: &str, forwarded: &[&str]) -> String {
-        let mut extensions = Extensions::new();
-        extensions.insert(Peer(SocketAddr::new(peer.parse().expect("an address"), 1)));
+        let peer = Peer(SocketAddr::new(peer.parse().expect("an address"), 1));
         let mut headers = HeaderMap::new();
         for value in forwarded {
             headers.append(FORWARDED_FOR, value.parse().expect("a header value"));
         }
         let proxies = ["10.0.0.0/8".parse().expect("a network")];
-        client_address(&extensions, &headers, &proxies).expect("a peer").to_string()
+        client_address(peer, &headers, &proxies).to_string()
     }
 
     #[test]

@@ -99,7 +99,13 @@ impl From<Refusal> for ApiError {
             Refusal::Invalid { .. } => (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
             Refusal::BadJti => (StatusCode::BAD_REQUEST, ErrorCode::InvalidJti),
             Refusal::SignInRefused => (StatusCode::UNAUTHORIZED, ErrorCode::TokenExchangeFailed),
-            Refusal::NoProvider => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable),
+            Refusal::NoSession | Refusal::NoMember => (StatusCode::NOT_FOUND, ErrorCode::NotFound),
+            Refusal::AlreadyMember | Refusal::LastOwner => {
+                (StatusCode::CONFLICT, ErrorCode::Conflict)
+            }
+            Refusal::NoProvider | Refusal::ProviderUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable)
+            }
         };
         let field = match refusal {
             Refusal::Invalid { field, .. } => Some(field),

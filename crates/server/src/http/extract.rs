@@ -4,18 +4,26 @@ use std::net::IpAddr;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse as _;
+use nt_store::SessionId;
 use nt_token::{InvalidExpiration, Jti, WorkspaceId};
 use serde::de::DeserializeOwned;
 
 use crate::authority::error::Refusal;
+use crate::authority::sign_in::Origin;
 use crate::authority::{Caller, limits};
 use crate::http::Doors;
-use crate::http::client_address::client_address;
+use crate::http::client_address::{Peer, client_address};
 use crate::http::error::ApiError;
+
+/// From where the request comes.
+fn client(parts: &Parts, doors: &Doors) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<Peer>().copied()?;
+    Some(client_address(peer, &parts.headers, &doors.proxies))
+}
 
 /// The credential of `Authorization: Bearer …` (RFC 6750, section 2.1), the only way to send one.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -25,14 +33,15 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty()).then_some(credential)
 }
 
-/// From where the request comes.
-pub struct From(pub Option<IpAddr>);
-
-impl FromRequestParts<Doors> for From {
+/// From where, and with which program, somebody signs in.
+impl FromRequestParts<Doors> for Origin {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, Self::Rejection> {
-        Ok(Self(client_address(&parts.extensions, &parts.headers, &doors.proxies)))
+        let from = client(parts, doors);
+        let client = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+        let client = client.map(|text| text.chars().take(limits::CLIENT_CHARS).collect());
+        Ok(Self { from, client })
     }
 }
 
@@ -42,8 +51,8 @@ impl FromRequestParts<Doors> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, ApiError> {
-        let from = client_address(&parts.extensions, &parts.headers, &doors.proxies);
-        Ok(doors.authority.caller(bearer(&parts.headers), from)?)
+        let from = client(parts, doors);
+        Ok(doors.authority.caller(bearer(&parts.headers), from).await?)
     }
 }
 
@@ -63,6 +72,41 @@ impl FromRequestParts<Doors> for InWorkspace {
 #[derive(serde::Deserialize)]
 struct WorkspacePath {
     workspace: String,
+}
+
+/// The member in the path, by whatever name.
+pub struct OfMember(pub String);
+
+impl FromRequestParts<Doors> for OfMember {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, ApiError> {
+        let path = Path::<MemberPath>::from_request_parts(parts, doors).await;
+        Ok(Self(path.map_err(|_| Refusal::NoMember)?.0.member))
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct MemberPath {
+    member: String,
+}
+
+/// The session in the path.
+pub struct OfSession(pub SessionId);
+
+impl FromRequestParts<Doors> for OfSession {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, ApiError> {
+        let path = Path::<SessionPath>::from_request_parts(parts, doors).await;
+        let id = path.ok().and_then(|Path(path)| SessionId::parse(&path.session));
+        Ok(Self(id.ok_or(Refusal::NoSession)?))
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct SessionPath {
+    session: String,
 }
 
 /// The token in the path.

@@ -18,7 +18,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::authority::{Binding, NotAccepted, VerifiedToken};
 use crate::http::Doors;
-use crate::http::client_address::client_address;
+use crate::http::client_address::{Peer, client_address};
 use crate::http::extract::bearer;
 use crate::http::request::{REQUEST_ID, request_id};
 
@@ -29,7 +29,8 @@ use crate::http::request::{REQUEST_ID, request_id};
     responses((status = 200, body = Authenticated), (status = 401, body = ErrorBody),
         (status = 403, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn get(State(doors): State<Doors>, request: Request) -> Response {
-    answer(&doors, &request)
+    let peer = request.extensions().get::<Peer>().copied();
+    answer(&doors, &request, peer)
 }
 
 /// Whether the request that a gateway asks about may pass.
@@ -39,15 +40,16 @@ pub async fn get(State(doors): State<Doors>, request: Request) -> Response {
     responses((status = 200, body = Authenticated), (status = 401, body = ErrorBody),
         (status = 403, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn post(State(doors): State<Doors>, request: Request) -> Response {
-    answer(&doors, &request)
+    let peer = request.extensions().get::<Peer>().copied();
+    answer(&doors, &request, peer)
 }
 
-/// The answer.
-pub fn answer<B>(doors: &Doors, request: &axum::http::Request<B>) -> Response {
+/// The answer to whoever is at the other end of the connection.
+pub fn answer<B>(doors: &Doors, request: &axum::http::Request<B>, peer: Option<Peer>) -> Response {
     let headers = request.headers();
     let Some(token) = bearer(headers) else { return refused(None) };
     let binding = binding(headers, request.uri());
-    let from = client_address(request.extensions(), headers, &doors.proxies);
+    let from = peer.map(|peer| client_address(peer, headers, &doors.proxies));
     match doors.authority.verify(token, binding, from) {
         Ok(token) => accepted(&token),
         Err(reason) => {
@@ -61,7 +63,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 fn accepted(token: &VerifiedToken) -> Response {
-    let claims = token.claims();
+    let texts = token.texts();
     let mut response = Response::new(Body::from(r#"{"authenticated":true}"#));
     let headers = response.headers_mut();
     headers.reserve(6);
@@ -69,12 +71,12 @@ fn accepted(token: &VerifiedToken) -> Response {
     headers.insert(CACHE_CONTROL, NO_STORE);
     // Parsed identifiers and scopes hold nothing that a header cannot.
     for (name, value) in [
-        (X_AUTH_WORKSPACE, HeaderValue::try_from(claims.sub.to_string())),
-        (X_AUTH_JTI, HeaderValue::try_from(claims.jti.as_str())),
-        (X_AUTH_SCOPE, HeaderValue::try_from(claims.scope.to_string())),
-        (X_AUTH_EXPIRES, Ok(HeaderValue::from(claims.exp.unix()))),
+        (X_AUTH_WORKSPACE, &texts.workspace),
+        (X_AUTH_JTI, &texts.jti),
+        (X_AUTH_SCOPE, &texts.scope),
+        (X_AUTH_EXPIRES, &texts.expires),
     ] {
-        if let Ok(value) = value {
+        if let Ok(value) = HeaderValue::from_maybe_shared(value.clone()) {
             headers.insert(HeaderName::from_static(name), value);
         }
     }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod extract;
 pub mod forward_auth;
 pub mod introspect;
+pub mod members;
 pub mod openapi;
 pub mod operations;
 pub mod request;
@@ -43,8 +44,12 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .routes(routes!(auth::token_exchange))
         .routes(routes!(auth::configuration))
         .routes(routes!(auth::session, auth::sign_out))
+        .routes(routes!(auth::sessions, auth::end_others))
+        .routes(routes!(auth::end_one))
         .routes(routes!(workspaces::create, workspaces::list))
         .routes(routes!(workspaces::show, workspaces::update, workspaces::delete))
+        .routes(routes!(members::list, members::add))
+        .routes(routes!(members::change, members::remove))
         .routes(routes!(tokens::create, tokens::list))
         .routes(routes!(tokens::show, tokens::revoke))
         .routes(routes!(tokens::refresh))

@@ -18,6 +18,7 @@ use crate::http::Doors;
     tags(
         (name = "auth", description = "Signing in and out"),
         (name = "workspaces", description = "What tokens belong to"),
+        (name = "members", description = "Who belongs to a workspace, and as what"),
         (name = "tokens", description = "Issuing, listing, refreshing and revoking"),
         (name = "verification", description = "Whether a token is good right now"),
         (name = "audit", description = "What people and tokens did"),

@@ -34,6 +34,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let authority = Arc::clone(&doors.authority);
     let mut counting = tokio::spawn(count(Arc::clone(&authority)));
+    let fetching = tokio::spawn(keep_keys_fresh(Arc::clone(&authority)));
     let service = Service { router: router(doors.clone(), development), doors: Arc::new(doors) };
     let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let graceful = GracefulShutdown::new();
@@ -62,6 +63,7 @@ pub async fn run(
         tracing::warn!("some requests were not answered in time and are cut off");
     }
     counting.abort();
+    fetching.abort();
     authority.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -84,6 +86,18 @@ async fn count(authority: Arc<Authority>) {
             authority.forget_ended_sessions();
         }
     }
+}
+
+/// Keeps the keys of those who vouch for operators and jobs at hand, so that no request waits for
+/// them.
+async fn keep_keys_fresh(authority: Arc<Authority>) {
+    let of_provider = async {
+        match authority.provider() {
+            Some(provider) => provider.keep_keys_fresh(authority.shared_clock()).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::join!(of_provider, authority.trusted().keep_keys_fresh(authority.shared_clock()));
 }
 
 #[derive(Clone)]
@@ -120,11 +134,11 @@ impl Service {
         mut request: Request<Incoming>,
         peer: SocketAddr,
     ) -> Result<Response, Infallible> {
-        request.extensions_mut().insert(Peer(peer));
         let asked = matches!(*request.method(), Method::GET | Method::POST | Method::HEAD);
         if asked && request.uri().path() == TOKEN_AUTH {
-            return Ok(forward_auth::answer(&self.doors, &request));
+            return Ok(forward_auth::answer(&self.doors, &request, Some(Peer(peer))));
         }
+        request.extensions_mut().insert(Peer(peer));
         self.router.oneshot(request.map(Body::new)).await
     }
 }

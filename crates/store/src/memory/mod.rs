@@ -4,6 +4,7 @@
 //! module of their subject.
 
 mod log;
+mod members;
 mod records;
 mod sessions;
 mod state;

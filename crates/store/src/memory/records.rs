@@ -6,8 +6,8 @@ use nt_token::record::TokenUse;
 use nt_token::{Jti, Timestamp, WorkspaceId};
 
 use super::state::State;
-use crate::audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility};
-use crate::record::UseDelta;
+use crate::audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility, about};
+use crate::record::{Person, Role, UseDelta};
 
 impl State {
     pub(super) fn record(
@@ -25,7 +25,29 @@ impl State {
             action,
             workspace,
             jti: jti.cloned(),
+            about: None,
             reason: reason.map(str::to_owned),
+        });
+    }
+
+    /// A record about somebody who belongs to a workspace.
+    pub(super) fn record_member(
+        &mut self,
+        act: &Act,
+        action: Action,
+        workspace: WorkspaceId,
+        person: &Person,
+        role: Role,
+    ) {
+        self.audit.push(AuditRecord {
+            id: self.audit.len() as u64 + 1,
+            act: act.clone(),
+            email: None,
+            action,
+            workspace: Some(workspace),
+            jti: None,
+            about: Some(about(person).to_owned()),
+            reason: Some(role.name().to_owned()),
         });
     }
 
@@ -83,14 +105,18 @@ impl State {
         }
     }
 
-    /// Deltas may come late and out of order: the last use is the one with the latest time.
+    /// Deltas may come late and out of order: the last use is the one with the latest time. A known
+    /// address is worth more than none.
     fn count_use(&mut self, delta: UseDelta) {
         let UseDelta { jti, count, last_at, last_from } = delta;
         let new = TokenUse { count, last_at, last_from };
         let sum = match self.uses.remove(&jti) {
             None => new,
-            Some(old) if new.last_at >= old.last_at => TokenUse { count: old.count + count, ..new },
-            Some(old) => TokenUse { count: old.count + count, ..old },
+            Some(old) => {
+                let count = old.count + count;
+                let (first, last) = if last_at >= old.last_at { (old, new) } else { (new, old) };
+                TokenUse { count, last_from: last.last_from.or(first.last_from), ..last }
+            }
         };
         self.uses.insert(jti, sum);
     }
@@ -102,8 +128,10 @@ impl State {
                 let count = old.count + delta.count;
                 let first_at = old.first_at.min(delta.first_at);
                 let workspace = old.workspace;
-                let latest = if delta.last_at >= old.last_at { delta } else { old };
-                Denial { workspace, count, first_at, ..latest }
+                let (first, last) =
+                    if delta.last_at >= old.last_at { (old, delta) } else { (delta, old) };
+                let last_from = last.last_from.or(first.last_from);
+                Denial { workspace, count, first_at, last_from, ..last }
             }
         };
         self.denials.insert(sum.jti.clone(), sum);

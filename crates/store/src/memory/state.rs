@@ -7,7 +7,7 @@ use nt_token::record::TokenUse;
 use nt_token::{Jti, OperatorId, Place, Timestamp, TokenRecord, WorkspaceId};
 
 use crate::audit::{AuditRecord, Denial};
-use crate::record::{Identity, Workspace};
+use crate::record::{Identity, Role, Session, Workspace};
 
 /// Everything.
 #[derive(Debug, Default)]
@@ -16,9 +16,13 @@ pub(super) struct State {
     /// The entry of number n is at n - 1.
     pub(super) log: Vec<Entry>,
     pub(super) operators: BTreeMap<OperatorId, Identity>,
-    /// By hash.
-    pub(super) sessions: BTreeMap<[u8; 32], Login>,
+    /// By hash. Who an operator is at the provider is looked up when asked for.
+    pub(super) sessions: BTreeMap<[u8; 32], Session>,
     pub(super) workspaces: BTreeMap<WorkspaceId, Held>,
+    /// Deleted workspaces keep theirs.
+    pub(super) members: BTreeMap<(WorkspaceId, OperatorId), Belongs>,
+    /// By e-mail address in lower case; deleted workspaces have none.
+    pub(super) invitations: BTreeMap<(WorkspaceId, String), Belongs>,
     pub(super) tokens: BTreeMap<Jti, Issued>,
     pub(super) uses: BTreeMap<Jti, TokenUse>,
     pub(super) denials: BTreeMap<Jti, Denial>,
@@ -31,12 +35,11 @@ pub(super) struct State {
     pub(super) draws: u64,
 }
 
-/// A session.
-#[derive(Debug)]
-pub(super) struct Login {
-    pub(super) operator: OperatorId,
-    pub(super) created_at: Timestamp,
-    pub(super) expires_at: Timestamp,
+/// As what somebody belongs to a workspace, and since when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Belongs {
+    pub(super) role: Role,
+    pub(super) since: Timestamp,
 }
 
 /// A workspace, live or deleted.
@@ -55,6 +58,7 @@ pub(super) struct Asked {
     pub(super) idempotency_key: Option<String>,
     pub(super) name: String,
     pub(super) description: Option<String>,
+    pub(super) organisation: Option<String>,
     pub(super) request_digest: [u8; 32],
 }
 

@@ -8,11 +8,13 @@ use super::MemoryStore;
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
 use crate::record::{
-    Authority, Member, NewSession, NewToken, NewWorkspace, PageRequest, Session, SessionHash,
-    TokenFilter, TokenPage, UseDelta,
+    Authority, Belonging, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
+    PageRequest, PersonKey, Role, Session, SessionHash, TokenFilter, TokenPage, UseDelta,
+    Workspace,
 };
 use crate::store::{
-    CreatedToken, CreatedWorkspace, DeletedWorkspace, RefreshedToken, RevokedToken, Store,
+    AddedMember, ChangedMember, CreatedToken, CreatedWorkspace, DeletedWorkspace, RefreshedToken,
+    RevokedToken, Store,
 };
 
 #[async_trait]
@@ -37,8 +39,24 @@ impl Store for MemoryStore {
         self.write(|state| state.open_session(new))
     }
 
-    async fn end_session(&self, hash: SessionHash, act: Act) -> Result<bool, StoreError> {
-        self.write(|state| Ok(state.end_session(hash, &act)))
+    async fn operator(
+        &self,
+        identity: Identity,
+        candidate: OperatorId,
+        at: Timestamp,
+    ) -> Result<Operator, StoreError> {
+        self.write(|state| state.operator(identity, candidate, at))
+    }
+
+    async fn end_sessions(&self, hashes: Vec<SessionHash>, act: Act) -> Result<u64, StoreError> {
+        self.write(|state| Ok(state.end_sessions(&hashes, &act)))
+    }
+
+    async fn touch_sessions(&self, used: Vec<(SessionHash, Timestamp)>) -> Result<(), StoreError> {
+        self.write(|state| {
+            state.touch_sessions(&used);
+            Ok(())
+        })
     }
 
     async fn live_sessions(&self, now: Timestamp) -> Result<Vec<Session>, StoreError> {
@@ -64,6 +82,50 @@ impl Store for MemoryStore {
         operator: &OperatorId,
     ) -> Result<Option<Member>, StoreError> {
         self.read(|state| Ok(state.member(id, operator)))
+    }
+
+    async fn live_workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
+        self.read(|state| Ok(state.live_workspace(id)))
+    }
+
+    async fn workspaces_of(&self, organisation: &str) -> Result<Vec<Workspace>, StoreError> {
+        self.read(|state| Ok(state.workspaces_of(organisation)))
+    }
+
+    async fn members(&self, workspace: WorkspaceId) -> Result<Vec<Belonging>, StoreError> {
+        self.read(|state| Ok(state.members_of(workspace)))
+    }
+
+    async fn add_member(
+        &self,
+        workspace: WorkspaceId,
+        who: PersonKey,
+        role: Role,
+        act: Act,
+    ) -> Result<AddedMember, StoreError> {
+        self.write(|state| Ok(state.add_member(workspace, &who, role, &act)))
+    }
+
+    async fn change_member(
+        &self,
+        workspace: WorkspaceId,
+        who: PersonKey,
+        was: Role,
+        role: Role,
+        act: Act,
+    ) -> Result<ChangedMember, StoreError> {
+        self.write(|state| Ok(state.change_member(workspace, &who, was, role, &act)))
+    }
+
+    async fn remove_member(
+        &self,
+        workspace: WorkspaceId,
+        who: PersonKey,
+        was: Role,
+        revoke: Option<EntryId>,
+        act: Act,
+    ) -> Result<ChangedMember, StoreError> {
+        self.write(|state| state.remove_member(workspace, &who, was, revoke, &act))
     }
 
     async fn describe_workspace(

@@ -1,4 +1,4 @@
-//! Workspaces and their members.
+//! Workspaces, and whose they are.
 
 use nt_revocation::{Fact, ScopeOf};
 use nt_token::{EntryId, OperatorId, Timestamp, WorkspaceId};
@@ -20,6 +20,7 @@ impl State {
             idempotency_key: new.idempotency_key.clone(),
             name: new.name.clone(),
             description: new.description.clone(),
+            organisation: new.organisation.clone(),
             request_digest: first.request_digest,
         };
         if let Some(earlier) = self.asked_before(&act.operator, &asked) {
@@ -50,9 +51,9 @@ impl State {
         asked: Asked,
         act: &Act,
     ) -> Result<CreatedWorkspace, StoreError> {
-        let NewWorkspace { id, name, description, .. } = new;
+        let NewWorkspace { id, name, description, organisation, .. } = new;
         let token = self.insert_token(NewToken { workspace: id, ..first }, None, act)?;
-        let workspace = Workspace { id, name, description, created_at: act.at };
+        let workspace = Workspace { id, name, description, created_at: act.at, organisation };
         let held = Held {
             workspace: workspace.clone(),
             owner: act.operator.clone(),
@@ -61,6 +62,7 @@ impl State {
             deleted: None,
         };
         self.workspaces.insert(id, held);
+        self.insert_member(id, &act.operator, Role::Owner, act.at);
         self.record(act, Action::WorkspaceCreated, Some(id), Some(&token.jti), None);
         Ok(CreatedWorkspace::New(workspace, token))
     }
@@ -77,10 +79,8 @@ impl State {
     }
 
     pub(super) fn members_workspaces(&self, operator: &OperatorId) -> Vec<Member> {
-        let mut list: Vec<_> = self
-            .owned_by(operator)
-            .map(|held| Member { workspace: held.workspace.clone(), role: Role::Owner })
-            .collect();
+        let mut list: Vec<_> =
+            self.workspaces.keys().filter_map(|id| self.member(*id, operator)).collect();
         list.sort_by(|a, b| {
             (&a.workspace.name, a.workspace.id).cmp(&(&b.workspace.name, b.workspace.id))
         });
@@ -88,12 +88,26 @@ impl State {
     }
 
     pub(super) fn member(&self, id: WorkspaceId, operator: &OperatorId) -> Option<Member> {
-        self.members_workspaces(operator).into_iter().find(|member| member.workspace.id == id)
+        let role = self.members.get(&(id, operator.clone()))?.role;
+        Some(Member { workspace: self.live_workspace(id)?, role })
+    }
+
+    pub(super) fn live_workspace(&self, id: WorkspaceId) -> Option<Workspace> {
+        let live = self.workspaces.get(&id).filter(|held| held.deleted.is_none());
+        live.map(|held| held.workspace.clone())
+    }
+
+    pub(super) fn workspaces_of(&self, organisation: &str) -> Vec<Workspace> {
+        let live = self.workspaces.keys().filter_map(|id| self.live_workspace(*id));
+        let mut list: Vec<_> =
+            live.filter(|live| live.organisation.as_deref() == Some(organisation)).collect();
+        list.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        list
     }
 
     /// Whether the operator is, or until its deletion was, a member.
     pub(super) fn was_member(&self, id: WorkspaceId, operator: &OperatorId) -> bool {
-        self.workspaces.get(&id).is_some_and(|held| held.owner == *operator)
+        self.members.contains_key(&(id, operator.clone()))
     }
 
     pub(super) fn describe_workspace(
@@ -138,6 +152,7 @@ impl State {
         if let Some(held) = self.workspaces.get_mut(&id) {
             held.deleted = Some(deleted);
         }
+        self.invitations.retain(|(of, _), _| *of != id);
         self.record(act, Action::WorkspaceDeleted, Some(id), None, None);
         Ok(DeletedWorkspace::Deleted { at: act.at })
     }

@@ -9,9 +9,9 @@ use super::row::{
     address, all, change, number, one, parsed, parsed_or_null, signed, time, workspace_id,
 };
 use super::writer::Writing;
-use crate::audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility};
+use crate::audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility, about};
 use crate::error::StoreError;
-use crate::record::UseDelta;
+use crate::record::{Person, Role, UseDelta};
 
 /// A page of the audit log.
 pub(super) fn page(db: &Connection, query: &AuditQuery) -> Result<AuditPage, StoreError> {
@@ -75,7 +75,7 @@ fn ids(
 
 fn record(db: &Connection, id: i64) -> Result<AuditRecord, StoreError> {
     const SQL: &str = "SELECT a.id, a.at, a.operator, a.came_from, a.action, a.workspace, a.jti,
-            a.reason, o.email
+            a.reason, o.email, a.about, a.note
         FROM audit a LEFT JOIN operators o ON o.id = a.operator WHERE a.id = ?1";
     one(db, SQL, [id], read)?.ok_or(StoreError::Corrupt("no audit record"))
 }
@@ -87,6 +87,7 @@ fn read(row: &Row<'_>) -> Result<AuditRecord, StoreError> {
         operator: parsed(row, 2, "an operator's ID")?,
         at: time(row, 1)?,
         from: parsed_or_null(row, 3, "an address")?,
+        note: row.get(10)?,
     };
     Ok(AuditRecord {
         id: number(row, 0)?,
@@ -95,6 +96,7 @@ fn read(row: &Row<'_>) -> Result<AuditRecord, StoreError> {
         action: action.ok_or(StoreError::Corrupt("an audited action"))?,
         workspace: row.get::<_, Option<[u8; 16]>>(5)?.map(WorkspaceId::from_bytes),
         jti: parsed_or_null(row, 6, "a token's JTI")?,
+        about: row.get(9)?,
         reason: row.get(7)?,
     })
 }
@@ -141,8 +143,17 @@ fn denial(row: &Row<'_>) -> Result<Denial, StoreError> {
     })
 }
 
+/// What a record says beside the circumstances.
+struct What<'a> {
+    action: Action,
+    workspace: Option<WorkspaceId>,
+    jti: Option<&'a Jti>,
+    about: Option<&'a str>,
+    reason: Option<&'a str>,
+}
+
 impl Writing<'_> {
-    /// Writes an audit record; the database numbers it.
+    /// Writes an audit record.
     pub(super) fn audit(
         &mut self,
         act: &Act,
@@ -151,17 +162,40 @@ impl Writing<'_> {
         jti: Option<&Jti>,
         reason: Option<&str>,
     ) -> Result<(), StoreError> {
-        const SQL: &str =
-            "INSERT INTO audit (at, operator, came_from, action, workspace, jti, reason)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        self.write_down(act, &What { action, workspace, jti, about: None, reason })
+    }
+
+    /// Writes an audit record about somebody who belongs to a workspace.
+    pub(super) fn audit_member(
+        &mut self,
+        act: &Act,
+        action: Action,
+        workspace: WorkspaceId,
+        person: &Person,
+        role: Role,
+    ) -> Result<(), StoreError> {
+        let (workspace, about) = (Some(workspace), Some(about(person)));
+        self.write_down(
+            act,
+            &What { action, workspace, jti: None, about, reason: Some(role.name()) },
+        )
+    }
+
+    /// The database numbers the record.
+    fn write_down(&mut self, act: &Act, what: &What<'_>) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO audit
+                (at, operator, came_from, action, workspace, jti, reason, about, note)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let params = params![
             act.at.unix(),
             act.operator.as_str(),
             address(act.from),
-            action.name(),
-            workspace.as_ref().map(WorkspaceId::as_bytes),
-            jti.map(Jti::as_str),
-            reason,
+            what.action.name(),
+            what.workspace.as_ref().map(WorkspaceId::as_bytes),
+            what.jti.map(Jti::as_str),
+            what.reason,
+            what.about,
+            act.note,
         ];
         change(self.db, SQL, params)?;
         Ok(())
@@ -176,13 +210,15 @@ impl Writing<'_> {
         denials.iter().try_for_each(|delta| self.count_denial(delta))
     }
 
-    /// Deltas may come late and out of order: the last use is the one with the latest time.
+    /// Deltas may come late and out of order: the last use is the one with the latest time. A known
+    /// address is worth more than none.
     fn count_use(&mut self, delta: &UseDelta) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO token_uses (jti, count, last_at, last_from)
             VALUES (?1, ?2, ?3, ?4)
             ON CONFLICT (jti) DO UPDATE SET count = token_uses.count + excluded.count,
                 last_from = CASE WHEN excluded.last_at >= token_uses.last_at
-                    THEN excluded.last_from ELSE token_uses.last_from END,
+                    THEN COALESCE(excluded.last_from, token_uses.last_from)
+                    ELSE COALESCE(token_uses.last_from, excluded.last_from) END,
                 last_at = CASE WHEN excluded.last_at >= token_uses.last_at
                     THEN excluded.last_at ELSE token_uses.last_at END";
         let UseDelta { jti, count, last_at, last_from } = delta;
@@ -199,7 +235,8 @@ impl Writing<'_> {
                 first_at = CASE WHEN excluded.first_at < token_denials.first_at
                     THEN excluded.first_at ELSE token_denials.first_at END,
                 last_from = CASE WHEN excluded.last_at >= token_denials.last_at
-                    THEN excluded.last_from ELSE token_denials.last_from END,
+                    THEN COALESCE(excluded.last_from, token_denials.last_from)
+                    ELSE COALESCE(token_denials.last_from, excluded.last_from) END,
                 last_at = CASE WHEN excluded.last_at >= token_denials.last_at
                     THEN excluded.last_at ELSE token_denials.last_at END";
         let params = params![

@@ -9,6 +9,7 @@ mod connection;
 mod health;
 mod issue;
 mod log;
+mod member;
 mod place;
 mod reader;
 mod row;

@@ -7,6 +7,7 @@ use nt_token::{Timestamp, WorkspaceId};
 use rusqlite::{Connection, Params, Row};
 
 use crate::error::StoreError;
+use crate::record::{Identity, Operator, Role};
 
 /// The first row of an answer.
 pub(super) fn one<T>(
@@ -79,6 +80,21 @@ pub(super) fn time_or_null(row: &Row<'_>, column: usize) -> Result<Option<Timest
 
 pub(super) fn workspace_id(row: &Row<'_>, column: usize) -> Result<WorkspaceId, StoreError> {
     Ok(WorkspaceId::from_bytes(row.get(column)?))
+}
+
+pub(super) fn role(row: &Row<'_>, column: usize) -> Result<Role, StoreError> {
+    Role::named(text(row, column)?).ok_or(StoreError::Corrupt("a role"))
+}
+
+/// An operator's five columns, from this one on: `id, issuer, subject, email, name`.
+pub(super) fn operator(row: &Row<'_>, first: usize) -> Result<Operator, StoreError> {
+    let identity = Identity {
+        issuer: row.get(first + 1)?,
+        subject: row.get(first + 2)?,
+        email: row.get(first + 3)?,
+        name: row.get(first + 4)?,
+    };
+    Ok(Operator { id: parsed(row, first, "an operator's ID")?, identity })
 }
 
 /// A number as the database has them. Positions and counts stay far below its largest.

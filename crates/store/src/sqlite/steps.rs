@@ -4,15 +4,17 @@ use async_trait::async_trait;
 use nt_revocation::{Entry, Fact, Position};
 use nt_token::{EntryId, Jti, OperatorId, Timestamp, TokenRecord, WorkspaceId};
 
-use super::{SqliteStore, audit, log, token, workspace};
+use super::{SqliteStore, audit, log, member, token, workspace};
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
 use crate::record::{
-    Authority, Member, NewSession, NewToken, NewWorkspace, PageRequest, Session, SessionHash,
-    TokenFilter, TokenPage, UseDelta,
+    Authority, Belonging, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
+    PageRequest, PersonKey, Role, Session, SessionHash, TokenFilter, TokenPage, UseDelta,
+    Workspace,
 };
 use crate::store::{
-    CreatedToken, CreatedWorkspace, DeletedWorkspace, RefreshedToken, RevokedToken, Store,
+    AddedMember, ChangedMember, CreatedToken, CreatedWorkspace, DeletedWorkspace, RefreshedToken,
+    RevokedToken, Store,
 };
 
 #[async_trait]
@@ -38,8 +40,21 @@ impl Store for SqliteStore {
         self.write(move |writing| writing.open_session(new)).await
     }
 
-    async fn end_session(&self, hash: SessionHash, act: Act) -> Result<bool, StoreError> {
-        self.write(move |writing| writing.end_session(hash, &act)).await
+    async fn operator(
+        &self,
+        identity: Identity,
+        candidate: OperatorId,
+        at: Timestamp,
+    ) -> Result<Operator, StoreError> {
+        self.write(move |writing| writing.operator(identity, &candidate, at)).await
+    }
+
+    async fn end_sessions(&self, hashes: Vec<SessionHash>, act: Act) -> Result<u64, StoreError> {
+        self.write(move |writing| writing.end_sessions(&hashes, &act)).await
+    }
+
+    async fn touch_sessions(&self, used: Vec<(SessionHash, Timestamp)>) -> Result<(), StoreError> {
+        self.write(move |writing| writing.touch_sessions(&used)).await
     }
 
     async fn live_sessions(&self, now: Timestamp) -> Result<Vec<Session>, StoreError> {
@@ -67,6 +82,51 @@ impl Store for SqliteStore {
     ) -> Result<Option<Member>, StoreError> {
         let operator = operator.clone();
         self.read(move |db| workspace::find(db, id, &operator)).await
+    }
+
+    async fn live_workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
+        self.read(move |db| workspace::live(db, id)).await
+    }
+
+    async fn workspaces_of(&self, organisation: &str) -> Result<Vec<Workspace>, StoreError> {
+        let organisation = organisation.to_owned();
+        self.read(move |db| workspace::list_of(db, &organisation)).await
+    }
+
+    async fn members(&self, workspace: WorkspaceId) -> Result<Vec<Belonging>, StoreError> {
+        self.read(move |db| member::list(db, workspace)).await
+    }
+
+    async fn add_member(
+        &self,
+        workspace: WorkspaceId,
+        who: PersonKey,
+        role: Role,
+        act: Act,
+    ) -> Result<AddedMember, StoreError> {
+        self.write(move |writing| writing.add_member(workspace, &who, role, &act)).await
+    }
+
+    async fn change_member(
+        &self,
+        workspace: WorkspaceId,
+        who: PersonKey,
+        was: Role,
+        role: Role,
+        act: Act,
+    ) -> Result<ChangedMember, StoreError> {
+        self.write(move |writing| writing.change_member(workspace, &who, was, role, &act)).await
+    }
+
+    async fn remove_member(
+        &self,
+        workspace: WorkspaceId,
+        who: PersonKey,
+        was: Role,
+        revoke: Option<EntryId>,
+        act: Act,
+    ) -> Result<ChangedMember, StoreError> {
+        self.write(move |writing| writing.remove_member(workspace, &who, was, revoke, &act)).await
     }
 
     async fn describe_workspace(

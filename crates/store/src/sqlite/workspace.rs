@@ -1,11 +1,11 @@
-//! Workspaces and their members.
+//! Workspaces.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use nt_revocation::{Fact, ScopeOf};
 use nt_token::{EntryId, Jti, OperatorId, Timestamp, WorkspaceId};
 use rusqlite::{Connection, Row, params};
 
-use super::row::{all, change, one, parsed, time, time_or_null, workspace_id};
+use super::row::{all, change, one, parsed, role, time, time_or_null, workspace_id};
 use super::token;
 use super::writer::Writing;
 use crate::audit::{Act, Action};
@@ -21,7 +21,7 @@ pub(super) fn is_live(db: &Connection, id: WorkspaceId) -> Result<bool, StoreErr
 
 /// The live workspaces that an operator is a member of, by name.
 pub(super) fn list(db: &Connection, operator: &OperatorId) -> Result<Vec<Member>, StoreError> {
-    const SQL: &str = "SELECT w.id, w.name, w.description, w.created_at, m.role
+    const SQL: &str = "SELECT w.id, w.name, w.description, w.created_at, w.organisation, m.role
         FROM members m JOIN workspaces w ON w.id = m.workspace
         WHERE m.operator = ?1 AND w.deleted_at IS NULL ORDER BY w.name, w.id";
     all(db, SQL, [operator.as_str()], member)
@@ -33,10 +33,24 @@ pub(super) fn find(
     id: WorkspaceId,
     operator: &OperatorId,
 ) -> Result<Option<Member>, StoreError> {
-    const SQL: &str = "SELECT w.id, w.name, w.description, w.created_at, m.role
+    const SQL: &str = "SELECT w.id, w.name, w.description, w.created_at, w.organisation, m.role
         FROM members m JOIN workspaces w ON w.id = m.workspace
         WHERE m.operator = ?1 AND m.workspace = ?2 AND w.deleted_at IS NULL";
     one(db, SQL, params![operator.as_str(), id.as_bytes()], member)
+}
+
+/// A live workspace, whoever asks.
+pub(super) fn live(db: &Connection, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
+    const SQL: &str = "SELECT id, name, description, created_at, organisation
+        FROM workspaces WHERE id = ?1 AND deleted_at IS NULL";
+    one(db, SQL, [id.as_bytes()], workspace)
+}
+
+/// The live workspaces that an organisation owns, by name.
+pub(super) fn list_of(db: &Connection, organisation: &str) -> Result<Vec<Workspace>, StoreError> {
+    const SQL: &str = "SELECT id, name, description, created_at, organisation
+        FROM workspaces WHERE organisation = ?1 AND deleted_at IS NULL ORDER BY name, id";
+    all(db, SQL, [organisation], workspace)
 }
 
 /// When this operator deleted this workspace under this key.
@@ -53,9 +67,7 @@ pub(super) fn deletion(
 }
 
 fn member(row: &Row<'_>) -> Result<Member, StoreError> {
-    let role: String = row.get(4)?;
-    let role = [Role::Owner].into_iter().find(|known| known.name() == role);
-    Ok(Member { workspace: workspace(row)?, role: role.ok_or(StoreError::Corrupt("a role"))? })
+    Ok(Member { workspace: workspace(row)?, role: role(row, 5)? })
 }
 
 fn workspace(row: &Row<'_>) -> Result<Workspace, StoreError> {
@@ -64,6 +76,7 @@ fn workspace(row: &Row<'_>) -> Result<Workspace, StoreError> {
         name: row.get(1)?,
         description: row.get(2)?,
         created_at: time(row, 3)?,
+        organisation: row.get(4)?,
     })
 }
 
@@ -79,12 +92,13 @@ fn by_key(
     owner: &OperatorId,
     key: Option<&str>,
 ) -> Result<Option<Earlier>, StoreError> {
-    const SQL: &str = "SELECT id, name, description, created_at, first_token, request_digest
+    const SQL: &str = "SELECT id, name, description, created_at, organisation, first_token,
+            request_digest
         FROM workspaces WHERE owner = ?1 AND idempotency_key = ?2";
     let Some(key) = key else { return Ok(None) };
     one(db, SQL, [owner.as_str(), key], |row| {
-        let first_token = parsed(row, 4, "a token's JTI")?;
-        Ok(Earlier { workspace: workspace(row)?, first_token, request_digest: row.get(5)? })
+        let first_token = parsed(row, 5, "a token's JTI")?;
+        Ok(Earlier { workspace: workspace(row)?, first_token, request_digest: row.get(6)? })
     })
 }
 
@@ -95,6 +109,11 @@ fn request_digest(new: &NewWorkspace, first: &NewToken) -> [u8; 32] {
     digest.update(&first.request_digest);
     digest.update(&(new.name.len() as u64).to_be_bytes());
     digest.update(new.name.as_bytes());
+    if let Some(organisation) = &new.organisation {
+        digest.update(&[2]);
+        digest.update(&(organisation.len() as u64).to_be_bytes());
+        digest.update(organisation.as_bytes());
+    }
     if let Some(description) = &new.description {
         digest.update(&[1]);
         digest.update(description.as_bytes());
@@ -135,8 +154,8 @@ impl Writing<'_> {
         self.insert_workspace(&new, &first.jti, digest, act)?;
         let token = self.insert_token(NewToken { workspace: new.id, ..first }, None, act)?;
         self.audit(act, Action::WorkspaceCreated, Some(new.id), Some(&token.jti), None)?;
-        let NewWorkspace { id, name, description, .. } = new;
-        let workspace = Workspace { id, name, description, created_at: act.at };
+        let NewWorkspace { id, name, description, organisation, .. } = new;
+        let workspace = Workspace { id, name, description, created_at: act.at, organisation };
         Ok(CreatedWorkspace::New(workspace, token))
     }
 
@@ -148,9 +167,8 @@ impl Writing<'_> {
         act: &Act,
     ) -> Result<(), StoreError> {
         const WORKSPACE: &str = "INSERT INTO workspaces (id, owner, name, description, created_at,
-                first_token, idempotency_key, request_digest)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        const MEMBER: &str = "INSERT INTO members (operator, workspace, role) VALUES (?1, ?2, ?3)";
+                first_token, idempotency_key, request_digest, organisation)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let (id, owner) = (new.id.as_bytes(), act.operator.as_str());
         let params = params![
             id,
@@ -161,9 +179,10 @@ impl Writing<'_> {
             first_token.as_str(),
             new.idempotency_key,
             digest,
+            new.organisation,
         ];
         change(self.db, WORKSPACE, params)?;
-        change(self.db, MEMBER, params![owner, id, Role::Owner.name()])?;
+        self.insert_member(new.id, &act.operator, Role::Owner, act.at)?;
         Ok(())
     }
 
@@ -182,7 +201,8 @@ impl Writing<'_> {
         Ok(found)
     }
 
-    /// Deletes a workspace. It stays as a tombstone, and its name is free again.
+    /// Deletes a workspace. It stays as a tombstone, and its name is free again. Nobody can be invited
+    /// to it any more; its members go on seeing what was done there.
     pub(super) fn delete_workspace(
         &mut self,
         id: WorkspaceId,
@@ -192,10 +212,12 @@ impl Writing<'_> {
     ) -> Result<DeletedWorkspace, StoreError> {
         const SQL: &str = "UPDATE workspaces SET deleted_at = ?2, deleted_by = ?3,
                 deletion_key = ?4 WHERE id = ?1 AND deleted_at IS NULL";
+        const UNINVITE: &str = "DELETE FROM invitations WHERE workspace = ?1";
         let by = act.operator.as_str();
         if change(self.db, SQL, params![id.as_bytes(), act.at.unix(), by, key])? == 0 {
             return Ok(DeletedWorkspace::NotFound);
         }
+        change(self.db, UNINVITE, [id.as_bytes()])?;
         let scope = ScopeOf::Workspace(id);
         self.append(entry, Fact::ScopeRevoked { scope, except: Vec::new() })?;
         self.audit(act, Action::WorkspaceDeleted, Some(id), None, None)?;

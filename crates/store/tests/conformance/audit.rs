@@ -1,10 +1,10 @@
 //! The audit log.
 
-use nt_store::{Action, AuditQuery, AuditRecord, RefreshedToken, Visibility};
+use nt_store::{Act, Action, AuditQuery, AuditRecord, PersonKey, RefreshedToken, Role, Visibility};
 
 use crate::world::{T0, World, act, identity, on_each, operator};
 
-fn everything() -> AuditQuery {
+pub(crate) fn everything() -> AuditQuery {
     let visible = Visibility::Everything;
     AuditQuery { visible, jti: None, since: None, before: None, limit: 100 }
 }
@@ -13,7 +13,7 @@ fn of(number: u8) -> AuditQuery {
     AuditQuery { visible: Visibility::Of(operator(number)), ..everything() }
 }
 
-async fn records(world: &World, query: AuditQuery) -> Vec<AuditRecord> {
+pub(crate) async fn records(world: &World, query: AuditQuery) -> Vec<AuditRecord> {
     world.store.audit(query).await.expect("answers").records
 }
 
@@ -39,8 +39,8 @@ async fn each_step_leaves_its_record_and_a_refusal_leaves_none() {
         let (entry, step) = (world.ids.entry(), act(&owner, 5));
         store.delete_workspace(made.id, entry, None, step).await.expect("not found");
         store.describe_workspace(made.id, None, act(&owner, 6)).await.expect("not found");
-        store.end_session(session.hash, act(&owner, 6)).await.expect("ended");
-        store.end_session(session.hash, act(&owner, 6)).await.expect("not found");
+        store.end_sessions(vec![session.hash], act(&owner, 6)).await.expect("ended");
+        store.end_sessions(vec![session.hash], act(&owner, 6)).await.expect("not found");
 
         let found = records(&world, everything()).await;
         let told: Vec<_> =
@@ -69,6 +69,22 @@ async fn each_step_leaves_its_record_and_a_refusal_leaves_none() {
 }
 
 #[tokio::test]
+async fn what_is_noted_of_a_step_is_in_its_record() {
+    on_each(async |world| {
+        let (made, token) = world.workspace(&operator(1), "demo").await;
+        let note = Some("the identity provider could not be asked".to_owned());
+        let step = Act { note, ..act(&operator(1), 1) };
+        let entry = world.ids.entry();
+        let revoked = world.store.revoke_token(made.id, token.jti, entry, None, step.clone()).await;
+        revoked.expect("revoked");
+        let found = records(&world, everything()).await;
+        assert_eq!((&found[0].act, &found[0].about), (&step, &None));
+        assert_eq!(found[1].act.note, None);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_operator_sees_own_deeds_and_those_in_own_workspaces_deleted_ones_included() {
     on_each(async |world| {
         let (mine, _) = world.workspace(&operator(1), "mine").await;
@@ -84,6 +100,25 @@ async fn an_operator_sees_own_deeds_and_those_in_own_workspaces_deleted_ones_inc
         assert_eq!(ids(of(1)).await, [4, 3, 1]);
         assert_eq!(ids(of(2)).await, [3, 2], "own deeds, also in others' workspaces");
         assert!(ids(of(3)).await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_member_sees_what_was_done_in_the_workspace_and_no_more_once_removed() {
+    on_each(async |world| {
+        let (made, _) = world.workspace(&operator(1), "demo").await;
+        world.sign_in(2, None).await;
+        assert_eq!(records(&world, of(2)).await.len(), 1, "the sign-in");
+        let (who, step) = (PersonKey::Operator(operator(2)), act(&operator(1), 1));
+        let added = world.store.add_member(made.id, who.clone(), Role::Viewer, step.clone()).await;
+        added.expect("added");
+        let actions: Vec<_> = records(&world, of(2)).await.iter().map(|r| r.action).collect();
+        let seen = [Action::MemberAdded, Action::SessionCreated, Action::WorkspaceCreated];
+        assert_eq!(actions, seen);
+        let gone = world.store.remove_member(made.id, who, Role::Viewer, None, step).await;
+        gone.expect("removed");
+        assert_eq!(records(&world, of(2)).await.len(), 1);
     })
     .await;
 }

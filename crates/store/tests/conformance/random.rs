@@ -2,16 +2,18 @@
 
 use std::fmt::Debug;
 
-use nt_revocation::{Fact, ScopeOf};
+use nt_revocation::{Entry, Fact, ScopeOf};
 use nt_store::{
-    AuditQuery, Denial, MemoryStore, NewToken, NewWorkspace, PageRequest, SessionHash, Store,
-    StoreError, TokenFilter, UseDelta, Visibility,
+    Act, Action, AuditQuery, Denial, Grant, Identity, MemoryStore, NewSession, NewToken,
+    NewWorkspace, Organisation, PageRequest, PersonKey, Role, SessionHash, Store, StoreError,
+    TokenFilter, UseDelta, Visibility,
 };
-use nt_token::{EntryId, Expiry, Jti, OperatorId, WorkspaceId};
+use nt_token::{EntryId, Expiry, Jti, OperatorId, Timestamp, WorkspaceId};
 
+use crate::audit::{everything, records};
 use crate::world::{Ids, T0, World, act, follower, identity, kid, operator};
 
-const STEPS: usize = 2_000;
+const STEPS: usize = 3_000;
 
 #[tokio::test]
 async fn random_steps_answer_as_the_model_does() {
@@ -28,7 +30,16 @@ async fn random_steps_answer_as_the_model_does() {
             assert_eq!(answer, expected, "seed {seed}, step {step}: {taken:?}");
         }
         let entries = world.followed();
-        assert!(entries.len() > STEPS / 20, "the steps revoke: {}", entries.len());
+        assert!(entries.len() > STEPS / 40, "the steps revoke: {}", entries.len());
+        let is_of_member = |entry: &Entry| {
+            matches!(entry.fact, Fact::ScopeRevoked { scope: ScopeOf::Member(..), .. })
+        };
+        assert!(entries.iter().any(is_of_member), "seed {seed}: members are removed");
+        let done = records(&world, AuditQuery { limit: u32::MAX, ..everything() }).await;
+        for action in Action::ALL {
+            let often = done.iter().filter(|record| record.action == action).count();
+            assert!(often > 5, "seed {seed}: {action:?} was done {often} times");
+        }
         let model = told.lock().expect("no panic").clone();
         assert_eq!(without_idx(&entries), without_idx(&model), "seed {seed}: told the same");
     }
@@ -59,16 +70,22 @@ impl Dice {
 #[derive(Debug)]
 enum Taken {
     Append(Vec<(EntryId, Fact)>),
-    OpenSession(nt_store::NewSession),
-    EndSession(SessionHash, nt_store::Act),
+    OpenSession(NewSession),
+    Operator(Identity, OperatorId, i64),
+    EndSessions(Vec<SessionHash>, Act),
+    TouchSessions(Vec<(SessionHash, Timestamp)>),
     LiveSessions(i64),
-    CreateWorkspace(NewWorkspace, NewToken, nt_store::Act),
-    Describe(WorkspaceId, Option<String>, nt_store::Act),
-    Delete(WorkspaceId, EntryId, Option<String>, nt_store::Act),
+    CreateWorkspace(NewWorkspace, NewToken, Act),
+    Members(WorkspaceId),
+    AddMember(WorkspaceId, PersonKey, Role, Act),
+    ChangeMember(WorkspaceId, PersonKey, Role, Role, Act),
+    RemoveMember(WorkspaceId, PersonKey, Role, Option<EntryId>, Act),
+    Describe(WorkspaceId, Option<String>, Act),
+    Delete(WorkspaceId, EntryId, Option<String>, Act),
     Deletion(WorkspaceId, OperatorId, String),
-    CreateToken(NewToken, nt_store::Act),
-    Revoke(WorkspaceId, Jti, EntryId, Option<String>, nt_store::Act),
-    Refresh(Jti, NewToken, nt_store::Act),
+    CreateToken(NewToken, Act),
+    Revoke(WorkspaceId, Jti, EntryId, Option<String>, Act),
+    Refresh(Jti, NewToken, Act),
     Count(Vec<UseDelta>, Vec<Denial>),
     Audit(AuditQuery),
     Denials(Visibility, Option<Jti>, Option<i64>, u32),
@@ -84,10 +101,27 @@ impl Taken {
         match self {
             Self::Append(facts) => told(store.append(facts.clone()).await),
             Self::OpenSession(new) => told(store.open_session(new.clone()).await),
-            Self::EndSession(hash, act) => told(store.end_session(*hash, act.clone()).await),
+            Self::Operator(identity, id, after) => {
+                let at = T0.plus_seconds(*after);
+                told(store.operator(identity.clone(), id.clone(), at).await)
+            }
+            Self::EndSessions(hashes, act) => {
+                told(store.end_sessions(hashes.clone(), act.clone()).await)
+            }
+            Self::TouchSessions(used) => told(store.touch_sessions(used.clone()).await),
             Self::LiveSessions(after) => told(store.live_sessions(T0.plus_seconds(*after)).await),
             Self::CreateWorkspace(new, first, act) => {
                 told(store.create_workspace(new.clone(), first.clone(), act.clone()).await)
+            }
+            Self::Members(id) => told(store.members(*id).await),
+            Self::AddMember(id, who, role, act) => {
+                told(store.add_member(*id, who.clone(), *role, act.clone()).await)
+            }
+            Self::ChangeMember(id, who, was, role, act) => {
+                told(store.change_member(*id, who.clone(), *was, *role, act.clone()).await)
+            }
+            Self::RemoveMember(id, who, was, entry, act) => {
+                told(store.remove_member(*id, who.clone(), *was, *entry, act.clone()).await)
             }
             Self::Describe(id, text, act) => {
                 told(store.describe_workspace(*id, text.clone(), act.clone()).await)
@@ -114,7 +148,9 @@ impl Taken {
             Self::Token(id, jti) => told(store.token(*id, jti).await),
             Self::Workspaces(operator, id) => {
                 let list = told(store.workspaces(operator).await);
-                list + &told(store.workspace(*id, operator).await)
+                let list = list + &told(store.workspace(*id, operator).await);
+                let list = list + &told(store.live_workspace(*id).await);
+                list + &told(store.workspaces_of("org_1").await)
             }
             Self::Log(seq, limit) => {
                 let log = told(store.entries_after(*seq, *limit).await);
@@ -152,15 +188,16 @@ struct Known {
     tokens: Vec<(WorkspaceId, Jti)>,
     entries: Vec<EntryId>,
     sessions: Vec<SessionHash>,
+    belonging: Vec<(WorkspaceId, PersonKey, Role)>,
 }
 
 impl Known {
     fn throw(&mut self, dice: &mut Dice) -> Taken {
         self.clock += i64::try_from(dice.below(3)).expect("small");
-        match dice.below(24) {
+        match dice.below(33) {
             0 => Taken::Append(self.facts(dice)),
             1 => self.open_session(dice),
-            2 => Taken::EndSession(self.session(dice), self.act(dice)),
+            2 => Taken::EndSessions(vec![self.session(dice), self.session(dice)], self.act(dice)),
             3 => Taken::LiveSessions(self.clock),
             4 | 5 => self.create_workspace(dice),
             6 => Taken::Describe(self.workspace(dice), text(dice), self.act(dice)),
@@ -197,12 +234,33 @@ impl Known {
                     Taken::Workspaces(who(dice), workspace)
                 }
             }
+            23 => {
+                let at = T0.plus_seconds(self.clock - i64::from(small(dice)));
+                Taken::TouchSessions(vec![(self.session(dice), at), (self.session(dice), at)])
+            }
+            24 => Taken::Operator(person(dice), who(dice), self.clock),
+            25 => Taken::Members(self.workspace(dice)),
+            26..=28 => {
+                let (at, who, role) = (self.workspace(dice), belongs(dice), role(dice));
+                self.belonging.push((at, who.clone(), role));
+                Taken::AddMember(at, who, role, self.act(dice))
+            }
+            29 | 31 => {
+                let ((at, who, was), role) = (self.belonging(dice), role(dice));
+                self.belonging.push((at, who.clone(), role));
+                Taken::ChangeMember(at, who, was, role, self.act(dice))
+            }
+            30 => {
+                let (at, who, was) = self.belonging(dice);
+                let revoke = dice.coin().then(|| self.entry(dice));
+                Taken::RemoveMember(at, who, was, revoke, self.act(dice))
+            }
             _ => Taken::Log(u64::from(small(dice)) * 10, small(dice)),
         }
     }
 
-    fn act(&self, dice: &mut Dice) -> nt_store::Act {
-        act(&who(dice), self.clock)
+    fn act(&self, dice: &mut Dice) -> Act {
+        Act { note: text(dice), ..act(&who(dice), self.clock) }
     }
 
     /// Mostly a fresh one.
@@ -227,13 +285,17 @@ impl Known {
     }
 
     fn open_session(&mut self, dice: &mut Dice) -> Taken {
-        let number = dice.below(3);
-        let email = dice.coin().then(|| format!("{}@example.com", dice.below(9)));
-        let id = identity(&number.to_string(), email.as_deref());
-        let number = u8::try_from(number).expect("small");
-        let new = self.ids.session(id, operator(number), self.clock);
+        let new = self.ids.session(person(dice), who(dice), self.clock);
         self.sessions.push(new.hash);
-        Taken::OpenSession(new)
+        let organisation = Organisation { id: "org_1".to_owned(), role: text(dice) };
+        let grant =
+            Grant { workspace: self.workspace(dice), role: role(dice), may_revoke: dice.coin() };
+        Taken::OpenSession(NewSession {
+            client: text(dice),
+            organisation: dice.coin().then_some(organisation),
+            grant: dice.coin().then_some(grant),
+            ..new
+        })
     }
 
     fn session(&self, dice: &mut Dice) -> SessionHash {
@@ -242,9 +304,11 @@ impl Known {
 
     fn create_workspace(&mut self, dice: &mut Dice) -> Taken {
         let id = self.ids.workspace_id();
-        let name = ["a", "b", "c", "d"][dice.below(4)].to_owned();
+        // Few enough for some to be taken.
+        let name = dice.below(50).to_string();
         let description = text(dice);
-        let new = NewWorkspace { id, name, description, idempotency_key: key(dice) };
+        let organisation = (dice.below(3) == 0).then(|| "org_1".to_owned());
+        let new = NewWorkspace { id, name, description, idempotency_key: key(dice), organisation };
         let first = NewToken { workspace: id, ..self.token(dice) };
         self.workspaces.push(id);
         self.tokens.push((id, first.jti.clone()));
@@ -255,6 +319,13 @@ impl Known {
         // The latest ones are likelier to be live.
         let recent = self.workspaces.len().saturating_sub(8);
         dice.of(&self.workspaces[recent..]).unwrap_or_else(|| self.ids.workspace_id())
+    }
+
+    /// Mostly somebody who was to belong to a workspace a while ago.
+    fn belonging(&mut self, dice: &mut Dice) -> (WorkspaceId, PersonKey, Role) {
+        let recent = self.belonging.len().saturating_sub(8);
+        let known = dice.of(&self.belonging[recent..]).filter(|_| dice.below(5) > 0);
+        known.unwrap_or_else(|| (self.workspace(dice), belongs(dice), role(dice)))
     }
 
     fn issued(&mut self, dice: &mut Dice) -> (WorkspaceId, Jti) {
@@ -293,7 +364,8 @@ impl Known {
         let last_at = T0.plus_seconds(self.clock - i64::from(small(dice)));
         let first_at = last_at.plus_seconds(-i64::from(small(dice)));
         let count = 1 + u64::from(small(dice));
-        vec![Denial { jti, workspace, count, first_at, last_at, last_from: None }]
+        let last_from = dice.coin().then_some(std::net::IpAddr::from([192, 0, 2, 2]));
+        vec![Denial { jti, workspace, count, first_at, last_at, last_from }]
     }
 
     fn audit(&mut self, dice: &mut Dice) -> AuditQuery {
@@ -321,6 +393,25 @@ impl Known {
 
 fn who(dice: &mut Dice) -> OperatorId {
     operator(u8::try_from(dice.below(3)).expect("small"))
+}
+
+/// Somebody at the identity provider.
+fn person(dice: &mut Dice) -> Identity {
+    identity(&dice.below(3).to_string(), dice.coin().then(|| address(dice)).as_deref())
+}
+
+/// Few, so that several have one and many are invited.
+fn address(dice: &mut Dice) -> String {
+    let name = ["a", "A", "b", "c"][dice.below(4)];
+    format!("{name}@example.com")
+}
+
+fn belongs(dice: &mut Dice) -> PersonKey {
+    if dice.coin() { PersonKey::Operator(who(dice)) } else { PersonKey::Email(address(dice)) }
+}
+
+fn role(dice: &mut Dice) -> Role {
+    Role::ALL[dice.below(Role::ALL.len())]
 }
 
 fn visible(dice: &mut Dice) -> Visibility {

@@ -36,6 +36,35 @@ async fn uses_add_up_and_the_latest_one_is_shown() {
 }
 
 #[tokio::test]
+async fn an_unknown_address_does_not_replace_a_known_one() {
+    on_each(async |world| {
+        let (made, token) = world.workspace(&operator(1), "demo").await;
+        let at = |after| T0.plus_seconds(after);
+        // One at a time; the last comes late.
+        for (after, from) in [(1, None), (2, Some(address(1))), (3, None), (0, Some(address(2)))] {
+            let (jti, last_at) = (token.jti.clone(), at(after));
+            let used = UseDelta { jti: jti.clone(), count: 1, last_at, last_from: from };
+            let denied = Denial {
+                jti,
+                workspace: made.id,
+                count: 1,
+                first_at: last_at,
+                last_at,
+                last_from: from,
+            };
+            world.store.count(vec![used], vec![denied]).await.expect("counted");
+        }
+        let found = world.store.token(made.id, &token.jti).await.expect("answers");
+        let used = TokenUse { count: 4, last_at: at(3), last_from: Some(address(1)) };
+        assert_eq!(found.expect("there").0.used, Some(used));
+        let denied = world.store.denials(Visibility::Everything, None, None, 9).await;
+        let denied = denied.expect("answers");
+        assert_eq!((denied[0].last_at, denied[0].last_from), (at(3), Some(address(1))));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn denials_add_up_and_are_shown_to_members_the_latest_first() {
     on_each(async |world| {
         let (mine, token) = world.workspace(&operator(1), "mine").await;

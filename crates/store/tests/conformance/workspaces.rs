@@ -1,6 +1,6 @@
 //! Creating, listing and describing workspaces.
 
-use nt_store::{CreatedWorkspace, Role};
+use nt_store::{CreatedWorkspace, Member, Role};
 
 use crate::world::{act, on_each, operator};
 
@@ -120,6 +120,63 @@ async fn a_description_can_be_changed_and_taken_away() {
         let nowhere = world.ids.workspace_id();
         let changed = world.store.describe_workspace(nowhere, None, act(&operator(1), 1)).await;
         assert!(!changed.expect("answers"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_organisation_has_its_live_workspaces_by_name() {
+    on_each(async |world| {
+        let make = async |name: &str, organisation: Option<&str>, owner| {
+            let (mut new, first) = world.ids.workspace(name);
+            new.organisation = organisation.map(str::to_owned);
+            match world.store.create_workspace(new, first, act(&operator(owner), 0)).await {
+                Ok(CreatedWorkspace::New(workspace, _)) => workspace,
+                other => panic!("no workspace: {other:?}"),
+            }
+        };
+        let b = make("b", Some("org_1"), 1).await;
+        let a = make("a", Some("org_1"), 2).await;
+        let gone = make("c", Some("org_1"), 1).await;
+        make("d", Some("org_2"), 1).await;
+        let private = make("e", None, 1).await;
+        assert_eq!(a.organisation.as_deref(), Some("org_1"));
+        let entry = world.ids.entry();
+        let step = act(&operator(1), 1);
+        world.store.delete_workspace(gone.id, entry, None, step).await.expect("deleted");
+
+        let theirs = world.store.workspaces_of("org_1").await.expect("answers");
+        assert_eq!(theirs, [a, b.clone()]);
+        assert!(world.store.workspaces_of("org_3").await.expect("answers").is_empty());
+        let mine = world.store.workspace(b.id, &operator(1)).await.expect("answers");
+        assert_eq!(mine, Some(Member { workspace: b.clone(), role: Role::Owner }));
+        // Whoever asks.
+        let live = async |id| world.store.live_workspace(id).await.expect("answers");
+        assert_eq!(live(b.id).await, Some(b));
+        assert_eq!(live(private.id).await, Some(private));
+        assert_eq!(live(gone.id).await, None);
+        assert_eq!(live(world.ids.workspace_id()).await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_creation_for_another_organisation_is_another_request() {
+    on_each(async |world| {
+        let (mut new, first) = world.ids.workspace("demo");
+        (new.idempotency_key, new.organisation) =
+            (Some("key".to_owned()), Some("org_1".to_owned()));
+        let step = act(&operator(1), 0);
+        let made = world.store.create_workspace(new.clone(), first.clone(), step.clone()).await;
+        let Ok(CreatedWorkspace::New(made, token)) = made else { panic!("{made:?}") };
+        let again = world.store.create_workspace(new.clone(), first.clone(), step.clone()).await;
+        assert_eq!(again.expect("answers"), CreatedWorkspace::Repeated(made, token));
+        for organisation in [None, Some("org_2".to_owned())] {
+            new.organisation = organisation;
+            let other =
+                world.store.create_workspace(new.clone(), first.clone(), step.clone()).await;
+            assert_eq!(other.expect("answers"), CreatedWorkspace::KeyReused);
+        }
     })
     .await;
 }

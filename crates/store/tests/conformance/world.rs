@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use nt_revocation::Entry;
 use nt_store::{
     Act, CreatedToken, CreatedWorkspace, Follower, Identity, MemoryStore, NewSession, NewToken,
-    NewWorkspace, SessionHash, SqliteOptions, SqliteStore, Store, StoreError, Workspace,
+    NewWorkspace, Operator, SessionHash, SessionId, SqliteOptions, SqliteStore, Store, StoreError,
+    Workspace,
 };
 use nt_token::{
     EntryId, Expiry, Jti, KeyId, OperatorId, Scopes, Timestamp, TokenRecord, WorkspaceId,
@@ -57,6 +58,13 @@ impl World {
             Ok(CreatedWorkspace::New(workspace, token)) => (workspace, token),
             other => panic!("no workspace: {other:?}"),
         }
+    }
+
+    /// An operator of this number, who signs in with this address as the tests begin.
+    pub(crate) async fn sign_in(&self, number: u8, email: Option<&str>) -> Operator {
+        let identity = identity(&number.to_string(), email);
+        let new = self.ids.session(identity, operator(number), 0);
+        self.store.open_session(new).await.expect("opened").operator
     }
 
     /// Another token of a workspace.
@@ -109,7 +117,7 @@ fn open_following(directory: &Path) -> Result<(SqliteStore, Followed), StoreErro
 /// Someone's step, some seconds after the tests begin.
 pub(crate) fn act(operator: &OperatorId, after: i64) -> Act {
     let from = Some(std::net::IpAddr::from([192, 0, 2, 7]));
-    Act { operator: operator.clone(), at: T0.plus_seconds(after), from }
+    Act { operator: operator.clone(), at: T0.plus_seconds(after), from, note: None }
 }
 
 /// An operator, by number.
@@ -156,6 +164,7 @@ impl Ids {
             name: name.to_owned(),
             description: Some("for tests".to_owned()),
             idempotency_key: None,
+            organisation: None,
         };
         (new, self.token(id))
     }
@@ -187,7 +196,18 @@ impl Ids {
         hash[..8].copy_from_slice(&self.next().to_be_bytes());
         let at = T0.plus_seconds(after);
         let expires_at = at.plus_seconds(3_600);
-        NewSession { identity, operator, hash: SessionHash(hash), at, expires_at, from: None }
+        NewSession {
+            identity,
+            operator,
+            id: SessionId::mint(self.next(), [5; 10]),
+            hash: SessionHash(hash),
+            at,
+            expires_at,
+            from: None,
+            client: None,
+            organisation: None,
+            grant: None,
+        }
     }
 }
 

@@ -199,12 +199,11 @@ fn expiries_and_bodies_that_are_none() {
         assert_eq!(extra.status, 201, "{}", extra.text());
         let workspace = format!("/v1/workspaces/{}", first.workspace);
         let wishes = json!({ "description": "x", "new": 1 });
-        assert_error(
-            &operator.call("PATCH", &workspace, Some(&wishes))?,
-            400,
-            "INVALID_REQUEST",
-            "PATCH",
-        );
+        assert_eq!(operator.call("PATCH", &workspace, Some(&wishes))?.status, 200);
+        let member = json!({ "email": "x@example.com", "role": "viewer", "new": 1 });
+        let members = format!("{workspace}/members");
+        let refused = operator.call("POST", &members, Some(&member))?;
+        assert_error(&refused, 400, "INVALID_REQUEST", "an unknown field");
         Ok(())
     });
 }

@@ -3,18 +3,28 @@
 //! One binary, so that everything is built and linked once. Each test starts what it needs and
 //! leaves nothing behind.
 
+mod chromium;
+mod clerk;
 mod crash;
 mod files;
 mod graceful;
 mod hostile;
 mod isolation;
+mod issuer;
+mod jobs;
 mod nginx;
+mod outage;
 mod page;
+mod published_client;
 mod records;
+mod roles;
+#[path = "../../../identity/tests/peers/script.rs"]
+mod script;
 mod storage;
 mod text;
 mod traffic;
 mod transcripts;
+mod webdriver;
 
 use std::io::Write as _;
 

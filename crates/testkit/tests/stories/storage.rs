@@ -123,7 +123,7 @@ fn on_a_small_disk() -> Result<World> {
         wrapper.extend(["--user".into(), "--map-root-user".into()]);
     }
     wrapper.extend(["--".into(), "sh".into(), "-c".into(), mount.into(), dir.clone().into()]);
-    World::with(Options { data_dir: Some(dir), wrapper, env: Vec::new() })
+    World::with(Options { data_dir: Some(dir), wrapper, ..Options::default() })
 }
 
 #[test]

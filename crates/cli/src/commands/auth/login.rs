@@ -2,20 +2,20 @@
 //! the two are brought together, and the session is kept.
 
 use std::io::{self, BufRead as _};
+use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-use nt_api::auth::{AuthConfiguration, Session, TokenExchange, User};
+use nt_api::auth::{AuthConfiguration, TokenExchange};
 use nt_identity::login::{self, LoginError, LoginSettings, SignedIn};
-use serde::Serialize;
 
-use crate::arguments::{Format, TextOrJson};
-use crate::client::address::Authority;
+use super::{ci_job, keep};
+use crate::arguments::TextOrJson;
 use crate::client::failure::ClientError;
-use crate::client::{agent, idempotency_key};
-use crate::context::{Context, now};
-use crate::credentials::{Credentials, StoredSession};
+use crate::context::Context;
+use crate::credentials::{Grant, StoredSession};
 use crate::error::{Code, Error};
+use crate::provider;
 use crate::ui;
 
 const DEFAULT_PORT: u16 = 41_247;
@@ -28,10 +28,25 @@ Examples:
   ntcli auth login
   ntcli auth login --no-browser
   ntcli auth login --force --timeout 120000
+  ntcli auth login --oidc-token-file job-token.jwt
 
 The address to open is always printed. Without a browser on this machine, open it on another one
-and paste the address that the browser ends up at.")]
+and paste the address that the browser ends up at.
+
+A CI job signs in without a person and without a stored secret: with the token that its platform
+issues to it, where the authority trusts that platform.")]
 pub(crate) struct Args {
+    #[command(flatten)]
+    flow: Flow,
+    /// Sign in with the OIDC token of a CI job, from this file; - is standard input
+    #[arg(long, value_name = "FILE")]
+    #[arg(conflicts_with_all = ["port", "timeout", "no_browser"])]
+    oidc_token_file: Option<PathBuf>,
+}
+
+/// How a person signs in.
+#[derive(Debug, clap::Args)]
+pub(super) struct Flow {
     /// The loopback port for the answer, 41247 if not said; where it is taken, one of the next ten
     #[arg(short, long, value_name = "PORT")]
     port: Option<u16>,
@@ -48,61 +63,79 @@ pub(crate) struct Args {
     output: TextOrJson,
 }
 
-#[derive(Serialize)]
-struct Output<'a> {
-    authenticated: bool,
-    email: Option<&'a str>,
-    user_id: &'a str,
-    expires_at: nt_api::IsoTime,
+/// What a person comes for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    SignIn,
+    SignUp,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
-    if !args.force
+    match &args.oidc_token_file {
+        Some(file) => ci_job::sign_in(file, &args.flow.output, context),
+        None => run_flow(&args.flow, Purpose::SignIn, context),
+    }
+}
+
+/// Signs a person in, unless one is signed in already.
+pub(super) fn run_flow(flow: &Flow, purpose: Purpose, context: &Context) -> Result<(), Error> {
+    if !flow.force
         && let Some(kept) = live_session(context)?
     {
         ui::say("Already signed in; --force signs in again.");
-        return print(&kept, args);
+        return keep::print(&kept, &flow.output);
     }
+    keep::choose_place(context)?;
     let configuration = context.client()?.configuration()?;
-    let signed_in = sign_in(&configuration, args, context)?;
+    let signed_in = sign_in(&configuration, flow, purpose, context)?;
     let exchange = TokenExchange { oauth_token: signed_in.id_token, nonce: Some(signed_in.nonce) };
-    let session = context.client()?.exchange_token(&exchange, &idempotency_key()?);
-    let session = session.map_err(|error| match error {
-        // Not a session that ended: there is none yet.
-        ClientError::Refused(refusal) => {
-            Error::new(refusal.code.into(), refusal.message).hint("ntcli auth login --force")
-        }
-        ClientError::Failed(failure) => failure.into(),
-    })?;
-    print(&keep(session, context)?, args)
+    let session = keep::exchange(&exchange, "ntcli auth login --force", context)?;
+    let grant = signed_in.refresh_token.map(|refresh_token| Grant {
+        issuer: configuration.issuer,
+        client_id: configuration.client_id,
+        refresh_token: refresh_token.into(),
+        paused_until: None,
+    });
+    let old = context.kept_session()?.map(|kept| kept.access_token.reveal()).transpose();
+    let kept = keep::keep(session, grant, context)?;
+    if let Some(old) = old.ok().flatten().flatten() {
+        // Nobody has its secret any more; if it cannot be ended now, it ends by itself.
+        let _ = context.client()?.operator(old, "this").end_session();
+    }
+    keep::print(&kept, &flow.output)
 }
 
-/// The session that is kept here, if the authority still knows it.
+/// The session that is kept here, if the authority still knows it or it could be renewed.
 fn live_session(context: &Context) -> Result<Option<StoredSession>, Error> {
-    let authority = context.authority()?;
-    let Some(kept) = context.credentials()?.at(authority).and_then(|at| at.session.clone()) else {
-        return Ok(None);
+    let kept = match context.kept_operator("this") {
+        Ok(Some(operator)) => operator.session().map(drop),
+        Ok(None) => return Ok(None),
+        Err(error) if error.code == Code::AuthenticationRequired => return Ok(None),
+        Err(error) => return Err(error),
     };
-    let operator = context.client()?.operator(kept.access_token.clone(), "this");
-    match operator.session() {
-        Ok(_) => Ok(Some(kept)),
+    match kept {
+        Ok(()) => Ok(context.kept_session()?.cloned()),
         Err(ClientError::Refused(_)) => Ok(None),
-        Err(ClientError::Failed(failure)) => Err(failure.into()),
+        Err(ClientError::NotRenewed(error)) if error.code == Code::AuthenticationRequired => {
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
 fn sign_in(
     configuration: &AuthConfiguration,
-    args: &Args,
+    flow: &Flow,
+    purpose: Purpose,
     context: &Context,
 ) -> Result<SignedIn, Error> {
-    let agent = provider_agent(&configuration.issuer)?;
+    let agent = provider::agent_for(&configuration.issuer)?;
     let settings = LoginSettings {
         issuer: configuration.issuer.clone(),
         client_id: configuration.client_id.clone(),
         scopes: configuration.scopes.clone(),
-        port: args.port.or(context.settings.callback_port).unwrap_or(DEFAULT_PORT),
-        timeout: args
+        port: flow.port.or(context.settings.callback_port).unwrap_or(DEFAULT_PORT),
+        timeout: flow
             .timeout
             .map(Duration::from_millis)
             .or(context.settings.login_timeout)
@@ -114,35 +147,25 @@ fn sign_in(
         ui::say(&format!("Client:            {}", configuration.client_id));
     }
     let pending = login::begin(&agent, settings).map_err(|e| failed(&e))?;
-    ui::say("Open this address in a browser to sign in:\n");
-    ui::say(pending.url());
+    let is_sign_up =
+        purpose == Purpose::SignUp && provider::offers_sign_up(&agent, &configuration.issuer);
+    let (act, url) = if is_sign_up {
+        ("sign up", provider::asking_to_sign_up(pending.url()))
+    } else {
+        ("sign in", pending.url().to_owned())
+    };
+    ui::say(&format!("Open this address in a browser to {act}:\n"));
+    ui::say(&url);
     ui::say("");
     let has_terminal = ui::is_interactive();
-    if !args.no_browser && has_terminal && context.settings.has_display {
-        open_browser(pending.url());
+    if !flow.no_browser && has_terminal && context.settings.has_display {
+        open_browser(&url);
     }
     let pasted = has_terminal.then(|| {
         ui::say("Or paste the address that the browser ends up at, and press Enter.");
         read_pasted()
     });
     pending.wait(&agent, pasted, ui::warning).map_err(|e| failed(&e))
-}
-
-/// The identity provider gets codes and secrets: it must be encrypted, or on this machine.
-fn provider_agent(issuer: &str) -> Result<ureq::Agent, Error> {
-    let origin = issuer.split_once("://").map(|(scheme, rest)| {
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        format!("{scheme}://{host}")
-    });
-    let origin = origin.and_then(|origin| Authority::parse(&origin).ok());
-    match origin {
-        Some(at) if at.is_encrypted() || at.is_loopback() => {
-            Ok(agent(at.is_encrypted(), at.is_loopback()))
-        }
-        _ => Err(Error::failed(format!(
-            "The identity provider {issuer} is neither encrypted nor on this machine."
-        ))),
-    }
 }
 
 fn open_browser(url: &str) {
@@ -183,36 +206,4 @@ fn failed(error: &LoginError) -> Error {
         }
         _ => Error::new(code, message).hint("ntcli auth login"),
     }
-}
-
-/// Keeps the session in the place of an older one.
-fn keep(session: Session, context: &Context) -> Result<StoredSession, Error> {
-    let kept = StoredSession {
-        access_token: session.access_token,
-        user: session.user,
-        expires_at: now().plus_seconds(session.expires_in),
-    };
-    let authority = context.authority()?;
-    Credentials::update(&context.folder, |all| {
-        all.at_mut(authority).session = Some(kept.clone());
-    })?;
-    Ok(kept)
-}
-
-fn print(session: &StoredSession, args: &Args) -> Result<(), Error> {
-    let user = &session.user;
-    if args.output.format == Format::Json {
-        return ui::json(&Output {
-            authenticated: true,
-            email: user.email.as_deref(),
-            user_id: user.id.as_str(),
-            expires_at: session.expires_at.into(),
-        });
-    }
-    ui::data(&format!("✅ Authenticated as {}", display_name(user)))
-}
-
-/// What an operator is called.
-pub(super) fn display_name(user: &User) -> &str {
-    user.email.as_deref().or(user.name.as_deref()).unwrap_or(user.id.as_str())
 }

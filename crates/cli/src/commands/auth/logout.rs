@@ -1,5 +1,6 @@
 //! `ntcli auth logout`.
 
+use nt_token::Secret;
 use serde::Serialize;
 
 use crate::arguments::{Format, TextOrJson};
@@ -7,6 +8,7 @@ use crate::client::failure::ClientError;
 use crate::context::Context;
 use crate::credentials::{Credentials, StoredSession};
 use crate::error::Error;
+use crate::renewal;
 use crate::ui;
 
 /// End the session at the authority, and forget it and all workspace tokens here
@@ -27,6 +29,10 @@ struct Output {
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
     let authority = context.authority()?;
+    // Not while another process renews the session: that one would stay.
+    let _lock = context.folder.lock(renewal::LOCK)?;
+    // A keyring that does not answer now could not forget it, either.
+    let secret = context.kept_session()?.map(|kept| kept.access_token.reveal()).transpose()?;
     // The secrets go first: they must not stay because the authority cannot be reached.
     let (session, tokens_forgotten) = Credentials::update(&context.folder, |all| {
         let Some(at) = all.authorities.get_mut(authority) else { return (None, 0) };
@@ -39,7 +45,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
         ui::warning("NTCLI_SESSION_TOKEN is set; that session goes on.");
     }
     let session_ended = session.is_some();
-    session.map_or(Ok(()), |session| end(session, context))?;
+    if let (Some(session), Some(secret)) = (session, secret.flatten()) {
+        end(&session, secret, context)?;
+    }
     if args.output.format == Format::Json {
         return ui::json(&Output { session_ended, tokens_forgotten });
     }
@@ -49,13 +57,13 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
     ui::data(&format!("Signed out of {authority}."))
 }
 
-fn end(session: StoredSession, context: &Context) -> Result<(), Error> {
-    let operator = context.client()?.operator(session.access_token, "this");
+fn end(session: &StoredSession, secret: Secret, context: &Context) -> Result<(), Error> {
+    let operator = context.client()?.operator(secret, "this");
     match operator.end_session() {
         // A session that the authority does not know has ended already.
         Ok(_) | Err(ClientError::Refused(_)) => Ok(()),
-        Err(ClientError::Failed(failure)) => {
-            let error = Error::from(failure);
+        Err(error) => {
+            let error = Error::from(error);
             let message = format!(
                 "The credentials here are forgotten, but the session could not be ended at the \
                  authority; it ends by itself at {}. {}",

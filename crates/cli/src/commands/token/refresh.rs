@@ -2,14 +2,14 @@
 //! [`crate::refresh`].
 
 use nt_api::IsoTime;
-use nt_token::Jti;
+use nt_token::{Jti, OperatorId};
 use serde::Serialize;
 
 use super::{Expiry, InWorkspace};
 use crate::arguments::{Format, TextOrJson};
-use crate::context::Context;
+use crate::context::{Chosen, Context};
 use crate::error::Error;
-use crate::refresh::Refresh;
+use crate::refresh::{self, Refresh};
 use crate::ui;
 
 /// Replace the current token: a new one is stored here, then the old one is revoked
@@ -19,11 +19,16 @@ Examples:
   ntcli token refresh
   ntcli token refresh --expires-in 90d
   ntcli token refresh -w my-workspace --format json
+  ntcli token refresh --abandon
 
-If it is interrupted, run it again: it finishes what was begun.")]
+If it is interrupted, run it again: it finishes what was begun. Only who began it can finish it;
+--abandon gives it up and says which tokens may still be alive.")]
 pub(crate) struct Args {
     #[command(flatten)]
     expiry: Expiry,
+    /// Give up an interrupted refresh, and say which tokens may still be alive
+    #[arg(long, conflicts_with_all = ["expires_in", "no_expiry"])]
+    abandon: bool,
     #[command(flatten)]
     workspace: InWorkspace,
     #[command(flatten)]
@@ -49,7 +54,22 @@ struct OldToken<'a> {
     revoked_at: Option<IsoTime>,
 }
 
+/// What is left of a refresh that was given up.
+#[derive(Serialize)]
+struct GivenUp<'a> {
+    abandoned: bool,
+    operator_id: Option<&'a OperatorId>,
+    /// The token that was to be revoked.
+    old_jti: Option<&'a Jti>,
+    /// The token that was created, if it is known that it was.
+    new_jti: Option<&'a Jti>,
+    new_token_may_exist: bool,
+}
+
 pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
+    if args.abandon {
+        return abandon(args, context);
+    }
     let request = args.expiry.request()?;
     let operator = context.operator("token refresh")?;
     let workspace = context.workspace(args.workspace.workspace.as_deref(), &operator)?;
@@ -74,4 +94,36 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
     lines.push(format!("New token expires: {expires}"));
     lines.push(format!("New token JTI: {}", done.jti));
     ui::data(&lines.join("\n"))
+}
+
+/// No session is needed to forget something that is only here, if the workspace is known here.
+fn abandon(args: &Args, context: &Context) -> Result<(), Error> {
+    let workspace = match context.choose(args.workspace.workspace.as_deref())? {
+        Chosen::Id(id) => id,
+        chosen @ Chosen::Name(_) => chosen.resolve(&context.operator("token refresh")?)?,
+    };
+    let pending = refresh::abandon(context, workspace)?;
+    if args.output.format == Format::Json {
+        let pending = pending.as_ref();
+        return ui::json(&GivenUp {
+            abandoned: pending.is_some(),
+            operator_id: pending.map(|pending| &pending.operator),
+            old_jti: pending.and_then(|pending| pending.old.as_ref()),
+            new_jti: pending.and_then(|pending| pending.created.as_ref()),
+            new_token_may_exist: pending.is_some(),
+        });
+    }
+    let Some(pending) = pending else { return ui::data("No refresh was interrupted.") };
+    let mut lines = vec![format!("The refresh that {} began is given up.", pending.operator)];
+    lines.extend(pending.old.map(|old| format!("The old token ({old}) may still be alive.")));
+    lines.push(match pending.created {
+        Some(new) => format!("The new token ({new}) is alive unless it was revoked."),
+        None => format!(
+            "A new token may exist that is not stored here, created by {}.",
+            pending.operator
+        ),
+    });
+    ui::data(&lines.join("\n"))?;
+    ui::hint("ntcli token list --wide shows what is alive; ntcli token revoke <jti> ends it");
+    Ok(())
 }

@@ -90,7 +90,11 @@ fn named(jti: &Jti, args: &Args, context: &Context) -> Result<Shown, Error> {
     let given = context.settings.workspace_token.clone();
     let given = given.filter(|token| Claimed::by(token).is_some_and(|it| it.jti == *jti));
     let kept = context.kept_token(workspace)?.filter(|kept| kept.jti == *jti);
-    Ok(Shown::recorded(token, workspace, given.or(kept.map(|kept| kept.token.clone()))))
+    let kept = match kept.filter(|_| args.show_token && given.is_none()) {
+        Some(kept) => kept.token.reveal()?,
+        None => None,
+    };
+    Ok(Shown::recorded(token, workspace, given.or(kept)))
 }
 
 /// The current token: the environment's, else the one that is kept for the workspace.
@@ -101,17 +105,20 @@ fn current(args: &Args, context: &Context) -> Result<Shown, Error> {
     };
     let claimed = Claimed::by(&token)
         .ok_or_else(|| Error::usage("Token format is invalid").hint("ntcli token refresh"))?;
-    match context.session()? {
-        Some(session) if !session.expose().starts_with(crate::claimed::PREFIX) => {
-            let operator = context.operator("token listing")?;
-            match operator.token(claimed.workspace, &claimed.jti) {
-                Ok(record) => Ok(Shown::recorded(record, claimed.workspace, Some(token))),
-                Err(error) if is_not_for_us(&error) => by_itself(claimed, token, context),
-                Err(error) => Err(unable(error)),
-            }
-        }
-        _ => by_itself(claimed, token, context),
+    match context.operator("token listing") {
+        Ok(operator) => match operator.token(claimed.workspace, &claimed.jti) {
+            Ok(record) => Ok(Shown::recorded(record, claimed.workspace, Some(token))),
+            Err(error) if is_not_for_us(&error) => by_itself(claimed, token, context),
+            Err(error) => Err(unable(error)),
+        },
+        // Nobody is signed in: the token itself is asked about.
+        Err(error) if is_nobody(error.code) => by_itself(claimed, token, context),
+        Err(error) => Err(error),
     }
+}
+
+fn is_nobody(code: Code) -> bool {
+    matches!(code, Code::AuthenticationRequired | Code::ClerkAuthenticationRequired)
 }
 
 fn kept(args: &Args, context: &Context) -> Result<Secret, Error> {
@@ -119,8 +126,8 @@ fn kept(args: &Args, context: &Context) -> Result<Secret, Error> {
         Chosen::Id(id) => id,
         chosen @ Chosen::Name(_) => chosen.resolve(&context.operator("token listing")?)?,
     };
-    let kept = context.kept_token(workspace)?.map(|kept| kept.token.clone());
-    kept.ok_or_else(|| {
+    let kept = context.kept_token(workspace)?.map(|kept| kept.token.reveal()).transpose()?;
+    kept.flatten().ok_or_else(|| {
         Error::new(Code::TokenNotFound, "No workspace token found").hint("ntcli token refresh")
     })
 }
@@ -154,7 +161,7 @@ fn is_not_for_us(error: &ClientError) -> bool {
 /// A failure to answer, under its documented name; a refusal speaks for itself.
 fn unable(error: ClientError) -> Error {
     match error {
-        ClientError::Refused(_) => error.into(),
+        ClientError::Refused(_) | ClientError::NotRenewed(_) => error.into(),
         ClientError::Failed(failure) => {
             let why = failure.to_string();
             let code = Error::from(failure).code;

@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// What the workspace is for, for people
     #[arg(short, long, value_name = "TEXT")]
     description: Option<String>,
+    /// The organisation that you signed in for owns it; its admins administer it
+    #[arg(long)]
+    organisation: bool,
     #[command(flatten)]
     output: TextOrJson,
 }
@@ -46,13 +49,14 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Error> {
             .hint("use 3 to 32 lower-case letters, digits and hyphens, beginning with a letter"));
     }
     let operator = context.operator("workspace creation")?;
-    let request = CreateWorkspace { name: args.name, description: args.description };
+    let Args { name, description, organisation, output } = args;
+    let request = CreateWorkspace { name, description, organisation };
     let created = operator.create_workspace(&request, &idempotency_key()?)?;
     let (id, name, jti) = (created.workspace_id, created.workspace_name, created.jti);
     let expires_at = created.created_at.0.plus_seconds(created.expires_in);
     let authority = context.authority()?;
     Credentials::update(&context.folder, |all| {
-        let token = created.access_token;
+        let token = created.access_token.into();
         let expires_at = Some(expires_at);
         all.workspace_mut(authority, id).current =
             Some(CurrentToken { token, jti: jti.clone(), expires_at });
@@ -61,7 +65,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Error> {
         at.workspaces.insert(id, KnownWorkspace::named(&name));
         at.active = Some(id);
     })?;
-    if args.output.format == Format::Json {
+    if output.format == Format::Json {
         return ui::json(&Output {
             workspace_id: id,
             name: &name,

@@ -69,6 +69,15 @@ pub(crate) fn measure(world: &World, runtime: &Runtime, table: &mut Table) -> Re
     let what = "forward-auth, token seen before";
     table.add(what, "bare hyper answering 200", "requests/s", Aim::AtLeast(0.85), &seen);
 
+    let who = Request::get("/v1/auth/session").bearer(&operator.session).render();
+    let who = Arc::new(vec![who]);
+    let session = compare(
+        || rate(runtime, plain.address, &who, SEEN_REQUESTS),
+        || rate(runtime, world.address(), &who, SEEN_REQUESTS),
+    )?;
+    let what = "an operator's request, by session";
+    table.add(what, "bare hyper answering 200", "requests/s", Aim::None, &session);
+
     let mut batches = Vec::new();
     for _ in 0..=ROUNDS {
         batches.push(Arc::new(new_tokens(world, runtime, &operator, &workspace.workspace)?));

@@ -1,0 +1,186 @@
+//! Who asks: by a session, or by the identity provider's own token.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use nt_api::auth::SESSION_PREFIX;
+use nt_identity::id_token::VerifiedIdentity;
+use nt_identity::provider::{Identified, IdentifyError, Liveness};
+use nt_store::{Grant, Identity, Operator, Organisation};
+use nt_token::OperatorId;
+use nt_token::check::check_signature;
+use nt_token::sign::PREFIX;
+
+use crate::authority::entropy::random;
+use crate::authority::error::{Answer, Refusal};
+use crate::authority::sessions::LiveSession;
+use crate::authority::{Authority, limits};
+
+/// An operator who asks for something: by what right, and from where.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    operator: Operator,
+    credential: Credential,
+    /// From where.
+    pub from: Option<IpAddr>,
+}
+
+/// By what right somebody asks.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// A session of ours.
+    Session(Arc<LiveSession>),
+    /// A token of the identity provider's, presented directly.
+    ProviderToken {
+        /// The session at the provider, for asking whether it still is.
+        sid: Option<String>,
+        /// The organisation that the operator acts for.
+        organisation: Option<Organisation>,
+    },
+}
+
+impl Caller {
+    /// Somebody with a session.
+    pub fn with_session(session: Arc<LiveSession>, from: Option<IpAddr>) -> Self {
+        let operator = session.session.operator.clone();
+        Self { operator, credential: Credential::Session(session), from }
+    }
+
+    /// Who asks.
+    pub fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    /// By what right.
+    pub fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// The organisation that the operator acts for.
+    pub fn organisation(&self) -> Option<&Organisation> {
+        match &self.credential {
+            Credential::Session(live) => live.session.organisation.as_ref(),
+            Credential::ProviderToken { organisation, .. } => organisation.as_ref(),
+        }
+    }
+
+    /// What the caller is limited to, where it is a CI job.
+    pub fn grant(&self) -> Option<&Grant> {
+        match &self.credential {
+            Credential::Session(live) => live.session.grant.as_ref(),
+            Credential::ProviderToken { .. } => None,
+        }
+    }
+}
+
+impl Authority {
+    /// Who is asking, by the credential of the request. With a session no database and no provider
+    /// is asked; with a provider's token only where its keys are not at hand, or the operator is new.
+    pub async fn caller(&self, credential: Option<&str>, from: Option<IpAddr>) -> Answer<Caller> {
+        let credential = credential.ok_or(Refusal::NotSignedIn)?;
+        if credential.starts_with(SESSION_PREFIX) {
+            let session = self.sessions.find(credential, self.clock.now())?;
+            return Ok(Caller::with_session(session, from));
+        }
+        if self.is_workspace_token(credential) {
+            return Err(Refusal::OperatorNeeded.into());
+        }
+        self.caller_of_provider(credential, from).await
+    }
+
+    async fn caller_of_provider(&self, token: &str, from: Option<IpAddr>) -> Answer<Caller> {
+        let provider = self.provider.as_ref().ok_or(Refusal::NotSignedIn)?;
+        let identified = match provider.identify_direct(token, self.clock.now()).await {
+            Ok(identified) => identified,
+            Err(IdentifyError::Refused(reason)) => {
+                tracing::info!(%reason, from = from.map(tracing::field::display), "a credential was refused");
+                return Err(Refusal::NotSignedIn.into());
+            }
+            Err(IdentifyError::Unavailable(reason)) => return Err(unavailable(&reason)),
+        };
+        let Identified { identity, session, .. } = identified;
+        let operator = self.operator(stored(identity)).await?;
+        let (sid, organisation) = match session {
+            Some(session) => (Some(session.sid), session.organisation.map(organisation)),
+            None => (None, None),
+        };
+        Ok(Caller { operator, credential: Credential::ProviderToken { sid, organisation }, from })
+    }
+
+    /// The operator of an identity. Remembered, as every request with a provider's token asks.
+    async fn operator(&self, identity: Identity) -> Answer<Operator> {
+        if let Some(known) = self.people.known(&identity) {
+            return Ok(known);
+        }
+        let candidate = OperatorId::mint(self.clock.wall_ms(), random()?);
+        let operator = self.store.operator(identity, candidate, self.clock.now()).await?;
+        self.people.remember(operator.clone());
+        Ok(operator)
+    }
+
+    /// Whether the credential is a workspace token, in whatever standing: one is never an operator.
+    fn is_workspace_token(&self, credential: &str) -> bool {
+        credential.starts_with(PREFIX)
+            || check_signature(credential, self.keyring.checking()).is_ok()
+    }
+
+    /// Before something is taken back for good by a provider's short-lived token: whether the session
+    /// behind it still is, so that somebody who was dismissed a moment ago cannot revoke. Where the
+    /// provider gives no answer it goes on, since a leaked token must not stay alive because of that;
+    /// what is returned then goes into the audit record.
+    pub(super) async fn vouched(&self, caller: &Caller) -> Answer<Option<String>> {
+        let (Credential::ProviderToken { sid: Some(sid), .. }, Some(provider)) =
+            (caller.credential(), &self.provider)
+        else {
+            return Ok(None);
+        };
+        match provider.session_is_live(sid).await {
+            Liveness::Live | Liveness::NotChecked => Ok(None),
+            Liveness::Ended => Err(Refusal::SessionExpired.into()),
+            Liveness::Unavailable(reason) => {
+                tracing::warn!(%reason, operator.id = %caller.operator().id,
+                    "a session at the identity provider could not be checked");
+                Ok(Some("the provider's session was not checked: no answer".to_owned()))
+            }
+        }
+    }
+}
+
+pub(super) fn unavailable(reason: &nt_identity::provider::Unavailable) -> super::error::Error {
+    tracing::warn!(%reason, "the identity provider gives no answer");
+    Refusal::ProviderUnavailable.into()
+}
+
+pub(super) fn stored(identity: VerifiedIdentity) -> Identity {
+    let VerifiedIdentity { issuer, subject, email, name } = identity;
+    Identity { issuer, subject, email, name }
+}
+
+pub(super) fn organisation(organisation: nt_identity::provider::Organisation) -> Organisation {
+    Organisation { id: organisation.id, role: organisation.role }
+}
+
+/// The operators who present tokens of the provider's.
+#[derive(Debug, Default)]
+pub struct People(RwLock<HashMap<(String, String), Operator>>);
+
+impl People {
+    /// The operator, if nothing about the identity has changed.
+    fn known(&self, identity: &Identity) -> Option<Operator> {
+        let people = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = people.get(&(identity.issuer.clone(), identity.subject.clone()))?;
+        // Clerk's session tokens carry no e-mail address; what a login said of it stays.
+        let same = identity.email.is_none() || identity.email == known.identity.email;
+        same.then(|| known.clone())
+    }
+
+    fn remember(&self, operator: Operator) {
+        let mut people = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if people.len() >= limits::PEOPLE {
+            people.clear();
+        }
+        let key = (operator.identity.issuer.clone(), operator.identity.subject.clone());
+        people.insert(key, operator);
+    }
+}
