@@ -8,6 +8,9 @@ use nt_store::StoreError;
 
 use crate::authority::error::{Error, Refusal};
 
+const REALM: &str = "Bearer realm=\"ntd\"";
+const INVALID: &str = "Bearer realm=\"ntd\", error=\"invalid_token\"";
+
 /// An answer that is an error.
 #[derive(Debug, Clone)]
 pub struct ApiError {
@@ -15,11 +18,13 @@ pub struct ApiError {
     code: ErrorCode,
     message: String,
     field: Option<&'static str>,
+    /// What a client may learn of why its token is not good (RFC 6750, section 3).
+    challenge: Option<&'static str>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), field: None }
+        Self { status, code, message: message.into(), field: None, challenge: None }
     }
 
     /// No such path.
@@ -49,6 +54,23 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
     }
 
+    /// A token that is not good, and what its holder may learn of why.
+    pub fn token_refused(code: ErrorCode, why: &'static str) -> Self {
+        Self { challenge: Some(why), ..Self::new(StatusCode::UNAUTHORIZED, code, why) }
+    }
+
+    /// No token where one is needed.
+    pub fn no_token() -> Self {
+        let message = "No access token was sent";
+        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationRequired, message)
+    }
+
+    /// A good token, but for another workspace.
+    pub fn other_workspace() -> Self {
+        let message = "The access token is for another workspace";
+        Self::new(StatusCode::FORBIDDEN, ErrorCode::InsufficientPermissions, message)
+    }
+
     /// The body, complete but for what only the request knows.
     pub fn body(&self, request_id: &str) -> ErrorBody {
         ErrorBody {
@@ -67,15 +89,18 @@ impl ApiError {
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         // RFC 6750, section 3: no error code where no credential was sent at all.
-        let challenge = match self.code {
-            ErrorCode::AuthenticationRequired => Some("Bearer realm=\"ntd\""),
-            ErrorCode::TokenExpired | ErrorCode::TokenExchangeFailed => {
-                Some("Bearer realm=\"ntd\", error=\"invalid_token\"")
+        let challenge = match (self.code, self.challenge) {
+            (_, Some(why)) => {
+                HeaderValue::try_from(format!("{INVALID}, error_description=\"{why}\"")).ok()
+            }
+            (ErrorCode::AuthenticationRequired, None) => Some(HeaderValue::from_static(REALM)),
+            (ErrorCode::TokenExpired | ErrorCode::TokenExchangeFailed, None) => {
+                Some(HeaderValue::from_static(INVALID))
             }
             _ => None,
         };
         if let Some(challenge) = challenge {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            headers.insert(WWW_AUTHENTICATE, challenge);
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

@@ -4,10 +4,10 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::Response;
-use nt_api::error::{ErrorBody, ErrorCode, ErrorDetail, ErrorFields};
+use nt_api::error::{ErrorBody, ErrorCode};
 use nt_api::path;
 use nt_api::verification::{
     Authenticated, EXPIRED, INVALID, REVOKED, X_AUTH_EXPIRES, X_AUTH_JTI, X_AUTH_SCOPE,
@@ -19,8 +19,9 @@ use percent_encoding::percent_decode_str;
 use crate::authority::{Binding, NotAccepted, VerifiedToken};
 use crate::http::Doors;
 use crate::http::client_address::{Peer, client_address};
+use crate::http::error::ApiError;
 use crate::http::extract::bearer;
-use crate::http::request::{REQUEST_ID, request_id};
+use crate::http::request::{named, request_id};
 
 /// Whether the request that a gateway asks about may pass.
 #[utoipa::path(get, path = path::TOKEN_AUTH, tag = "verification", security(("workspace_token" = [])),
@@ -83,73 +84,25 @@ fn accepted(token: &VerifiedToken) -> Response {
     response
 }
 
-/// Says no: with a challenge of RFC 6750, section 3, which has no error code where no token was sent.
-/// Who cannot know says so by 503, so that the client keeps its token and comes back.
+/// Says no. Who cannot know says so by 503, so that the client keeps its token and comes back.
 fn refused(reason: Option<NotAccepted>) -> Response {
-    let (status, code, message) = match reason {
-        None => (
-            StatusCode::UNAUTHORIZED,
-            ErrorCode::AuthenticationRequired,
-            "No access token was sent",
-        ),
+    let error = match reason {
+        None => ApiError::no_token(),
         Some(NotAccepted::Revoked) => {
-            (StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationRequired, REVOKED)
+            ApiError::token_refused(ErrorCode::AuthenticationRequired, REVOKED)
         }
         Some(NotAccepted::Refused(Refusal::Expired)) => {
-            (StatusCode::UNAUTHORIZED, ErrorCode::TokenExpired, EXPIRED)
+            ApiError::token_refused(ErrorCode::TokenExpired, EXPIRED)
         }
         Some(NotAccepted::Refused(_)) => {
-            (StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationRequired, INVALID)
+            ApiError::token_refused(ErrorCode::AuthenticationRequired, INVALID)
         }
-        Some(NotAccepted::OtherWorkspace) => (
-            StatusCode::FORBIDDEN,
-            ErrorCode::InsufficientPermissions,
-            "The access token is for another workspace",
-        ),
-        Some(NotAccepted::NotReady) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            ErrorCode::Unavailable,
-            "The revocation state is not known here",
-        ),
+        Some(NotAccepted::OtherWorkspace) => ApiError::other_workspace(),
+        Some(NotAccepted::NotReady) => {
+            ApiError::unavailable("The revocation state is not known here")
+        }
     };
-    let request_id = request_id();
-    let error = ErrorDetail {
-        code,
-        message: message.to_owned(),
-        details: ErrorFields::default(),
-        request_id: request_id.clone(),
-    };
-    let body = serde_json::to_vec(&ErrorBody { error }).unwrap_or_default();
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(CACHE_CONTROL, NO_STORE);
-    if let Ok(id) = HeaderValue::try_from(request_id) {
-        headers.insert(REQUEST_ID, id);
-    }
-    match status {
-        StatusCode::UNAUTHORIZED => {
-            let challenge = if reason.is_none() {
-                HeaderValue::from_static("Bearer realm=\"ntd\"")
-            } else {
-                challenge("invalid_token", message)
-            };
-            headers.insert(WWW_AUTHENTICATE, challenge);
-        }
-        StatusCode::SERVICE_UNAVAILABLE => {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        _ => {}
-    }
-    response
-}
-
-fn challenge(error: &str, description: &str) -> HeaderValue {
-    let text =
-        format!("Bearer realm=\"ntd\", error=\"{error}\", error_description=\"{description}\"");
-    HeaderValue::try_from(text)
-        .unwrap_or(HeaderValue::from_static("Bearer error=\"invalid_token\""))
+    named(&error, &request_id())
 }
 
 /// Which workspace the token must refer to: the first segment of the original path that is a UUID,

@@ -16,7 +16,7 @@ use crate::authority::limits;
 use crate::http::error::ApiError;
 
 /// Names the request in the log.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The router with all that around it.
 pub fn observed(router: Router) -> Router {
@@ -47,10 +47,21 @@ async fn observe(request: Request, next: Next) -> Response {
             }
         }
     }
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    name(&mut response, &id);
+    response
+}
+
+/// The answer to a request that failed, in which the request is named.
+pub fn named(error: &ApiError, id: &str) -> Response {
+    let mut response = error.respond(id);
+    name(&mut response, id);
+    response
+}
+
+fn name(response: &mut Response, id: &str) {
+    if let Ok(value) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    response
 }
 
 /// The line in the log. The path as the router knows it, without what callers put in it: a query or
