@@ -52,6 +52,16 @@ pub enum State {
     },
 }
 
+impl State {
+    /// When it was taken back, if it was.
+    pub const fn revoked_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Live => None,
+            Self::Revoked { at, .. } => Some(*at),
+        }
+    }
+}
+
 /// A token's standing at a moment. Revoked wins over expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -44,15 +44,12 @@ impl Action {
 /// Whether this role allows this action. Without a role nothing is allowed, not even to learn that
 /// the workspace exists.
 pub const fn allows(role: Role, action: Action) -> bool {
-    use Action::{Delete, Describe, Issue, ManageMembers, ManageOwners, Revoke, RevokeOwn, See};
+    use Action::{Delete, Issue, ManageOwners, RevokeOwn, See};
     match role {
         Role::Owner => true,
         Role::Admin => !matches!(action, ManageOwners | Delete),
         Role::Developer => matches!(action, See | Issue | RevokeOwn),
-        Role::Viewer => !matches!(
-            action,
-            Issue | RevokeOwn | Revoke | Describe | ManageMembers | ManageOwners | Delete
-        ),
+        Role::Viewer => matches!(action, See),
     }
 }
 

@@ -20,7 +20,6 @@ use crate::authority::{Authority, limits};
 /// An operator who asks for something: by what right, and from where.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    operator: Operator,
     credential: Credential,
     /// From where.
     pub from: Option<IpAddr>,
@@ -33,6 +32,8 @@ pub enum Credential {
     Session(Arc<LiveSession>),
     /// A token of the identity provider's, presented directly.
     ProviderToken {
+        /// Whose it is.
+        operator: Operator,
         /// The session at the provider, for asking whether it still is.
         sid: Option<String>,
         /// The organisation that the operator acts for.
@@ -43,13 +44,15 @@ pub enum Credential {
 impl Caller {
     /// Somebody with a session.
     pub fn with_session(session: Arc<LiveSession>, from: Option<IpAddr>) -> Self {
-        let operator = session.session.operator.clone();
-        Self { operator, credential: Credential::Session(session), from }
+        Self { credential: Credential::Session(session), from }
     }
 
     /// Who asks.
     pub fn operator(&self) -> &Operator {
-        &self.operator
+        match &self.credential {
+            Credential::Session(live) => &live.session.operator,
+            Credential::ProviderToken { operator, .. } => operator,
+        }
     }
 
     /// By what right.
@@ -105,7 +108,8 @@ impl Authority {
             Some(session) => (Some(session.sid), session.organisation.map(organisation)),
             None => (None, None),
         };
-        Ok(Caller { operator, credential: Credential::ProviderToken { sid, organisation }, from })
+        let credential = Credential::ProviderToken { operator, sid, organisation };
+        Ok(Caller { credential, from })
     }
 
     /// The operator of an identity. Remembered, as every request with a provider's token asks.

@@ -2,7 +2,7 @@
 
 use nt_api::tokens::{CreateToken, OldToken, TokenRefreshed};
 use nt_store::RefreshedToken;
-use nt_token::{Jti, State, WorkspaceId};
+use nt_token::{Jti, WorkspaceId};
 
 use crate::authority::access::Action;
 use crate::authority::error::{Answer, Refusal};
@@ -21,8 +21,8 @@ impl Authority {
         request: CreateToken,
         idempotency_key: Option<String>,
     ) -> Answer<TokenRefreshed> {
-        self.permitted(caller, workspace, Action::Issue).await?;
-        self.may_revoke(caller, workspace, &old).await?;
+        let standing = self.permitted(caller, workspace, Action::Issue).await?;
+        self.may_revoke(caller, &standing, &old).await?;
         let new = self.new_token(workspace, request, idempotency_key)?;
         let mut act = self.act(caller);
         act.note = self.vouched(caller).await?;
@@ -34,10 +34,7 @@ impl Authority {
                 return Err(Refusal::invalid("Idempotency-Key", KEY_REUSED).into());
             }
         };
-        let revoked_at = match old.state {
-            State::Revoked { at, .. } => at,
-            State::Live => now,
-        };
+        let revoked_at = old.state.revoked_at().unwrap_or(now);
         let old_token = OldToken { jti: old.jti, revoked_at: revoked_at.into() };
         let mut new_token = self.created(&new)?;
         "Token refreshed successfully".clone_into(&mut new_token.message);

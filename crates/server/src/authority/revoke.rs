@@ -2,9 +2,9 @@
 
 use nt_api::tokens::TokenRevoked;
 use nt_store::RevokedToken;
-use nt_token::{Jti, State, WorkspaceId};
+use nt_token::{Jti, WorkspaceId};
 
-use crate::authority::access::Action;
+use crate::authority::access::{Action, Standing};
 use crate::authority::entropy::entry_id;
 use crate::authority::error::{Answer, Refusal};
 use crate::authority::{Authority, Caller, shown_text};
@@ -24,7 +24,8 @@ impl Authority {
         reason: Option<String>,
     ) -> Answer<TokenRevoked> {
         let reason = shown_text("reason", reason)?;
-        self.may_revoke(caller, workspace, &jti).await?;
+        let standing = self.standing(caller, workspace).await?;
+        self.may_revoke(caller, &standing, &jti).await?;
         let mut act = self.act(caller);
         act.note = self.vouched(caller).await?;
         let now = act.at;
@@ -37,10 +38,7 @@ impl Authority {
             token.jti = %jti, workspace.id = %workspace, operator.id = %caller.operator().id,
             seq, already = before, "token revoked"
         );
-        let revoked_at = match token.state {
-            State::Revoked { at, .. } => at,
-            State::Live => now,
-        };
+        let revoked_at = token.state.revoked_at().unwrap_or(now);
         Ok(TokenRevoked {
             workspace_id: workspace,
             token_jti: jti.clone(),
@@ -58,14 +56,14 @@ impl Authority {
     pub(super) async fn may_revoke(
         &self,
         caller: &Caller,
-        workspace: WorkspaceId,
+        standing: &Standing,
         jti: &Jti,
     ) -> Answer<()> {
-        let standing = self.permitted(caller, workspace, Action::RevokeOwn).await?;
+        standing.demand(Action::RevokeOwn)?;
         if standing.allows(Action::Revoke) {
             return Ok(());
         }
-        match self.store.token(workspace, jti).await? {
+        match self.store.token(standing.workspace.id, jti).await? {
             Some((token, _)) if token.created_by == caller.operator().id => Ok(()),
             Some(_) => Err(Refusal::NotAllowed.into()),
             None => Err(Refusal::NoToken(jti.clone()).into()),
