@@ -124,10 +124,10 @@ fn line_of(text: &str, offset: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn folder() -> (tempfile::TempDir, Folder) {
+    pub(crate) fn folder() -> (tempfile::TempDir, Folder) {
         let root = tempfile::tempdir().expect("a temporary directory");
         let folder = Folder::new(root.path().to_owned());
         (root, folder)

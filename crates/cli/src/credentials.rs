@@ -300,12 +300,7 @@ mod tests {
     use nt_token::Secret;
 
     use super::*;
-
-    fn folder() -> (tempfile::TempDir, Folder) {
-        let root = tempfile::tempdir().expect("a temporary directory");
-        let folder = Folder::new(root.path().to_owned());
-        (root, folder)
-    }
+    use crate::config::tests::folder;
 
     #[test]
     fn a_current_token_is_kept_per_authority_and_workspace() {
