@@ -1,0 +1,8 @@
+//! The rules of the check, with a clock that stands until it is told to move.
+
+mod asked;
+mod ended;
+#[cfg(feature = "tower")]
+mod layer;
+mod verify;
+mod world;
