@@ -4,5 +4,7 @@ mod asked;
 mod ended;
 #[cfg(feature = "tower")]
 mod layer;
+#[cfg(feature = "tower")]
+mod served;
 mod verify;
 mod world;
