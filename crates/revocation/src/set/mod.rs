@@ -197,13 +197,16 @@ impl RevocationSet {
         if claims.exp <= self.horizon() {
             return Status::Revoked(Why::Horizon);
         }
-        if claims.rv > self.applied() {
-            return Status::Unknown;
-        }
+        // Before the look-up: what is applied after this needs no answer from here.
+        let known = claims.rv <= self.applied();
         if self.bitmaps.contains(claims.place) {
             return Status::Revoked(Why::Token);
         }
-        self.rules.load().cover(token).map_or(Status::Good, Status::Revoked)
+        match self.rules.load().cover(token) {
+            Some(why) => Status::Revoked(why),
+            None if known => Status::Good,
+            None => Status::Unknown,
+        }
     }
 
     fn write(&self) -> MutexGuard<'_, Position> {

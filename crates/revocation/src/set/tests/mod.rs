@@ -1,6 +1,8 @@
+//! What the set answers.
+
+mod threads;
+
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use nt_token::check::check_signature;
 use nt_token::sign::sign;
@@ -221,34 +223,6 @@ fn a_list_beyond_the_largest_is_an_error_and_not_lost() {
     assert_eq!(set.applied(), 0);
     let last = Place { list: RevocationSet::LISTS_MAX - 1, idx: Place::LIST_MAX - 1 };
     set.apply(&entry(1, revoke(last))).expect("the very last place");
-}
-
-#[test]
-fn what_was_applied_is_seen_by_every_thread_at_once() {
-    let (mint, set) = (Mint::new(), Arc::new(RevocationSet::new()));
-    let places: Vec<Place> = (0..200).map(|i| Place { list: i % 3, idx: i * 400 }).collect();
-    let tokens: Arc<Vec<_>> =
-        Arc::new(places.iter().map(|place| mint.token(0, *place, 1, 1)).collect());
-    let stop = Arc::new(AtomicBool::new(false));
-    let reader = {
-        let (set, tokens, stop) = (Arc::clone(&set), Arc::clone(&tokens), Arc::clone(&stop));
-        std::thread::spawn(move || {
-            let mut checks = 0_u64;
-            while !stop.load(Ordering::Relaxed) || checks == 0 {
-                let applied = usize::try_from(set.applied()).expect("small");
-                let seen =
-                    tokens.iter().take(applied).all(|token| set.status(token) != Status::Good);
-                assert!(seen, "an applied revocation was not seen");
-                checks += 1;
-            }
-            checks
-        })
-    };
-    for (seq, place) in (1..).zip(&places) {
-        set.apply(&entry(seq, revoke(*place))).expect("in order");
-    }
-    stop.store(true, Ordering::Relaxed);
-    assert!(reader.join().expect("no assertion failed") > 0);
 }
 
 proptest! {
