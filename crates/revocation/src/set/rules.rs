@@ -38,7 +38,8 @@ struct ScopeRule(Vec<Revocation>);
 impl ScopeRule {
     /// Adds a revocation, in whatever order they come: from the log, or from a snapshot.
     fn add(&mut self, new: Revocation) {
-        if self.0.iter().any(|old| old.seq >= new.seq && old.except.is_empty()) {
+        // Only the first can be without exceptions: it has made those before it superfluous.
+        if self.0.first().is_some_and(|old| old.except.is_empty() && old.seq >= new.seq) {
             return;
         }
         if new.except.is_empty() {

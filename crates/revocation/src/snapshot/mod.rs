@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Numbers are big-endian, but for those inside a bitmap, whose format is Roaring's own. `of` and
-//! `id` are as in a log entry; m ≤ 64 are the exceptions. Lists ascend and none is empty. Bitmaps
+//! `id` are as in a log entry; m ≤ 64 are the exceptions. Everything ascends; no list is empty. Bitmaps
 //! have no run containers: places are drawn at random, so there are no runs to gain by, and four
 //! bytes could claim 2¹⁶ revoked tokens. A horizon of `i64::MIN` is none.
 //!

@@ -1,7 +1,9 @@
 //! Reading a snapshot: whole, checked, or not at all.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use nt_token::{EntryId, Place, Timestamp};
+use nt_token::{EntryId, KeyId, Place, Timestamp};
 use roaring::RoaringBitmap;
 
 use super::{BadSnapshot, MAGIC, Snapshot, VERSION};
@@ -66,25 +68,45 @@ fn bits(mut bytes: &[u8]) -> Option<RoaringBitmap> {
 
 fn rules(from: &mut Reader<'_>) -> Option<Rules> {
     let mut rules = Rules::default();
-    for _ in 0..from.u32()? {
-        let scope = ScopeOf::take(from)?;
-        rules.revoke_scope(&scope, revocation(from)?);
-    }
-    for _ in 0..from.u32()? {
-        rules.revoke_key(text(from.short()?)?.parse().ok()?);
-    }
-    for _ in 0..from.u32()? {
-        let kid = text(from.short()?)?.parse().ok()?;
-        rules.add_key(kid, text(from.long()?)?.into());
-    }
+    ascending(from, scope, |(scope, revocation)| rules.revoke_scope(&scope, revocation))?;
+    ascending(from, kid, |kid| rules.revoke_key(kid))?;
+    ascending(from, key, |(kid, jwk)| rules.add_key(kid, jwk))?;
     Some(rules)
 }
 
-fn revocation(from: &mut Reader<'_>) -> Option<Revocation> {
+/// Reads items that each are behind the one before, as they are written: so the work of putting
+/// them together is in proportion to their number.
+fn ascending<T: Clone + Ord>(
+    from: &mut Reader<'_>,
+    item: impl Fn(&mut Reader<'_>) -> Option<T>,
+    mut add: impl FnMut(T),
+) -> Option<()> {
+    let mut before: Option<T> = None;
+    for _ in 0..from.u32()? {
+        let item = item(from)?;
+        if before.is_some_and(|before| before >= item) {
+            return None;
+        }
+        before = Some(item.clone());
+        add(item);
+    }
+    Some(())
+}
+
+fn scope(from: &mut Reader<'_>) -> Option<(ScopeOf, Revocation)> {
+    let scope = ScopeOf::take(from)?;
     let (seq, exceptions) = (from.u64()?, usize::from(from.byte()?));
     if exceptions > Fact::EXCEPT_MAX {
         return None;
     }
     let except = (0..exceptions).map(|_| from.place()).collect::<Option<_>>()?;
-    Some(Revocation { seq, except })
+    Some((scope, Revocation { seq, except }))
+}
+
+fn kid(from: &mut Reader<'_>) -> Option<KeyId> {
+    text(from.short()?)?.parse().ok()
+}
+
+fn key(from: &mut Reader<'_>) -> Option<(KeyId, Arc<str>)> {
+    Some((kid(from)?, text(from.long()?)?.into()))
 }

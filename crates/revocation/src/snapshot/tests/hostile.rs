@@ -76,6 +76,20 @@ fn lists_that_are_empty_too_large_in_runs_or_out_of_order_are_refused() {
     }
 }
 
+#[test]
+fn rules_out_of_order_or_there_twice_are_refused() {
+    let before = [&sample()[..46], &[0; 4]].concat();
+    let all = |seq: u64| [&[3, 0][..], &seq.to_be_bytes(), &[0]].concat();
+    let read = |rules: &[Vec<u8>]| {
+        let count = u32::try_from(rules.len()).expect("few").to_be_bytes();
+        Snapshot::read(&sealed([&before[..], &count, &rules.concat(), &[0; 8]].concat()))
+    };
+    read(&[all(1), all(2)]).expect("in order");
+    for rules in [[all(2), all(1)], [all(1), all(1)]] {
+        assert_eq!(read(&rules), Err(BadSnapshot::Malformed));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
