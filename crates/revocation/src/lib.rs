@@ -6,6 +6,7 @@
 
 pub mod entry;
 pub mod log;
+pub mod protocol;
 pub mod set;
 pub mod status;
 
