@@ -8,6 +8,7 @@
 mod bytes;
 pub mod entry;
 pub mod log;
+pub mod protocol;
 pub mod set;
 pub mod snapshot;
 pub mod status;

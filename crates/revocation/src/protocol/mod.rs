@@ -1,0 +1,26 @@
+//! How a revoke gets in force everywhere: the machines of the promise.
+//!
+//! ```text
+//! database ──lease Ln──▶ Node ──lease Lv──▶ VerifierLease     who may say "good", and until when
+//! log ──facts──▶ Membership ──members at s──▶ Revoke ◀──complete to s── Node     when "revoked" may be said
+//! ```
+//!
+//! Each is `step(now, input) -> outputs`: no IO, no clock, no random numbers, no async. The same code
+//! runs in production and in the model checker (`tests/model`). A machine lives within one epoch of
+//! the log; whoever meets another epoch builds new ones.
+
+pub mod lease;
+pub mod membership;
+pub mod node;
+pub mod revoke;
+pub mod rules;
+pub mod time;
+pub mod verifier;
+
+pub use lease::Lengths;
+pub use membership::{Change, Incarnation, Member, Membership, NodeId, Proof};
+pub use node::{Input, Node, Outcome, Output, Refusal, SessionView, Tenure};
+pub use revoke::{Event, How, InForce, Revoke};
+pub use rules::{Rules, Sound};
+pub use time::{Boot, Mono, Now, Wall};
+pub use verifier::{Next, VerifierInput, VerifierLease, VerifierOutput};

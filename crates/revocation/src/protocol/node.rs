@@ -1,0 +1,406 @@
+//! A node: it holds a lease from the database, grants leases to verifiers from it, and knows when all
+//! of them have applied an entry.
+//!
+//! Everything happens in one `step` at a time: a renewal, the push of an entry and an acknowledgement
+//! are never interleaved. A closed connection ends nothing: only a release or the deadline does.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use super::lease::{Held, Lengths};
+use super::rules::{Rules, Sound};
+use super::time::{Boot, Mono, Now, kappa};
+
+/// From whom a node has its right to grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tenure {
+    /// The database leases it, to many.
+    Leased,
+    /// The database is this process's alone (SQLite under its file lock): it cannot be replaced
+    /// while it runs, so its lease never ends.
+    Sole {
+        /// The longest lease that the process before it may have granted and that may still run;
+        /// `None` if there was none, or if it ended in order. Until κ of it is over, nothing is
+        /// complete.
+        before: Option<Duration>,
+    },
+}
+
+/// What happens to a node. `V` names a session: a verifier's, over all its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Input<V> {
+    /// The database renewed its lease, by a synchronously replicated write.
+    Renewed {
+        /// Read before the database was asked.
+        anchor: Boot,
+        /// The log's head that the write saw.
+        head: u64,
+    },
+    /// The database did not: this incarnation is fenced, or another took its place.
+    RenewalRefused,
+    /// The log is applied here up to this entry, and what is new is queued to each session, behind
+    /// the grants sent so far.
+    Applied(u64),
+    /// A verifier connected, and has applied the log up to `acked`.
+    SessionOpened {
+        /// Whose.
+        session: V,
+        /// Up to where.
+        acked: u64,
+    },
+    /// A verifier asks for a lease.
+    Renew {
+        /// Whose.
+        session: V,
+        /// To be given back.
+        nonce: u64,
+        /// What it has applied.
+        acked: u64,
+    },
+    /// A verifier has applied the log up to `seq`.
+    Ack {
+        /// Whose.
+        session: V,
+        /// Up to where.
+        seq: u64,
+    },
+    /// A verifier has given up its lease.
+    Released(V),
+    /// A connection ended: that says nothing about the lease.
+    Disconnected(V),
+    /// The node ends in order: it grants no more, and says when its last lease is over.
+    Leave,
+    /// Time passed.
+    Tick,
+}
+
+/// What a node has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Output<V> {
+    /// Send a grant. Its deadline is recorded already.
+    Grant {
+        /// To whom.
+        session: V,
+        /// Of the renewal.
+        nonce: u64,
+        /// How long, from when the verifier asked.
+        length: Duration,
+        /// What it must have applied for the grant to count.
+        min: u64,
+    },
+    /// There is no grant; the verifier may ask another node.
+    Refused {
+        /// To whom.
+        session: V,
+        /// Of the renewal.
+        nonce: u64,
+        /// Why.
+        why: Refusal,
+    },
+    /// Every verifier of this node has applied everything up to here, or has run out of lease.
+    Complete(u64),
+    /// No verdicts, no grants and no "revoked" answers from here on; join again as another
+    /// incarnation.
+    LeaseLost,
+    /// The last lease is over: this node may be declared gone.
+    Left,
+}
+
+/// Why there is no grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The node's own lease is over, or nearly.
+    NodeLease,
+    /// The verifier has left an entry unacknowledged for too long.
+    Lagging,
+    /// No such session is open.
+    NoSession,
+    /// The node is about to end.
+    Leaving,
+}
+
+/// A session, for listings and receipts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionView<V> {
+    /// Whose.
+    pub session: V,
+    /// The last entry that it is known to have applied.
+    pub acked: u64,
+    /// When its lease has ended for sure; `None` if it never had one.
+    pub deadline: Option<Mono>,
+    /// Whether a connection stands.
+    pub connected: bool,
+}
+
+/// How the sessions stand to one entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Outcome {
+    /// Have applied it.
+    pub acked: usize,
+    /// Have not, and have no lease any more: cut off.
+    pub expired: usize,
+    /// Have not, and may still accept.
+    pub waiting: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Session {
+    acked: u64,
+    deadline: Option<Mono>,
+    connected: bool,
+}
+
+impl Session {
+    fn may_accept(&self, now: Mono) -> bool {
+        self.deadline.is_some_and(|deadline| now < deadline)
+    }
+}
+
+/// The machine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Node<V: Ord + Copy, R: Rules = Sound> {
+    lengths: Lengths,
+    tenure: Tenure,
+    applied: u64,
+    held: Held,
+    /// Renewals that saw more than is applied here: the lease begins when that is caught up.
+    pending: Option<(Boot, u64)>,
+    refused: bool,
+    leaving: bool,
+    sessions: BTreeMap<V, Session>,
+    /// Applied within the grace, so not yet overdue; and the last entry that is.
+    recent: VecDeque<(Mono, u64)>,
+    overdue: u64,
+    /// Until when leases of the process before may run.
+    before: Option<Mono>,
+    complete: u64,
+    rules: PhantomData<R>,
+}
+
+impl<V: Ord + Copy, R: Rules> Node<V, R> {
+    /// A node that has applied the log up to `applied`.
+    pub fn new(now: Now, lengths: Lengths, tenure: Tenure, applied: u64) -> Self {
+        let before = match tenure {
+            Tenure::Sole { before } => before.map(|longest| now.mono.after(kappa(longest))),
+            Tenure::Leased => None,
+        };
+        Self {
+            lengths,
+            tenure,
+            applied,
+            held: Held::default(),
+            pending: None,
+            refused: false,
+            leaving: false,
+            sessions: BTreeMap::new(),
+            recent: VecDeque::new(),
+            overdue: applied,
+            before,
+            complete: 0,
+            rules: PhantomData,
+        }
+    }
+
+    /// The last entry that was applied.
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// Up to where everything was reported complete.
+    pub fn complete(&self) -> u64 {
+        self.complete
+    }
+
+    /// Whether it may give verdicts and say "revoked".
+    pub fn serves(&self, now: Boot) -> bool {
+        !self.left_of_lease(now).is_zero()
+    }
+
+    /// Its sessions.
+    pub fn sessions(&self) -> impl Iterator<Item = SessionView<V>> + '_ {
+        self.sessions.iter().map(|(session, s)| SessionView {
+            session: *session,
+            acked: s.acked,
+            deadline: s.deadline,
+            connected: s.connected,
+        })
+    }
+
+    /// Who has not applied entry `seq` and may still accept.
+    pub fn waiting_for(&self, seq: u64, now: Mono) -> impl Iterator<Item = V> + '_ {
+        let waits = move |s: &Session| s.acked < seq && s.may_accept(now);
+        self.sessions.iter().filter(move |(_, s)| waits(s)).map(|(session, _)| *session)
+    }
+
+    /// How the sessions stand to entry `seq`. Sessions that never had a lease count only once they
+    /// have applied it: they cannot be cut off from what they never had.
+    pub fn outcome(&self, seq: u64, now: Mono) -> Outcome {
+        let mut outcome = Outcome::default();
+        for session in self.sessions.values() {
+            if session.acked >= seq {
+                outcome.acked += 1;
+            } else if session.may_accept(now) {
+                outcome.waiting += 1;
+            } else if session.deadline.is_some() {
+                outcome.expired += 1;
+            }
+        }
+        outcome
+    }
+
+    /// When a [`Input::Tick`] may change something next.
+    pub fn next_deadline(&self, now: Mono) -> Option<Mono> {
+        let deadlines = self.sessions.values().filter_map(|session| session.deadline);
+        deadlines.chain(self.before).filter(|deadline| *deadline > now).min()
+    }
+
+    /// Takes an input into account.
+    pub fn step(&mut self, now: Now, input: Input<V>) -> Vec<Output<V>> {
+        let mut outputs = Vec::new();
+        match input {
+            Input::Renewed { anchor, head } => self.renewed(now, anchor, head),
+            Input::RenewalRefused => {
+                self.refused = true;
+                self.held.drop_now();
+                self.pending = None;
+                outputs.push(Output::LeaseLost);
+            }
+            Input::Applied(seq) => self.apply(now.mono, seq),
+            Input::SessionOpened { session, acked } => self.open(session, acked),
+            Input::Renew { session, nonce, acked } => {
+                self.ack(session, acked);
+                outputs.push(match self.grant(now, session) {
+                    Ok(length) => {
+                        let min = if R::GRANT_WITHOUT_MIN { 0 } else { self.applied };
+                        Output::Grant { session, nonce, length, min }
+                    }
+                    Err(why) => Output::Refused { session, nonce, why },
+                });
+            }
+            Input::Ack { session, seq } => self.ack(session, seq),
+            Input::Released(session) => {
+                self.sessions.remove(&session);
+            }
+            Input::Disconnected(session) => self.disconnect(session),
+            Input::Leave => self.leaving = true,
+            Input::Tick => {}
+        }
+        self.report(now.mono, &mut outputs);
+        outputs
+    }
+
+    fn renewed(&mut self, now: Now, anchor: Boot, head: u64) {
+        if self.refused {
+            return;
+        }
+        let anchor = if R::NODE_ANCHOR_AT_ANSWER { now.boot } else { anchor };
+        if self.applied >= head || R::LEASE_BEFORE_CATCH_UP {
+            self.held.extend(anchor.after(self.lengths.node));
+            return;
+        }
+        // Of two that wait, the one that is caught up with first, while it is still of use.
+        let useful = |(anchor, _): &(Boot, u64)| now.boot < anchor.after(self.lengths.node);
+        let kept = self.pending.filter(|kept| useful(kept) && kept.1 < head);
+        self.pending = kept.or(Some((anchor, head)));
+    }
+
+    fn apply(&mut self, now: Mono, seq: u64) {
+        if seq <= self.applied {
+            return;
+        }
+        self.applied = seq;
+        self.recent.push_back((now, seq));
+        if let Some((anchor, _)) = self.pending.take_if(|(_, head)| *head <= seq) {
+            self.held.extend(anchor.after(self.lengths.node));
+        }
+    }
+
+    fn open(&mut self, session: V, acked: u64) {
+        // A verifier that comes back keeps its deadline. What it says now counts, also if it is less
+        // than before: it may have lost its state.
+        let deadline = self.sessions.get(&session).and_then(|before| before.deadline);
+        self.sessions.insert(session, Session { acked, deadline, connected: true });
+    }
+
+    fn ack(&mut self, session: V, seq: u64) {
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.acked = session.acked.max(seq);
+        }
+    }
+
+    fn disconnect(&mut self, session: V) {
+        if let Some(gone) = self.sessions.get_mut(&session) {
+            gone.connected = false;
+            if R::CLOSE_IS_RELEASE {
+                gone.deadline = None;
+            }
+        }
+    }
+
+    fn grant(&mut self, now: Now, session: V) -> Result<Duration, Refusal> {
+        let mut left = self.left_of_lease(now.boot);
+        if left.is_zero() {
+            return Err(Refusal::NodeLease);
+        }
+        if R::GRANT_OUTLIVES_NODE {
+            left = Duration::MAX;
+        }
+        if self.leaving {
+            return Err(Refusal::Leaving);
+        }
+        self.age(now.mono);
+        let overdue = self.overdue;
+        let held = self.sessions.get_mut(&session).filter(|session| session.connected);
+        let held = held.ok_or(Refusal::NoSession)?;
+        if held.acked < overdue {
+            return Err(Refusal::Lagging);
+        }
+        let length = left.min(self.lengths.verifier);
+        // Recorded before it is sent, so no lease is ever out that nobody waits for.
+        held.deadline = held.deadline.max(Some(now.mono.after(kappa(length))));
+        Ok(length)
+    }
+
+    fn left_of_lease(&self, now: Boot) -> Duration {
+        match (self.tenure, self.held.end()) {
+            _ if self.refused => Duration::ZERO,
+            (Tenure::Sole { .. }, _) => Duration::MAX,
+            (Tenure::Leased, Some(end)) => end.since(now),
+            (Tenure::Leased, None) => Duration::ZERO,
+        }
+    }
+
+    /// Moves what is older than the grace from recent to overdue.
+    fn age(&mut self, now: Mono) {
+        while let Some((_, seq)) =
+            self.recent.pop_front_if(|(applied, _)| now.since(*applied) > self.lengths.ack_grace)
+        {
+            self.overdue = seq;
+        }
+    }
+
+    fn report(&mut self, now: Mono, outputs: &mut Vec<Output<V>>) {
+        self.age(now);
+        // Who was cut off is remembered for a while: receipts count them.
+        let floor = self.lengths.floor();
+        let kept = |session: &Session| session.deadline.is_some_and(|end| now < end.after(floor));
+        self.sessions.retain(|_, session| session.connected || kept(session));
+        self.before = self.before.filter(|until| now < *until);
+        if self.before.is_some() {
+            // Nothing is known of the verifiers of the process before.
+            return;
+        }
+        let live = self.sessions.values().filter(|session| session.may_accept(now));
+        let least = live.map(|session| session.acked).min().unwrap_or(u64::MAX);
+        let complete =
+            if R::COMPLETE_WITHOUT_SESSIONS { self.applied } else { least.min(self.applied) };
+        if complete > self.complete {
+            self.complete = complete;
+            outputs.push(Output::Complete(complete));
+        }
+        if self.leaving && !self.sessions.values().any(|session| session.may_accept(now)) {
+            outputs.push(Output::Left);
+        }
+    }
+}
