@@ -6,10 +6,12 @@
 
 pub mod entry;
 pub mod log;
+pub mod receipt;
 pub mod set;
 pub mod status;
 
 pub use entry::{Entry, Fact, ScopeOf};
 pub use log::Position;
+pub use receipt::Receipt;
 pub use set::{OutOfOrder, RevocationSet};
 pub use status::{Status, Why};
