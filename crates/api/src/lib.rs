@@ -11,6 +11,7 @@ pub mod health;
 pub mod iso;
 pub mod members;
 pub mod path;
+pub mod receipts;
 pub mod sessions;
 pub mod tokens;
 pub mod verification;

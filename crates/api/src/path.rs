@@ -24,6 +24,8 @@ pub const TOKENS: &str = "/v1/workspaces/{workspace}/tokens";
 pub const TOKEN: &str = "/v1/workspaces/{workspace}/tokens/{jti}";
 /// A new token for an old one, in one step.
 pub const REFRESH: &str = "/v1/workspaces/{workspace}/tokens/{jti}/refresh";
+/// The receipt of a revoked token.
+pub const RECEIPT: &str = "/v1/workspaces/{workspace}/tokens/{jti}/receipt";
 /// The members of a workspace.
 pub const MEMBERS: &str = "/v1/workspaces/{workspace}/members";
 /// One member of a workspace.
@@ -50,4 +52,9 @@ pub fn tokens(id: WorkspaceId) -> String {
 /// The path of a token. A JTI needs no encoding: its parser lets nothing through that would.
 pub fn token(id: WorkspaceId, jti: &Jti) -> String {
     format!("{WORKSPACES}/{id}/tokens/{jti}")
+}
+
+/// The path of a revoked token's receipt.
+pub fn receipt(id: WorkspaceId, jti: &Jti) -> String {
+    format!("{}/receipt", token(id, jti))
 }

@@ -181,6 +181,10 @@ pub struct TokenRevoked {
     pub revoked_at: IsoTime,
     /// Whether it had been revoked before this request.
     pub already_revoked: bool,
+    /// The authority's signed statement that the revocation is in force: a JWS with `typ`
+    /// `revocation-receipt+jwt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
     /// For people.
     pub message: String,
 }

@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod held;
 mod keyring;
+mod pinned;
 mod provider;
 mod refresh;
 mod renewal;

@@ -9,12 +9,14 @@ mod bytes;
 pub mod entry;
 pub mod log;
 pub mod protocol;
+pub mod receipt;
 pub mod set;
 pub mod snapshot;
 pub mod status;
 
 pub use entry::{BadRun, Entry, Fact, ProofOfDeath, ScopeOf};
 pub use log::Position;
+pub use receipt::Receipt;
 pub use set::{OutOfOrder, RevocationSet};
 pub use snapshot::{BadSnapshot, Snapshot};
 pub use status::{Status, Why};

@@ -9,6 +9,7 @@ pub mod error;
 mod high_water;
 pub mod memory;
 mod place;
+pub mod receipt;
 pub mod record;
 pub mod sqlite;
 pub mod store;
@@ -16,6 +17,7 @@ pub mod store;
 pub use audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility};
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use receipt::KeptReceipt;
 pub use record::{
     Authority, Belonging, Grant, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
     Organisation, PageRequest, Person, PersonKey, Role, Session, SessionHash, SessionId,

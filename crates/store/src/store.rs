@@ -6,6 +6,7 @@ use nt_token::{EntryId, Jti, OperatorId, Timestamp, TokenRecord, WorkspaceId};
 
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
+use crate::receipt::KeptReceipt;
 use crate::record::{
     Authority, Belonging, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
     PageRequest, PersonKey, Role, Session, SessionHash, TokenFilter, TokenPage, UseDelta,
@@ -276,6 +277,21 @@ pub trait Store: Send + Sync {
         reason: Option<String>,
         act: Act,
     ) -> Result<RevokedToken, StoreError>;
+
+    /// Keeps receipts of revocations. Of two for the same token and entry, the first stays. Unknown
+    /// tokens are passed over or kept in vain: nobody can ask for theirs.
+    async fn keep_receipts(&self, receipts: Vec<KeptReceipt>) -> Result<(), StoreError>;
+
+    /// The receipt of a token of a workspace: where it was revoked several times, that of the
+    /// earliest entry for which there is one, because from then on it was in force.
+    async fn receipt(
+        &self,
+        workspace: WorkspaceId,
+        jti: &Jti,
+    ) -> Result<Option<String>, StoreError>;
+
+    /// Where in the log the first entry is that revokes this token: alone, or with a scope or a key.
+    async fn revocation_of(&self, token: &TokenRecord) -> Result<Option<Position>, StoreError>;
 
     /// Issues a token and revokes the one that it replaces.
     async fn refresh_token(

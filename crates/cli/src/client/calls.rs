@@ -8,10 +8,12 @@ use nt_api::auth::{AuthConfiguration, Session, SessionEnded, SessionInfo, TokenE
 use nt_api::health::Health;
 use nt_api::members::{AddMember, ChangeMember, Member, MemberList, MemberRemoved, RoleName};
 use nt_api::path;
+use nt_api::receipts::TokenReceipt;
 use nt_api::sessions::{SessionList, SessionsEnded};
 use nt_api::tokens::{CreateToken, StatusFilter, Token, TokenCreated, TokenList, TokenRevoked};
 use nt_api::verification::{EXPIRED, REVOKED, X_AUTH_JTI, X_AUTH_WORKSPACE};
 use nt_api::workspaces::{CreateWorkspace, WorkspaceCreated, WorkspaceDeleted, WorkspaceList};
+use nt_token::jwk::Jwks;
 use nt_token::{Jti, Secret, Timestamp, WorkspaceId};
 use serde::de::DeserializeOwned;
 use ureq::http::Method;
@@ -65,6 +67,11 @@ impl Client {
 
     pub(crate) fn health(&self) -> Result<Health, ClientError> {
         self.call(&Call::new(Method::GET, path::HEALTH))
+    }
+
+    /// The keys with which the authority signs.
+    pub(crate) fn jwks(&self) -> Result<Jwks, ClientError> {
+        self.call(&Call::new(Method::GET, path::JWKS))
     }
 
     /// Asks whether a workspace token is good right now.
@@ -232,6 +239,16 @@ impl Operator<'_> {
         }
         let call = Call { limit: REVOKE_LIMIT, ..Call::new(Method::DELETE, target) };
         self.call(call).map_err(|error| name_token(error, jti))
+    }
+
+    /// The receipt of a revoked token.
+    pub(crate) fn receipt(
+        &self,
+        workspace: WorkspaceId,
+        jti: &Jti,
+    ) -> Result<TokenReceipt, ClientError> {
+        let found = self.call(Call::new(Method::GET, path::receipt(workspace, jti)));
+        found.map_err(|error| name_token(error, jti))
     }
 
     pub(crate) fn members(&self, workspace: WorkspaceId) -> Result<MemberList, ClientError> {

@@ -11,6 +11,7 @@ use crate::config::{self, Config};
 use crate::context::Context;
 use crate::credentials::{self, AtAuthority, Credentials};
 use crate::error::Error;
+use crate::pinned;
 use crate::ui;
 use crate::ui::prompt;
 
@@ -171,7 +172,7 @@ fn reset(args: &ResetArgs, context: &Context) -> Result<(), Error> {
     }
     let kept = Credentials::read(folder).unwrap_or_default();
     let mut removed = Vec::new();
-    for name in [credentials::FILE, config::FILE] {
+    for name in [credentials::FILE, config::FILE, pinned::FILE] {
         let _lock = folder.lock(name)?;
         if folder.path(name).symlink_metadata().is_ok() {
             folder.remove(name)?;

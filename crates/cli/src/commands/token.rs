@@ -40,10 +40,10 @@ pub(super) fn run(command: Command, context: &Context) -> Result<(), Error> {
 
 /// Which workspace.
 #[derive(Debug, clap::Args)]
-struct InWorkspace {
+pub(super) struct InWorkspace {
     /// The workspace, by name or UUID; otherwise the active one
     #[arg(short, long, value_name = "NAME|UUID")]
-    workspace: Option<String>,
+    pub(super) workspace: Option<String>,
 }
 
 /// How long a token lasts.

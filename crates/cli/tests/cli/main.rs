@@ -4,6 +4,7 @@
 mod authority;
 mod files;
 mod keyring;
+mod receipts;
 #[cfg(debug_assertions)]
 mod refresh;
 mod refusals;

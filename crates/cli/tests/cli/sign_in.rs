@@ -129,7 +129,7 @@ fn a_ci_job_signs_in_with_its_token() {
     assert_eq!((run.exit, run.stderr.as_str()), (Some(0), ""));
     assert_eq!(run.stdout, "✅ Authenticated as a@example.com\n");
     let asked = world.asked();
-    assert_eq!(asked.len(), 1);
+    assert_eq!(asked.len(), 2, "the exchange, and the keys");
     assert_eq!(asked[0].body, r#"{"oauth_token":"ci.job.token"}"#);
     assert!(kept(&home).contains("nts_1") && !kept(&home).contains("ci.job.token"));
     assert!(!home.file("config.toml").exists());

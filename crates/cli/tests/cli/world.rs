@@ -13,6 +13,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::authority::{Asked, Ruled, answer};
 use crate::{Run, WORKSPACE};
 
+/// The key of RFC 8037, appendix A.
+const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","use":"sig",
+    "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    "kid":"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"}]}"#;
+
 /// How the provider answers to a refresh token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Provider {
@@ -79,6 +84,7 @@ impl State {
                 "token_endpoint":"{url}/token","scopes_supported":["openid","offline_access"],
                 "prompt_values_supported":["login","create"]}}"#
             )),
+            ("GET", "/.well-known/jwks.json") => ok(KEYS),
             ("POST", "/token") => self.provide(asked),
             ("GET", "/v1/auth/configuration") => ok(&format!(
                 r#"{{"issuer":"{url}","client_id":"cli","scopes":["openid"],"development":true}}"#

@@ -48,9 +48,10 @@ impl Authority {
         if is_admin { Visibility::Everything } else { Visibility::Of(operator.id.clone()) }
     }
 
-    /// Writes down the uses and the attempts with revoked tokens that were counted. What cannot be
-    /// written now is lost: counts are for people, and must not fill the memory.
+    /// Writes down receipts, and the uses and the attempts with revoked tokens that were counted.
+    /// Counts that cannot be written now are lost: they are for people, and must not fill the memory.
     pub async fn write_counts(&self) {
+        self.write_receipts().await;
         let sessions = self.sessions.to_write();
         if !sessions.is_empty()
             && let Err(error) = self.store.touch_sessions(sessions).await

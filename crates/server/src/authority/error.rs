@@ -24,6 +24,9 @@ pub enum Refusal {
     /// The workspace has no such token.
     #[error("Token with JTI '{0}' not found")]
     NoToken(nt_token::Jti),
+    /// The token counts: there is nothing to be stated.
+    #[error("Token with JTI '{0}' is not revoked, so there is no receipt")]
+    NotRevoked(nt_token::Jti),
     /// The operator owns a workspace of this name already.
     #[error("You already have a workspace named '{0}'")]
     NameTaken(String),

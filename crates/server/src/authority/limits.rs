@@ -59,6 +59,14 @@ pub const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// flood of distinct tokens, not at all. Nothing but statistics depends on it.
 pub const COUNT_WAITING: usize = 65_536;
 
+/// Most receipts that wait to be written down; one that does not fit is signed again when somebody
+/// asks for it.
+pub const RECEIPTS_WAITING: usize = 32_768;
+
+/// How many commits are remembered with their time, for receipts: more than can happen between a
+/// commit and its answer.
+pub const RECENT_COMMITS: usize = 256;
+
 /// How often attempts with one revoked token are logged.
 pub const DENIED_LOG_EVERY: i64 = 60;
 

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod list;
 pub mod members;
 pub mod people;
+pub mod receipts;
 pub mod refresh;
 pub mod revoke;
 pub mod seen;
@@ -38,6 +39,7 @@ use crate::authority::error::Refusal;
 use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::Keyring;
 use crate::authority::people::People;
+use crate::authority::receipts::{Commits, Receipts};
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
 use crate::authority::usage::Usage;
@@ -68,6 +70,10 @@ pub struct Authority {
     set: Arc<RevocationSet>,
     /// Whether an entry of the log could not be applied: then nothing is known any more.
     behind: Arc<AtomicBool>,
+    /// The history that this log is of.
+    epoch: u64,
+    commits: Arc<Commits>,
+    receipts: Receipts,
     seen: SeenTokens,
     sessions: Sessions,
     usage: Usage,

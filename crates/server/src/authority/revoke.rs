@@ -1,6 +1,7 @@
 //! Taking a token back: what everything else is for.
 
 use nt_api::tokens::TokenRevoked;
+use nt_revocation::Position;
 use nt_store::RevokedToken;
 use nt_token::{Jti, WorkspaceId};
 
@@ -29,8 +30,8 @@ impl Authority {
         let mut act = self.act(caller);
         act.note = self.vouched(caller).await?;
         let now = act.at;
-        let revoked =
-            self.store.revoke_token(workspace, jti.clone(), entry_id()?, reason, act).await?;
+        let entry = entry_id()?;
+        let revoked = self.store.revoke_token(workspace, jti.clone(), entry, reason, act).await?;
         let RevokedToken::Revoked { token, seq, before } = revoked else {
             return Err(Refusal::NoToken(jti).into());
         };
@@ -38,6 +39,8 @@ impl Authority {
             token.jti = %jti, workspace.id = %workspace, operator.id = %caller.operator().id,
             seq, already = before, "token revoked"
         );
+        let position = Position { epoch: self.epoch, seq, entry };
+        let receipt = self.receipt_now(&token, position);
         let revoked_at = token.state.revoked_at().unwrap_or(now);
         Ok(TokenRevoked {
             workspace_id: workspace,
@@ -45,6 +48,7 @@ impl Authority {
             status: "revoked".to_owned(),
             revoked_at: revoked_at.into(),
             already_revoked: before,
+            receipt: Some(receipt),
             message: if before { "Token is already revoked" } else { "Token revoked successfully" }
                 .to_owned(),
             jti,

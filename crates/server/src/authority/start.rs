@@ -18,6 +18,7 @@ use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::{Keyring, KeyringError};
 use crate::authority::limits;
 use crate::authority::people::People;
+use crate::authority::receipts::{Commits, Receipts};
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
 use crate::authority::usage::Usage;
@@ -64,11 +65,14 @@ impl Authority {
     pub async fn start(start: Start) -> Result<Self, StartError> {
         let set = Arc::new(RevocationSet::new());
         let behind = Arc::new(AtomicBool::new(false));
-        let store = open(&start.database, &start.high_water, &set, &behind)?;
+        let commits = Arc::new(Commits::new(Arc::clone(&start.clock)));
+        let follower = follower(Arc::clone(&set), Arc::clone(&behind), Arc::clone(&commits));
+        let store = open(&start.database, &start.high_water, follower)?;
         let keyring = Keyring::open(&start.keys)?;
         let logged = replay(&store, &set).await?;
         log_keys(&store, &keyring, &logged).await?;
         let issuer = store.found(&start.issuer).await?.issuer;
+        let epoch = store.head().await?.epoch;
         let sessions = store.live_sessions(start.clock.now()).await?;
         tracing::info!(head = set.applied(), sessions = sessions.len(), issuer, "authority ready");
         Ok(Self {
@@ -76,6 +80,9 @@ impl Authority {
             keyring,
             set,
             behind,
+            epoch,
+            commits,
+            receipts: Receipts::default(),
             seen: SeenTokens::new(limits::SEEN_BYTES),
             sessions: Sessions::new(sessions, start.policy.session_idle),
             usage: Usage::default(),
@@ -93,21 +100,17 @@ impl Authority {
     }
 }
 
-fn open(
-    database: &Path,
-    high_water: &Path,
-    set: &Arc<RevocationSet>,
-    behind: &Arc<AtomicBool>,
-) -> Result<SqliteStore, StoreError> {
+fn open(database: &Path, high_water: &Path, follower: Follower) -> Result<SqliteStore, StoreError> {
     let options =
         SqliteOptions { database: database.to_owned(), high_water: high_water.to_owned() };
-    SqliteStore::open(options, follower(Arc::clone(set), Arc::clone(behind)))
+    SqliteStore::open(options, follower)
 }
 
 /// Applies what the store committed before the store answers. An entry that cannot be applied means
 /// that this process no longer knows what is revoked: from then on it refuses everything.
-fn follower(set: Arc<RevocationSet>, behind: Arc<AtomicBool>) -> Follower {
+fn follower(set: Arc<RevocationSet>, behind: Arc<AtomicBool>, commits: Arc<Commits>) -> Follower {
     Box::new(move |entries: &[Entry]| {
+        commits.note(entries);
         for entry in entries {
             if let Err(error) = set.apply(entry) {
                 tracing::error!(%error, "the log cannot be followed: no verdict is given any more");

@@ -8,6 +8,7 @@ use nt_api::members::{AddMember, ChangeMember, MemberStatus, RemoveMember, RoleN
 use nt_api::tokens::{CreateToken, ListTokens, StatusFilter, TokenCreated};
 use nt_api::workspaces::{CreateWorkspace, WorkspaceCreated};
 use nt_identity::trust::TrustedIssuers;
+use nt_revocation::receipt::{self, Proven};
 use nt_store::{Grant, Identity, NewSession, Organisation, Role, SessionId};
 use nt_token::clock::{Clock as _, ManualClock};
 use nt_token::{Jti, Lifetime, OperatorId, Refusal as TokenRefusal, Timestamp, WorkspaceId};
@@ -163,6 +164,85 @@ async fn revoking_again_keeps_the_first_time_and_appends_to_the_log_all_the_same
     assert!(second.already_revoked);
     assert_eq!(second.revoked_at, first.revoked_at);
     assert_eq!(world.authority.set.applied(), head + 1);
+}
+
+#[tokio::test]
+async fn a_revoke_answers_with_a_receipt_that_is_shown_from_then_on() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let WorkspaceCreated { workspace_id, jti, .. } = world.workspace(&owner, "production").await;
+    let revoked = world.authority.revoke(&owner, workspace_id, jti.clone(), None).await;
+    let text = revoked.expect("an owner may").receipt.expect("a receipt");
+    let stated = receipt::verify(&text, world.authority.keyring().checking()).expect("ours");
+    let head = world.authority.store.head().await.expect("answers");
+    assert_eq!((&stated.jti, stated.workspace_id, stated.position), (&jti, workspace_id, head));
+    assert_eq!((stated.proven, stated.nodes, stated.waited_ms), (Proven::Acked, 1, Some(0)));
+    assert_eq!(stated.in_force_at_ms, world.clock.wall_ms());
+    assert_eq!(world.verdict(&text), Err(NotAccepted::Refused(TokenRefusal::Type)), "no token");
+
+    let shown = async |world: &World| {
+        world.authority.receipt(&owner, workspace_id, jti.clone()).await.expect("it is revoked")
+    };
+    assert_eq!(shown(&world).await.receipt, text, "before it is written down");
+    world.authority.write_counts().await;
+    world.clock.advance(Duration::from_mins(1));
+    let again = world.authority.revoke(&owner, workspace_id, jti.clone(), None).await;
+    let again = again.expect("an owner may").receipt.expect("a receipt of its own");
+    assert_ne!(again, text);
+    assert_eq!(shown(&world).await.receipt, text, "the first proof stays");
+    let world = world.restart().await;
+    let after = shown(&world).await;
+    assert_eq!((after.receipt, after.position.seq), (text, head.seq));
+}
+
+#[tokio::test]
+async fn a_receipt_that_is_written_when_the_authority_stops_is_not_lost() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let WorkspaceCreated { workspace_id, jti, .. } = world.workspace(&owner, "production").await;
+    let revoked = world.authority.revoke(&owner, workspace_id, jti.clone(), None).await;
+    let text = revoked.expect("an owner may").receipt;
+    let world = world.restart().await;
+    let shown = world.authority.receipt(&owner, workspace_id, jti).await.expect("it is revoked");
+    assert_eq!(Some(shown.receipt), text);
+}
+
+#[tokio::test]
+async fn a_revocation_without_a_receipt_is_stated_again_as_in_force_now() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let WorkspaceCreated { workspace_id, jti, .. } = world.workspace(&owner, "production").await;
+    // A replaced token is revoked without a receipt, as one is whose receipt a crash took.
+    let replaced =
+        world.authority.refresh(&owner, workspace_id, jti.clone(), CreateToken::default(), None);
+    replaced.await.expect("an owner may");
+    let committed = world.clock.wall_ms();
+    let head = world.authority.store.head().await.expect("answers");
+    world.clock.advance(Duration::from_mins(1));
+    let ask = || world.authority.receipt(&owner, workspace_id, jti.clone());
+    let shown = ask().await.expect("it is revoked");
+    let position = (shown.position.seq, shown.position.entry_id.clone());
+    assert_eq!(position, (head.seq, head.entry.to_string()));
+    assert_eq!((shown.waited_ms, shown.committed_at_ms), (None, committed));
+    assert_eq!(shown.in_force_at_ms, world.clock.wall_ms());
+    world.clock.advance(Duration::from_mins(1));
+    assert_eq!(ask().await.expect("it is revoked"), shown, "stated once");
+}
+
+#[tokio::test]
+async fn a_receipt_is_shown_to_whoever_sees_the_token_and_only_of_a_revoked_one() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let (outsider, _) = world.operator("outsider@example.com").await;
+    let WorkspaceCreated { workspace_id, jti, .. } = world.workspace(&owner, "production").await;
+    let ask = |caller, jti| world.authority.receipt(caller, workspace_id, jti);
+    assert_eq!(refusal(ask(&owner, jti.clone()).await), Refusal::NotRevoked(jti.clone()));
+    let unknown: Jti = "jti_unknown".parse().expect("a JTI");
+    assert_eq!(refusal(ask(&owner, unknown.clone()).await), Refusal::NoToken(unknown));
+    let revoked = world.authority.revoke(&owner, workspace_id, jti.clone(), None).await;
+    revoked.expect("an owner may");
+    assert_eq!(refusal(ask(&outsider, jti.clone()).await), Refusal::NoWorkspace);
+    assert!(ask(&owner, jti).await.is_ok());
 }
 
 #[tokio::test]

@@ -124,7 +124,9 @@ impl From<Refusal> for ApiError {
             Refusal::Invalid { .. } => (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
             Refusal::BadJti => (StatusCode::BAD_REQUEST, ErrorCode::InvalidJti),
             Refusal::SignInRefused => (StatusCode::UNAUTHORIZED, ErrorCode::TokenExchangeFailed),
-            Refusal::NoSession | Refusal::NoMember => (StatusCode::NOT_FOUND, ErrorCode::NotFound),
+            Refusal::NoSession | Refusal::NoMember | Refusal::NotRevoked(_) => {
+                (StatusCode::NOT_FOUND, ErrorCode::NotFound)
+            }
             Refusal::AlreadyMember | Refusal::LastOwner => {
                 (StatusCode::CONFLICT, ErrorCode::Conflict)
             }

@@ -53,6 +53,7 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .routes(routes!(tokens::create, tokens::list))
         .routes(routes!(tokens::show, tokens::revoke))
         .routes(routes!(tokens::refresh))
+        .routes(routes!(tokens::receipt))
         .routes(routes!(audit::list))
         .routes(routes!(forward_auth::get, forward_auth::post))
         .routes(routes!(introspect::introspect))

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::http::header::HeaderName;
 use nt_api::error::ErrorBody;
 use nt_api::path;
+use nt_api::receipts::TokenReceipt;
 use nt_api::tokens::{
     CreateToken, ListTokens, RevokeToken, Token, TokenCreated, TokenList, TokenRefreshed,
     TokenRevoked,
@@ -99,4 +100,20 @@ pub async fn refresh(
 ) -> Reply<(StatusCode, [(HeaderName, &'static str); 1], Json<TokenRefreshed>)> {
     let refreshed = doors.authority.refresh(&caller, workspace, jti, request, key).await?;
     Ok((StatusCode::CREATED, NO_STORE, Json(refreshed)))
+}
+
+/// The receipt of a revoked token: the signed statement that the revocation is in force. That of the
+/// first revocation, where there were several.
+#[utoipa::path(get, path = path::RECEIPT, tag = "tokens", security(("session" = [])),
+    params(("workspace" = String, Path), ("jti" = String, Path)),
+    responses((status = 200, body = TokenReceipt), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn receipt(
+    State(doors): State<Doors>,
+    caller: Caller,
+    OfToken(jti): OfToken,
+    InWorkspace(workspace): InWorkspace,
+) -> Reply<Json<TokenReceipt>> {
+    Ok(Json(doors.authority.receipt(&caller, workspace, jti).await?))
 }

@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) tokens: BTreeMap<Jti, Issued>,
     pub(super) uses: BTreeMap<Jti, TokenUse>,
     pub(super) denials: BTreeMap<Jti, Denial>,
+    /// By token and number of the entry that revoked it.
+    pub(super) receipts: BTreeMap<(Jti, u64), String>,
     /// The record of number n is at n - 1; e-mail addresses are looked up when asked for.
     pub(super) audit: Vec<AuditRecord>,
     /// The list of number n is at n.

@@ -7,6 +7,7 @@ use nt_token::{EntryId, Jti, OperatorId, Timestamp, TokenRecord, WorkspaceId};
 use super::MemoryStore;
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
+use crate::receipt::KeptReceipt;
 use crate::record::{
     Authority, Belonging, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
     PageRequest, PersonKey, Role, Session, SessionHash, TokenFilter, TokenPage, UseDelta,
@@ -186,6 +187,25 @@ impl Store for MemoryStore {
         act: Act,
     ) -> Result<RevokedToken, StoreError> {
         self.write(|state| state.revoke_token(workspace, &jti, entry, reason, &act))
+    }
+
+    async fn keep_receipts(&self, receipts: Vec<KeptReceipt>) -> Result<(), StoreError> {
+        self.write(|state| {
+            state.keep_receipts(receipts);
+            Ok(())
+        })
+    }
+
+    async fn receipt(
+        &self,
+        workspace: WorkspaceId,
+        jti: &Jti,
+    ) -> Result<Option<String>, StoreError> {
+        self.read(|state| Ok(state.first_receipt(workspace, jti)))
+    }
+
+    async fn revocation_of(&self, token: &TokenRecord) -> Result<Option<Position>, StoreError> {
+        self.read(|state| Ok(state.revocation_of(token)))
     }
 
     async fn refresh_token(

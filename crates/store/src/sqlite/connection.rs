@@ -19,9 +19,10 @@ const PROBE: Duration = Duration::from_secs(1);
 /// More statements than the store has.
 const STATEMENTS: usize = 128;
 
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("V1__foundation", include_str!("../../migrations/V1__foundation.sql")),
     ("V2__members_and_sessions", include_str!("../../migrations/V2__members_and_sessions.sql")),
+    ("V3__receipts", include_str!("../../migrations/V3__receipts.sql")),
 ];
 
 /// Opens the database file, which must exist, though it may be empty.

@@ -12,6 +12,7 @@ mod log;
 mod member;
 mod place;
 mod reader;
+mod receipt;
 mod row;
 mod session;
 mod steps;

@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use nt_revocation::{Entry, Fact, Position};
 use nt_token::{EntryId, Jti, OperatorId, Timestamp, TokenRecord, WorkspaceId};
 
-use super::{SqliteStore, audit, log, member, token, workspace};
+use super::{SqliteStore, audit, log, member, receipt, token, workspace};
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
+use crate::receipt::KeptReceipt;
 use crate::record::{
     Authority, Belonging, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
     PageRequest, PersonKey, Role, Session, SessionHash, TokenFilter, TokenPage, UseDelta,
@@ -191,6 +192,24 @@ impl Store for SqliteStore {
         act: Act,
     ) -> Result<RevokedToken, StoreError> {
         self.write(move |writing| writing.revoke_token(workspace, &jti, entry, reason, &act)).await
+    }
+
+    async fn keep_receipts(&self, receipts: Vec<KeptReceipt>) -> Result<(), StoreError> {
+        self.write(move |writing| writing.keep_receipts(&receipts)).await
+    }
+
+    async fn receipt(
+        &self,
+        workspace: WorkspaceId,
+        jti: &Jti,
+    ) -> Result<Option<String>, StoreError> {
+        let jti = jti.clone();
+        self.read(move |db| receipt::first(db, workspace, &jti)).await
+    }
+
+    async fn revocation_of(&self, token: &TokenRecord) -> Result<Option<Position>, StoreError> {
+        let token = token.clone();
+        self.read(move |db| receipt::revocation_of(db, &token)).await
     }
 
     async fn refresh_token(

@@ -14,6 +14,7 @@ mod migration;
 mod places;
 mod races;
 mod random;
+mod receipts;
 mod refresh;
 mod removal;
 mod revoking;

@@ -31,20 +31,25 @@ pub(crate) struct World {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) followed: Followed,
     pub(crate) ids: Ids,
-    _directory: Option<TempDir>,
+    files: Option<TempDir>,
 }
 
 pub(crate) type Followed = Arc<Mutex<Vec<Entry>>>;
 
 impl World {
     fn new(store: Arc<dyn Store>, followed: Followed, directory: Option<TempDir>) -> Self {
-        Self { store, followed, ids: Ids::default(), _directory: directory }
+        Self { store, followed, ids: Ids::default(), files: directory }
     }
 
     /// A fresh store on SQLite.
     pub(crate) fn sqlite(directory: TempDir) -> Self {
         let (store, followed) = open_following(directory.path()).expect("opens");
         Self::new(Arc::new(store), followed, Some(directory))
+    }
+
+    /// Where a store on SQLite keeps its files.
+    pub(crate) fn directory(&self) -> &Path {
+        self.files.as_ref().expect("a store with files").path()
     }
 
     /// A workspace of this operator, with its first token.

@@ -16,6 +16,7 @@ mod nginx;
 mod outage;
 mod page;
 mod published_client;
+mod receipts;
 mod records;
 mod roles;
 #[path = "../../../identity/tests/peers/script.rs"]

@@ -12,6 +12,7 @@ use crate::credentials::{Credentials, FILE, Grant, StoredSession};
 use crate::error::{Code, Error};
 use crate::held::Place;
 use crate::keyring;
+use crate::pinned;
 use crate::ui;
 
 #[derive(Serialize)]
@@ -83,7 +84,20 @@ pub(super) fn keep(
     Credentials::update(&context.folder, |all| {
         all.at_mut(authority).session = Some(kept.clone());
     })?;
+    pin_keys(context);
     Ok(kept)
+}
+
+/// Keeps the authority's public keys, for checking its receipts when it is not there. A sign-in is
+/// good without them.
+pub(super) fn pin_keys(context: &Context) {
+    let pinned = || {
+        let jwks = context.client()?.jwks()?;
+        pinned::pin(&context.folder, context.authority()?, jwks)
+    };
+    if let Err(error) = pinned() {
+        ui::warning(&format!("the authority's keys could not be kept: {error}"));
+    }
 }
 
 /// Says who is signed in.

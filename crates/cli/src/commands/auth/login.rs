@@ -15,6 +15,7 @@ use crate::client::failure::ClientError;
 use crate::context::Context;
 use crate::credentials::{Grant, StoredSession};
 use crate::error::{Code, Error};
+use crate::pinned;
 use crate::provider;
 use crate::ui;
 
@@ -82,6 +83,10 @@ pub(super) fn run_flow(flow: &Flow, purpose: Purpose, context: &Context) -> Resu
     if !flow.force
         && let Some(kept) = live_session(context)?
     {
+        // A session of an earlier version came without the keys.
+        if pinned::keys_of(&context.folder, context.authority()?).is_ok_and(|keys| keys.is_none()) {
+            keep::pin_keys(context);
+        }
         ui::say("Already signed in; --force signs in again.");
         return keep::print(&kept, &flow.output);
     }

@@ -6,8 +6,10 @@ use nt_token::{Jti, Timestamp, WorkspaceId};
 use serde::Serialize;
 
 use super::InWorkspace;
+
 use crate::arguments::{Format, TextOrJson};
 use crate::client::calls::Operator;
+use crate::commands::receipt;
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::{Code, Error};
@@ -44,6 +46,8 @@ struct Output<'a> {
     jti: &'a Jti,
     revoked_at: IsoTime,
     status: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<&'a str>,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
@@ -69,17 +73,30 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
     }
     if args.output.format == Format::Json {
         let status = if is_dead { "revoked" } else { "revoking" };
-        ui::json(&Output { jti: &jti, revoked_at: revoked.revoked_at, status })?;
+        let receipt = revoked.receipt.as_deref().filter(|_| context.verbose);
+        ui::json(&Output { jti: &jti, revoked_at: revoked.revoked_at, status, receipt })?;
     } else if is_dead {
         ui::data(&format!("Token {jti} revoked successfully."))?;
     } else {
         ui::data(&format!("Token {jti} is being revoked; not yet proven everywhere."))?;
+    }
+    if context.verbose {
+        tell_receipt(revoked.receipt.as_deref());
     }
     if forgotten? {
         ui::say("This was the current token.");
         ui::hint("ntcli token refresh");
     }
     if is_dead { Ok(()) } else { Err(Error::said(Code::Revoking)) }
+}
+
+/// Says what the authority states of the revocation.
+fn tell_receipt(text: Option<&str>) {
+    match text.map(nt_revocation::receipt::read_unverified) {
+        Some(Ok(receipt)) => ui::say(&receipt::summary(&receipt)),
+        Some(Err(error)) => ui::warning(&format!("the receipt was not understood: {error}")),
+        None => {}
+    }
 }
 
 fn confirm(

@@ -1,0 +1,211 @@
+//! Receipts: what the authority states when a revocation is in force. They are handed out with the
+//! answer and written down after it, so that no revoke waits for a second commit; what a crash takes
+//! with it is stated again when somebody asks.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nt_api::receipts::{CountedVerifiers, CutOffVerifier, LogPosition, TokenReceipt};
+use nt_revocation::receipt::{self, CutOff, Proven, Receipt, Verifiers};
+use nt_revocation::{Entry, Position};
+use nt_store::{KeptReceipt, StoreError};
+use nt_token::clock::Clock;
+use nt_token::{Jti, State, TokenRecord, WorkspaceId};
+
+use crate::authority::access::Action;
+use crate::authority::error::{Answer, Refusal};
+use crate::authority::limits::{RECEIPTS_WAITING, RECENT_COMMITS};
+use crate::authority::{Authority, Caller};
+
+/// When the latest entries of the log were committed. Told by the store, between the commit and its
+/// answer.
+pub struct Commits {
+    clock: Arc<dyn Clock>,
+    /// The last entry of each batch, and when it was committed; oldest first.
+    recent: Mutex<VecDeque<(u64, u64)>>,
+}
+
+impl Commits {
+    /// Nothing was committed yet.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, recent: Mutex::default() }
+    }
+
+    /// Notes that these entries were committed just now.
+    pub fn note(&self, entries: &[Entry]) {
+        let Some(last) = entries.last() else { return };
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() == RECENT_COMMITS {
+            recent.pop_front();
+        }
+        recent.push_back((last.seq, self.clock.wall_ms()));
+    }
+
+    /// When this entry was committed, if that is not too long ago to be known.
+    fn of(&self, seq: u64) -> Option<u64> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = recent.partition_point(|(last, _)| *last < seq);
+        // What came before the oldest batch that is remembered may have been in one that is not.
+        let is_known = at > 0 || recent.len() < RECENT_COMMITS;
+        recent.get(at).filter(|_| is_known).map(|(_, at)| *at)
+    }
+}
+
+/// Receipts that were handed out and are still to be written down, by token and entry.
+#[derive(Default)]
+pub struct Receipts(Mutex<BTreeMap<(Jti, u64), KeptReceipt>>);
+
+impl Receipts {
+    fn waiting(&self) -> MutexGuard<'_, BTreeMap<(Jti, u64), KeptReceipt>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Beyond a limit they are not kept: they can be stated again.
+    fn add(&self, kept: KeptReceipt) {
+        let mut waiting = self.waiting();
+        if waiting.len() < RECEIPTS_WAITING {
+            waiting.entry((kept.jti.clone(), kept.seq)).or_insert(kept);
+        }
+    }
+
+    /// The first of a token.
+    fn first(&self, jti: &Jti) -> Option<String> {
+        let waiting = self.waiting();
+        let mut from = waiting.range((jti.clone(), 0)..);
+        from.next().filter(|((of, _), _)| of == jti).map(|(_, kept)| kept.receipt.clone())
+    }
+}
+
+impl Authority {
+    /// States that a revocation that has just been answered for is in force: this node, the only one,
+    /// has applied its entry.
+    pub(super) fn receipt_now(&self, token: &TokenRecord, position: Position) -> String {
+        let now = self.clock.wall_ms();
+        let committed = self.commits.of(position.seq).unwrap_or(now).min(now);
+        self.state(token, position, committed, Some(now - committed))
+    }
+
+    /// States that a revocation of earlier is in force. That is so: the whole log was applied before
+    /// the first request was answered, and each later entry before its own answer.
+    fn receipt_later(&self, token: &TokenRecord, position: Position) -> String {
+        let seconds = token.state.revoked_at().map_or(0, nt_token::Timestamp::unix);
+        let committed = u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000);
+        self.state(token, position, committed, None)
+    }
+
+    fn state(
+        &self,
+        token: &TokenRecord,
+        position: Position,
+        committed_at_ms: u64,
+        waited_ms: Option<u64>,
+    ) -> String {
+        let in_force_at_ms =
+            waited_ms.map_or_else(|| self.clock.wall_ms(), |waited| committed_at_ms + waited);
+        let iat = self.clock.now();
+        let stated = Receipt {
+            iss: self.expected.issuer.clone(),
+            iat,
+            jti: token.jti.clone(),
+            workspace_id: token.workspace,
+            position,
+            committed_at_ms,
+            in_force_at_ms,
+            waited_ms,
+            proven: Proven::Acked,
+            nodes: 1,
+            verifiers: Verifiers::default(),
+        };
+        let receipt = receipt::sign(&stated, self.keyring.active());
+        self.receipts.add(KeptReceipt {
+            jti: token.jti.clone(),
+            seq: position.seq,
+            receipt: receipt.clone(),
+            at: iat,
+        });
+        receipt
+    }
+
+    /// The receipt of a revoked token: the first that was handed out, else a new one.
+    pub async fn receipt(
+        &self,
+        caller: &Caller,
+        workspace: WorkspaceId,
+        jti: Jti,
+    ) -> Answer<TokenReceipt> {
+        self.permitted(caller, workspace, Action::See).await?;
+        let Some((token, _)) = self.store.token(workspace, &jti).await? else {
+            return Err(Refusal::NoToken(jti).into());
+        };
+        if token.state == State::Live {
+            return Err(Refusal::NotRevoked(jti).into());
+        }
+        // The database first: a receipt that waits may be that of a later revocation. Then what
+        // waits, which is in the database by now if it was not there a moment ago.
+        let mut kept = self.store.receipt(workspace, &jti).await?;
+        kept = kept.or_else(|| self.receipts.first(&jti));
+        if kept.is_none() {
+            kept = self.store.receipt(workspace, &jti).await?;
+        }
+        let receipt = match kept {
+            Some(receipt) => receipt,
+            None => self.state_again(&token).await?,
+        };
+        shown(receipt).ok_or_else(|| StoreError::Corrupt("a receipt").into())
+    }
+
+    /// States a revocation again whose receipt is not there.
+    async fn state_again(&self, token: &TokenRecord) -> Answer<String> {
+        // A revocation that can be read may still be on its way into force. Once the writer has
+        // answered this, which changes nothing, it has applied all that could be read before.
+        self.store.keep_receipts(Vec::new()).await?;
+        let found = self.store.revocation_of(token).await?;
+        let without = StoreError::Corrupt("a revoked token that the log does not revoke");
+        Ok(self.receipt_later(token, found.ok_or(without)?))
+    }
+
+    /// Writes down the receipts that were handed out. They stay at hand until they are written, so
+    /// that there is always one that shows them; what cannot be written now is tried again.
+    pub(super) async fn write_receipts(&self) {
+        let written: Vec<KeptReceipt> = self.receipts.waiting().values().cloned().collect();
+        if written.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.keep_receipts(written.clone()).await {
+            tracing::warn!(%error, "receipts could not be written down");
+            return;
+        }
+        let mut waiting = self.receipts.waiting();
+        for KeptReceipt { jti, seq, .. } in written {
+            waiting.remove(&(jti, seq));
+        }
+    }
+}
+
+/// A receipt, and what it states, in the words of the API.
+fn shown(receipt: String) -> Option<TokenReceipt> {
+    let stated = receipt::read_unverified(&receipt).ok()?;
+    let Position { epoch, seq, entry } = stated.position;
+    let cut_off = |CutOff { name, silent_for_ms }| CutOffVerifier { name, silent_for_ms };
+    let proven = match stated.proven {
+        Proven::Acked => "acked",
+        Proven::Expired => "expired",
+    };
+    Some(TokenReceipt {
+        jti: stated.jti,
+        workspace_id: stated.workspace_id,
+        receipt,
+        iss: stated.iss,
+        iat: stated.iat,
+        position: LogPosition { epoch, seq, entry_id: entry.to_string() },
+        committed_at_ms: stated.committed_at_ms,
+        in_force_at_ms: stated.in_force_at_ms,
+        waited_ms: stated.waited_ms,
+        proven: proven.to_owned(),
+        nodes: stated.nodes,
+        verifiers: CountedVerifiers {
+            acknowledged: stated.verifiers.acknowledged,
+            cut_off: stated.verifiers.cut_off.into_iter().map(cut_off).collect(),
+        },
+    })
+}
