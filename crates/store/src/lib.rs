@@ -12,6 +12,7 @@ mod place;
 pub mod record;
 pub mod sqlite;
 pub mod store;
+mod verifier;
 
 pub use audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility};
 pub use error::StoreError;
@@ -26,3 +27,4 @@ pub use store::{
     AddedMember, ChangedMember, CreatedToken, CreatedWorkspace, DeletedWorkspace, Follower,
     RefreshedToken, RevokedToken, Store,
 };
+pub use verifier::{AddedVerifier, CredentialHash, NewVerifier, Verifier};

@@ -10,6 +10,7 @@ mod sessions;
 mod state;
 mod steps;
 mod tokens;
+mod verifiers;
 mod workspaces;
 
 use std::sync::{Mutex, PoisonError};

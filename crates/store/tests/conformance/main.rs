@@ -19,5 +19,6 @@ mod removal;
 mod revoking;
 mod sessions;
 mod uses;
+mod verifiers;
 mod workspaces;
 mod world;
