@@ -14,6 +14,7 @@ pub mod path;
 pub mod sessions;
 pub mod tokens;
 pub mod verification;
+pub mod verifiers;
 pub mod workspaces;
 
 pub use error::{ErrorBody, ErrorCode};

@@ -1,6 +1,6 @@
 //! Where things are. Paths are matched exactly: no trailing slash, no normalisation.
 
-use nt_token::{Jti, WorkspaceId};
+use nt_token::{Jti, VerifierName, WorkspaceId};
 
 /// Exchange of the identity provider's token for a session (*published*).
 pub const TOKEN_EXCHANGE: &str = "/api/v1/auth/token-exchange";
@@ -28,6 +28,10 @@ pub const REFRESH: &str = "/v1/workspaces/{workspace}/tokens/{jti}/refresh";
 pub const MEMBERS: &str = "/v1/workspaces/{workspace}/members";
 /// One member of a workspace.
 pub const MEMBER: &str = "/v1/workspaces/{workspace}/members/{member}";
+/// The register of verifiers.
+pub const VERIFIERS: &str = "/v1/verifiers";
+/// One verifier.
+pub const VERIFIER: &str = "/v1/verifiers/{name}";
 /// The audit log.
 pub const AUDIT: &str = "/v1/audit";
 /// Forward-auth (*published*).
@@ -50,4 +54,9 @@ pub fn tokens(id: WorkspaceId) -> String {
 /// The path of a token. A JTI needs no encoding: its parser lets nothing through that would.
 pub fn token(id: WorkspaceId, jti: &Jti) -> String {
     format!("{WORKSPACES}/{id}/tokens/{jti}")
+}
+
+/// The path of a verifier. A name needs no encoding, as a JTI needs none.
+pub fn verifier(name: &VerifierName) -> String {
+    format!("{VERIFIERS}/{name}")
 }

@@ -10,6 +10,7 @@ mod help;
 mod info;
 mod man;
 mod token;
+mod verifiers;
 mod workspace;
 
 use clap::Subcommand;
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Audit(audit::Command),
     #[command(subcommand)]
+    Verifiers(verifiers::Command),
+    #[command(subcommand)]
     Domain(domain::Command),
     #[command(subcommand)]
     Config(config::Command),
@@ -48,6 +51,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Error> {
         Command::Workspace(command) => workspace::run(command, &context()?),
         Command::Token(command) => token::run(command, &context()?),
         Command::Audit(command) => audit::run(&command, &context()?),
+        Command::Verifiers(command) => verifiers::run(&command, &context()?),
         Command::Domain(command) => domain::run(&command, &context()?),
         Command::Config(command) => config::run(&command, &context()?),
         Command::Health(args) => health::run(&args, &context()?),

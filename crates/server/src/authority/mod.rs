@@ -21,6 +21,7 @@ pub mod start;
 #[cfg(test)]
 mod tests;
 pub mod usage;
+pub mod verifiers;
 pub mod verify;
 pub mod workspaces;
 
@@ -41,6 +42,7 @@ use crate::authority::people::People;
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
 use crate::authority::usage::Usage;
+use crate::authority::verifiers::Verifiers;
 
 pub use people::Caller;
 pub use verify::{Binding, NotAccepted, VerifiedToken};
@@ -77,6 +79,7 @@ pub struct Authority {
     trusted: TrustedIssuers,
     people: People,
     jobs: UsedTokens,
+    verifiers: Verifiers,
 }
 
 impl Authority {
@@ -113,6 +116,11 @@ impl Authority {
     /// Whether verdicts can be given.
     pub fn is_ready(&self) -> bool {
         !self.behind.load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    /// The verifiers that are registered: who connects to the feed is asked here.
+    pub fn verifiers(&self) -> &Verifiers {
+        &self.verifiers
     }
 
     /// The circumstances of what a caller does now.

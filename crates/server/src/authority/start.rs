@@ -21,6 +21,7 @@ use crate::authority::people::People;
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
 use crate::authority::usage::Usage;
+use crate::authority::verifiers::Verifiers;
 use crate::authority::{Authority, Policy};
 
 /// What an authority is started with.
@@ -70,6 +71,7 @@ impl Authority {
         log_keys(&store, &keyring, &logged).await?;
         let issuer = store.found(&start.issuer).await?.issuer;
         let sessions = store.live_sessions(start.clock.now()).await?;
+        let verifiers = store.verifiers().await?;
         tracing::info!(head = set.applied(), sessions = sessions.len(), issuer, "authority ready");
         Ok(Self {
             store: Arc::new(store),
@@ -89,6 +91,7 @@ impl Authority {
             trusted: start.trusted,
             people: People::default(),
             jobs: UsedTokens::default(),
+            verifiers: Verifiers::new(verifiers),
         })
     }
 }

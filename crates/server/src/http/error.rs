@@ -117,7 +117,9 @@ impl From<Refusal> for ApiError {
             Refusal::OperatorNeeded => {
                 (StatusCode::FORBIDDEN, ErrorCode::ClerkAuthenticationRequired)
             }
-            Refusal::NotAllowed => (StatusCode::FORBIDDEN, ErrorCode::InsufficientPermissions),
+            Refusal::NotAllowed | Refusal::NotAdmin => {
+                (StatusCode::FORBIDDEN, ErrorCode::InsufficientPermissions)
+            }
             Refusal::NoWorkspace => (StatusCode::NOT_FOUND, ErrorCode::WorkspaceNotFound),
             Refusal::NoToken(_) => (StatusCode::NOT_FOUND, ErrorCode::TokenNotFound),
             Refusal::NameTaken(_) => (StatusCode::CONFLICT, ErrorCode::WorkspaceExists),
@@ -125,7 +127,9 @@ impl From<Refusal> for ApiError {
             Refusal::BadJti => (StatusCode::BAD_REQUEST, ErrorCode::InvalidJti),
             Refusal::SignInRefused => (StatusCode::UNAUTHORIZED, ErrorCode::TokenExchangeFailed),
             Refusal::NoSession | Refusal::NoMember => (StatusCode::NOT_FOUND, ErrorCode::NotFound),
-            Refusal::AlreadyMember | Refusal::LastOwner => {
+            Refusal::VerifierExists(_) => (StatusCode::CONFLICT, ErrorCode::VerifierExists),
+            Refusal::NoVerifier => (StatusCode::NOT_FOUND, ErrorCode::VerifierNotFound),
+            Refusal::AlreadyMember | Refusal::LastOwner | Refusal::TooManyVerifiers => {
                 (StatusCode::CONFLICT, ErrorCode::Conflict)
             }
             Refusal::NoProvider | Refusal::ProviderUnavailable => {
