@@ -10,6 +10,7 @@ use crate::ui;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  ntcli verifiers add edge-1
   (umask 077; ntcli verifiers add edge-1 > edge-1.credential)
   ntcli verifiers add edge-1 --format json | jq -r '.credential'
 
