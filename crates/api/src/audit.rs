@@ -46,7 +46,8 @@ pub struct AuditRecord {
     pub at: IsoTime,
     /// What: `session.created`, `session.ended`, `workspace.created`, `workspace.updated`,
     /// `workspace.deleted`, `token.created`, `token.refreshed`, `token.revoked`, `member.added`,
-    /// `member.invited`, `member.changed` or `member.removed`.
+    /// `member.invited`, `member.changed`, `member.removed`, `verifier.added` or
+    /// `verifier.removed`.
     pub action: String,
     /// Who.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
@@ -62,7 +63,7 @@ pub struct AuditRecord {
     /// Which token.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub jti: Option<Jti>,
-    /// Whom it concerns, where that is a member: the operator's identifier or the e-mail address.
+    /// Whom it concerns: a member's identifier or e-mail address, or a verifier's name.
     #[serde(default)]
     pub about: Option<String>,
     /// Why, if that was said; for members, the role.

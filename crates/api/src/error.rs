@@ -25,6 +25,10 @@ pub enum ErrorCode {
     Conflict,
     /// 409: the operator already owns a workspace of this name.
     WorkspaceExists,
+    /// 404: no verifier of this name is registered.
+    VerifierNotFound,
+    /// 409: a verifier of this name is registered already.
+    VerifierExists,
     /// 400 (413 where the body is too large): the request is not as it should be.
     InvalidRequest,
     /// 400: not a JTI.

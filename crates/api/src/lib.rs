@@ -15,6 +15,7 @@ pub mod receipts;
 pub mod sessions;
 pub mod tokens;
 pub mod verification;
+pub mod verifiers;
 pub mod workspaces;
 
 pub use error::{ErrorBody, ErrorCode};

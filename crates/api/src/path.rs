@@ -1,6 +1,6 @@
 //! Where things are. Paths are matched exactly: no trailing slash, no normalisation.
 
-use nt_token::{Jti, WorkspaceId};
+use nt_token::{Jti, VerifierName, WorkspaceId};
 
 /// Exchange of the identity provider's token for a session (*published*).
 pub const TOKEN_EXCHANGE: &str = "/api/v1/auth/token-exchange";
@@ -30,6 +30,10 @@ pub const RECEIPT: &str = "/v1/workspaces/{workspace}/tokens/{jti}/receipt";
 pub const MEMBERS: &str = "/v1/workspaces/{workspace}/members";
 /// One member of a workspace.
 pub const MEMBER: &str = "/v1/workspaces/{workspace}/members/{member}";
+/// The register of verifiers.
+pub const VERIFIERS: &str = "/v1/verifiers";
+/// One verifier.
+pub const VERIFIER: &str = "/v1/verifiers/{name}";
 /// The audit log.
 pub const AUDIT: &str = "/v1/audit";
 /// Forward-auth (*published*).
@@ -57,4 +61,9 @@ pub fn token(id: WorkspaceId, jti: &Jti) -> String {
 /// The path of a revoked token's receipt.
 pub fn receipt(id: WorkspaceId, jti: &Jti) -> String {
     format!("{}/receipt", token(id, jti))
+}
+
+/// The path of a verifier. A name needs no encoding, as a JTI needs none.
+pub fn verifier(name: &VerifierName) -> String {
+    format!("{VERIFIERS}/{name}")
 }

@@ -11,6 +11,7 @@ mod info;
 mod man;
 mod receipt;
 mod token;
+mod verifiers;
 mod workspace;
 
 use clap::Subcommand;
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Receipt(receipt::Command),
     #[command(subcommand)]
+    Verifiers(verifiers::Command),
+    #[command(subcommand)]
     Domain(domain::Command),
     #[command(subcommand)]
     Config(config::Command),
@@ -52,6 +55,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Error> {
         Command::Token(command) => token::run(command, &context()?),
         Command::Audit(command) => audit::run(&command, &context()?),
         Command::Receipt(command) => receipt::run(&command, &context()?),
+        Command::Verifiers(command) => verifiers::run(&command, &context()?),
         Command::Domain(command) => domain::run(&command, &context()?),
         Command::Config(command) => config::run(&command, &context()?),
         Command::Health(args) => health::run(&args, &context()?),

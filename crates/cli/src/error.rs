@@ -22,6 +22,7 @@ pub(crate) enum Code {
     Declined,
     ConfigInvalid,
     WorkspaceExists,
+    VerifierExists,
     Conflict,
     KeyringUnavailable,
     RefreshOfAnother,
@@ -37,6 +38,7 @@ pub(crate) enum Code {
     InsufficientPermissions,
     WorkspaceNotFound,
     TokenNotFound,
+    VerifierNotFound,
     NotFound,
     Unreachable,
     Unavailable,
@@ -52,6 +54,7 @@ impl Code {
             | Self::Declined
             | Self::ConfigInvalid
             | Self::WorkspaceExists
+            | Self::VerifierExists
             | Self::Conflict
             | Self::KeyringUnavailable
             | Self::RefreshOfAnother => 1,
@@ -64,7 +67,10 @@ impl Code {
             | Self::AmbiguousWorkspace => 2,
             Self::AuthenticationRequired => 3,
             Self::ClerkAuthenticationRequired | Self::InsufficientPermissions => 4,
-            Self::WorkspaceNotFound | Self::TokenNotFound | Self::NotFound => 5,
+            Self::WorkspaceNotFound
+            | Self::TokenNotFound
+            | Self::VerifierNotFound
+            | Self::NotFound => 5,
             Self::Unreachable | Self::Unavailable => 6,
             Self::Revoking => 7,
             Self::Interrupted => 130,
@@ -144,6 +150,8 @@ impl From<ErrorCode> for Code {
             ErrorCode::InsufficientPermissions => Self::InsufficientPermissions,
             ErrorCode::WorkspaceNotFound => Self::WorkspaceNotFound,
             ErrorCode::TokenNotFound => Self::TokenNotFound,
+            ErrorCode::VerifierNotFound => Self::VerifierNotFound,
+            ErrorCode::VerifierExists => Self::VerifierExists,
             ErrorCode::WorkspaceExists => Self::WorkspaceExists,
             ErrorCode::Conflict => Self::Conflict,
             ErrorCode::InvalidRequest => Self::InvalidRequest,

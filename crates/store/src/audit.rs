@@ -46,11 +46,15 @@ pub enum Action {
     MemberChanged,
     /// Somebody is no longer a member of a workspace, or no longer invited.
     MemberRemoved,
+    /// A verifier was registered.
+    VerifierAdded,
+    /// A verifier was removed from the register.
+    VerifierRemoved,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::SessionCreated,
         Self::SessionEnded,
         Self::WorkspaceCreated,
@@ -63,6 +67,8 @@ impl Action {
         Self::MemberInvited,
         Self::MemberChanged,
         Self::MemberRemoved,
+        Self::VerifierAdded,
+        Self::VerifierRemoved,
     ];
 
     /// The name on the wire and in the database.
@@ -80,6 +86,8 @@ impl Action {
             Self::MemberInvited => "member.invited",
             Self::MemberChanged => "member.changed",
             Self::MemberRemoved => "member.removed",
+            Self::VerifierAdded => "verifier.added",
+            Self::VerifierRemoved => "verifier.removed",
         }
     }
 }
@@ -132,7 +140,7 @@ pub struct AuditRecord {
     pub workspace: Option<WorkspaceId>,
     /// Which token. For a refresh, the new one; the old one has a record of its own.
     pub jti: Option<Jti>,
-    /// Whom it concerns, where that is a member: the operator's identifier or the e-mail address.
+    /// Whom it concerns: a member's identifier or e-mail address, or a verifier's name.
     pub about: Option<String>,
     /// Why, if that was said; for members, the role.
     pub reason: Option<String>,

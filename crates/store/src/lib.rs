@@ -13,6 +13,7 @@ pub mod receipt;
 pub mod record;
 pub mod sqlite;
 pub mod store;
+mod verifier;
 
 pub use audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility};
 pub use error::StoreError;
@@ -28,3 +29,4 @@ pub use store::{
     AddedMember, ChangedMember, CreatedToken, CreatedWorkspace, DeletedWorkspace, Follower,
     RefreshedToken, RevokedToken, Store,
 };
+pub use verifier::{AddedVerifier, CredentialHash, NewVerifier, Verifier};

@@ -34,6 +34,11 @@ pub(crate) fn revokes(fact: &Fact, token: &TokenRecord) -> bool {
             is_of && !except.contains(&token.place)
         }
         Fact::KeyRevoked { kid } => *kid == token.kid,
-        Fact::KeyAdded { .. } => false,
+        Fact::Horizon { through } => token.expiry.claimed() <= *through,
+        Fact::KeyAdded { .. }
+        | Fact::NodeJoined { .. }
+        | Fact::NodeFenced { .. }
+        | Fact::NodeGone { .. }
+        | Fact::LeaseLengths { .. } => false,
     }
 }

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use nt_revocation::{Entry, Fact, Position};
-use nt_token::{EntryId, Jti, OperatorId, Timestamp, TokenRecord, WorkspaceId};
+use nt_token::{
+    EntryId, Jti, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
+};
 
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
@@ -12,6 +14,7 @@ use crate::record::{
     PageRequest, PersonKey, Role, Session, SessionHash, TokenFilter, TokenPage, UseDelta,
     Workspace,
 };
+use crate::verifier::{AddedVerifier, NewVerifier, Verifier};
 
 /// Is told of entries in log order, after their commit and before the step that appended them is
 /// answered. It must be quick and must not call the store.
@@ -300,6 +303,22 @@ pub trait Store: Send + Sync {
         new: NewToken,
         act: Act,
     ) -> Result<RefreshedToken, StoreError>;
+
+    /// Registers a verifier. A name is given once among those that are registered.
+    async fn add_verifier(&self, new: NewVerifier, act: Act) -> Result<AddedVerifier, StoreError>;
+
+    /// The verifiers that are registered, by name.
+    async fn verifiers(&self) -> Result<Vec<Verifier>, StoreError>;
+
+    /// Removes a verifier from the register; answers whether there was one. Its name is free then.
+    async fn remove_verifier(&self, name: VerifierName, act: Act) -> Result<bool, StoreError>;
+
+    /// Writes down when verifiers last connected, and with which version of their program. Those that
+    /// are not registered are passed over, and no time goes backwards.
+    async fn touch_verifiers(
+        &self,
+        connected: Vec<(VerifierId, Timestamp, String)>,
+    ) -> Result<(), StoreError>;
 
     /// Adds what was counted of uses and of attempts with revoked tokens.
     async fn count(&self, uses: Vec<UseDelta>, denials: Vec<Denial>) -> Result<(), StoreError>;

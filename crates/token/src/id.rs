@@ -247,13 +247,13 @@ impl fmt::Debug for EntryId {
     }
 }
 
-fn ulid(at_ms: u64, entropy: [u8; 10]) -> String {
+pub(crate) fn ulid(at_ms: u64, entropy: [u8; 10]) -> String {
     let mut random = [0; 16];
     random[6..].copy_from_slice(&entropy);
     Ulid::from_parts(at_ms, u128::from_be_bytes(random)).to_string().to_ascii_lowercase()
 }
 
-fn prefixed(text: &str, prefix: &str, longest: usize) -> Option<String> {
+pub(crate) fn prefixed(text: &str, prefix: &str, longest: usize) -> Option<String> {
     let rest = text.strip_prefix(prefix)?;
     let fits = (1..=longest).contains(&rest.len());
     (fits && rest.bytes().all(|b| b.is_ascii_alphanumeric())).then(|| text.to_owned())

@@ -16,6 +16,7 @@ pub mod scope;
 pub mod secret;
 pub mod sign;
 pub mod time;
+pub mod verifier;
 
 pub use check::{Expected, Refusal, SignedClaims};
 pub use claims::{Claims, Place};
@@ -25,3 +26,4 @@ pub use record::{Expiry, State, TokenRecord, TokenStatus};
 pub use scope::{Scope, Scopes};
 pub use secret::Secret;
 pub use time::{InvalidExpiration, Lifetime, Timestamp};
+pub use verifier::{VerifierId, VerifierName};

@@ -12,9 +12,10 @@ use nt_api::receipts::TokenReceipt;
 use nt_api::sessions::{SessionList, SessionsEnded};
 use nt_api::tokens::{CreateToken, StatusFilter, Token, TokenCreated, TokenList, TokenRevoked};
 use nt_api::verification::{EXPIRED, REVOKED, X_AUTH_JTI, X_AUTH_WORKSPACE};
+use nt_api::verifiers::{AddVerifier, VerifierAdded, VerifierList, VerifierRemoved};
 use nt_api::workspaces::{CreateWorkspace, WorkspaceCreated, WorkspaceDeleted, WorkspaceList};
 use nt_token::jwk::Jwks;
-use nt_token::{Jti, Secret, Timestamp, WorkspaceId};
+use nt_token::{Jti, Secret, Timestamp, VerifierName, WorkspaceId};
 use serde::de::DeserializeOwned;
 use ureq::http::Method;
 
@@ -289,6 +290,29 @@ impl Operator<'_> {
         let target = format!("{}{query}", member(workspace, whom));
         let call = Call { limit: REVOKE_LIMIT, ..Call::new(Method::DELETE, target) };
         self.call(call.idempotency_key(key)).map_err(|error| name_member(error, whom))
+    }
+
+    /// Sent once: a repeated one would find the name taken, by its own first attempt.
+    pub(crate) fn add_verifier(&self, name: &VerifierName) -> Result<VerifierAdded, ClientError> {
+        let body = AddVerifier { name: name.to_string() };
+        self.call(Call::new(Method::POST, path::VERIFIERS).json(&body)?)
+    }
+
+    pub(crate) fn verifiers(&self) -> Result<VerifierList, ClientError> {
+        self.call(Call::new(Method::GET, path::VERIFIERS))
+    }
+
+    pub(crate) fn remove_verifier(
+        &self,
+        name: &VerifierName,
+    ) -> Result<VerifierRemoved, ClientError> {
+        let removed = self.call(Call::new(Method::DELETE, path::verifier(name)));
+        removed.map_err(|error| match error {
+            ClientError::Refused(Refusal { code: code @ ErrorCode::VerifierNotFound, .. }) => {
+                Refusal { code, message: format!("Verifier '{name}' not found") }.into()
+            }
+            other => other,
+        })
     }
 
     /// A page of the audit log.

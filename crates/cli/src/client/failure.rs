@@ -114,6 +114,9 @@ impl From<Refusal> for Error {
             ErrorCode::WorkspaceNotFound => {
                 Self::new(code.into(), "Workspace not found").hint("ntcli workspace sync")
             }
+            ErrorCode::VerifierExists | ErrorCode::VerifierNotFound => {
+                Self::new(code.into(), message).hint("ntcli verifiers list")
+            }
             ErrorCode::RateLimited | ErrorCode::Unavailable => {
                 Self::new(code.into(), message).hint("try again in a moment")
             }

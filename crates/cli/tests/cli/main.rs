@@ -13,6 +13,7 @@ mod requests;
 mod sign_in;
 mod snapshot;
 mod texts;
+mod verifiers;
 mod world;
 
 use std::path::{Path, PathBuf};

@@ -83,6 +83,7 @@ fn without_a_terminal_nothing_is_revoked_unless_forced() {
         &["token", "revoke", "jti_abc123def456", "-w", "some-name"],
         &["token", "revoke", "jti_abc123def456", "--verbose"],
         &["workspace", "delete", "some-name"],
+        &["verifiers", "remove", "edge-1"],
         &["workspace", "select"],
         &["config", "reset"],
     ] {

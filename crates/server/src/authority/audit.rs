@@ -40,12 +40,10 @@ impl Authority {
 
     /// An administrator of the authority sees everything.
     fn visibility(&self, caller: &Caller) -> Visibility {
-        let operator = caller.operator();
-        let identity = &operator.identity;
-        let is_admin = self.policy.admins.iter().any(|admin| {
-            *admin == identity.subject || identity.email.as_deref() == Some(admin.as_str())
-        });
-        if is_admin { Visibility::Everything } else { Visibility::Of(operator.id.clone()) }
+        if self.is_named_admin(caller) {
+            return Visibility::Everything;
+        }
+        Visibility::Of(caller.operator().id.clone())
     }
 
     /// Writes down receipts, and the uses and the attempts with revoked tokens that were counted.

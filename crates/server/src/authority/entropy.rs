@@ -4,7 +4,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nt_api::auth::SESSION_PREFIX;
-use nt_store::{SessionHash, StoreError};
+use nt_api::verifiers::CREDENTIAL_PREFIX;
+use nt_store::{CredentialHash, SessionHash, StoreError};
 use nt_token::{EntryId, Secret};
 
 /// Random bytes. Without entropy nothing is issued: a guessable identifier is worse than none.
@@ -21,13 +22,27 @@ pub fn entry_id() -> Result<EntryId, StoreError> {
 
 /// A new session secret: 256 random bits, which is why an unsalted hash of it is safe to store.
 pub fn session_secret() -> Result<Secret, StoreError> {
-    let bytes: [u8; 32] = random()?;
-    Ok(Secret::from(format!("{SESSION_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))))
+    secret(SESSION_PREFIX)
 }
 
 /// By what a session is found.
 pub fn session_hash(secret: &str) -> SessionHash {
     SessionHash(sha256(secret.as_bytes()))
+}
+
+/// A new credential of a verifier: random as a session's secret is.
+pub fn verifier_credential() -> Result<Secret, StoreError> {
+    secret(CREDENTIAL_PREFIX)
+}
+
+/// By what a verifier is found.
+pub fn credential_hash(credential: &str) -> CredentialHash {
+    CredentialHash(sha256(credential.as_bytes()))
+}
+
+fn secret(prefix: &str) -> Result<Secret, StoreError> {
+    let bytes: [u8; 32] = random()?;
+    Ok(Secret::from(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes))))
 }
 
 /// SHA-256.

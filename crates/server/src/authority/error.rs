@@ -18,6 +18,9 @@ pub enum Refusal {
     /// The operator's role does not allow it.
     #[error("Your role in this workspace does not allow this")]
     NotAllowed,
+    /// The operator is no administrator of the authority.
+    #[error("Only an administrator of this authority may do this")]
+    NotAdmin,
     /// No such workspace, or the operator is no member of it: existence is not disclosed.
     #[error("Workspace not found")]
     NoWorkspace,
@@ -59,6 +62,19 @@ pub enum Refusal {
     /// A workspace always has an owner.
     #[error("The last owner of a workspace cannot go or become less; make another owner first")]
     LastOwner,
+    /// A verifier of this name is registered already.
+    #[error("A verifier named '{0}' exists already")]
+    VerifierExists(nt_token::VerifierName),
+    /// No verifier of this name is registered. What was asked for is not repeated: it need not be a
+    /// name.
+    #[error("No verifier of this name is registered")]
+    NoVerifier,
+    /// As many verifiers are registered as may be.
+    #[error(
+        "{} verifiers are registered, which is the most; remove one first",
+        super::limits::VERIFIERS
+    )]
+    TooManyVerifiers,
     /// No identity provider is configured.
     #[error(
         "This authority has no identity provider: configure one, or start it with --dev to try it out"

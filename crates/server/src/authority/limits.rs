@@ -33,6 +33,12 @@ pub const USED_TOKENS: usize = 100_000;
 /// Operators remembered by their provider's tokens; beyond it they are asked of the store again.
 pub const PEOPLE: usize = 10_000;
 
+/// Verifiers that are registered: a revoke is pushed to each of them.
+pub const VERIFIERS: usize = 1_000;
+
+/// Longest version of a verifier's program that is kept, in characters.
+pub const VERSION_CHARS: usize = 64;
+
 /// Longest name of a client program that is kept with a session, in characters.
 pub const CLIENT_CHARS: usize = 128;
 

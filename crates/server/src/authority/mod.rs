@@ -22,6 +22,7 @@ pub mod start;
 #[cfg(test)]
 mod tests;
 pub mod usage;
+pub mod verifiers;
 pub mod verify;
 pub mod workspaces;
 
@@ -43,6 +44,7 @@ use crate::authority::receipts::{Commits, Receipts};
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
 use crate::authority::usage::Usage;
+use crate::authority::verifiers::Verifiers;
 
 pub use people::Caller;
 pub use verify::{Binding, NotAccepted, VerifiedToken};
@@ -83,6 +85,7 @@ pub struct Authority {
     trusted: TrustedIssuers,
     people: People,
     jobs: UsedTokens,
+    verifiers: Verifiers,
 }
 
 impl Authority {
@@ -119,6 +122,11 @@ impl Authority {
     /// Whether verdicts can be given.
     pub fn is_ready(&self) -> bool {
         !self.behind.load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    /// The verifiers that are registered: who connects to the feed is asked here.
+    pub fn verifiers(&self) -> &Verifiers {
+        &self.verifiers
     }
 
     /// The circumstances of what a caller does now.

@@ -22,6 +22,7 @@ use crate::authority::receipts::{Commits, Receipts};
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
 use crate::authority::usage::Usage;
+use crate::authority::verifiers::Verifiers;
 use crate::authority::{Authority, Policy};
 
 /// What an authority is started with.
@@ -74,6 +75,7 @@ impl Authority {
         let issuer = store.found(&start.issuer).await?.issuer;
         let epoch = store.head().await?.epoch;
         let sessions = store.live_sessions(start.clock.now()).await?;
+        let verifiers = store.verifiers().await?;
         tracing::info!(head = set.applied(), sessions = sessions.len(), issuer, "authority ready");
         Ok(Self {
             store: Arc::new(store),
@@ -96,6 +98,7 @@ impl Authority {
             trusted: start.trusted,
             people: People::default(),
             jobs: UsedTokens::default(),
+            verifiers: Verifiers::new(verifiers),
         })
     }
 }

@@ -20,15 +20,15 @@ use super::start::Start;
 use super::{Authority, Binding, Caller, NotAccepted, Policy};
 use crate::data_dir::DataDir;
 
-struct World {
-    authority: Authority,
+pub(super) struct World {
+    pub(super) authority: Authority,
     clock: Arc<ManualClock>,
     dir: tempfile::TempDir,
     lock: DataDir,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let clock = Arc::new(ManualClock::at(Timestamp::from_unix(1_723_000_000)));
         Self::start(dir, clock).await
@@ -57,7 +57,7 @@ impl World {
         Self { authority, clock, dir, lock: data_dir }
     }
 
-    async fn restart(self) -> Self {
+    pub(super) async fn restart(self) -> Self {
         let Self { authority, clock, dir, lock } = self;
         authority.close().await;
         drop(lock);
@@ -65,12 +65,12 @@ impl World {
     }
 
     /// An operator with a session, as a sign-in would leave one.
-    async fn operator(&self, email: &str) -> (Caller, String) {
+    pub(super) async fn operator(&self, email: &str) -> (Caller, String) {
         self.admitted(email, None, None).await
     }
 
     /// The same, acting for an organisation, or limited as a CI job is.
-    async fn admitted(
+    pub(super) async fn admitted(
         &self,
         email: &str,
         organisation: Option<Organisation>,
@@ -127,7 +127,7 @@ fn named(name: &str) -> CreateWorkspace {
     CreateWorkspace { name: name.to_owned(), description: None, organisation: false }
 }
 
-fn refusal<T: std::fmt::Debug>(answer: Result<T, Error>) -> Refusal {
+pub(super) fn refusal<T: std::fmt::Debug>(answer: Result<T, Error>) -> Refusal {
     match answer {
         Err(Error::Refused(refusal)) => refusal,
         other => panic!("expected a refusal, got {other:?}"),

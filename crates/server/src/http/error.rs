@@ -117,7 +117,9 @@ impl From<Refusal> for ApiError {
             Refusal::OperatorNeeded => {
                 (StatusCode::FORBIDDEN, ErrorCode::ClerkAuthenticationRequired)
             }
-            Refusal::NotAllowed => (StatusCode::FORBIDDEN, ErrorCode::InsufficientPermissions),
+            Refusal::NotAllowed | Refusal::NotAdmin => {
+                (StatusCode::FORBIDDEN, ErrorCode::InsufficientPermissions)
+            }
             Refusal::NoWorkspace => (StatusCode::NOT_FOUND, ErrorCode::WorkspaceNotFound),
             Refusal::NoToken(_) => (StatusCode::NOT_FOUND, ErrorCode::TokenNotFound),
             Refusal::NameTaken(_) => (StatusCode::CONFLICT, ErrorCode::WorkspaceExists),
@@ -127,7 +129,9 @@ impl From<Refusal> for ApiError {
             Refusal::NoSession | Refusal::NoMember | Refusal::NotRevoked(_) => {
                 (StatusCode::NOT_FOUND, ErrorCode::NotFound)
             }
-            Refusal::AlreadyMember | Refusal::LastOwner => {
+            Refusal::VerifierExists(_) => (StatusCode::CONFLICT, ErrorCode::VerifierExists),
+            Refusal::NoVerifier => (StatusCode::NOT_FOUND, ErrorCode::VerifierNotFound),
+            Refusal::AlreadyMember | Refusal::LastOwner | Refusal::TooManyVerifiers => {
                 (StatusCode::CONFLICT, ErrorCode::Conflict)
             }
             Refusal::NoProvider | Refusal::ProviderUnavailable => {

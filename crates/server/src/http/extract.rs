@@ -91,6 +91,24 @@ struct MemberPath {
     member: String,
 }
 
+/// The verifier in the path, by whatever name: whoever may not see the register is not told whether
+/// it is one.
+pub struct OfVerifier(pub String);
+
+impl FromRequestParts<Doors> for OfVerifier {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, ApiError> {
+        let path = Path::<VerifierPath>::from_request_parts(parts, doors).await;
+        Ok(Self(path.map_err(|_| Refusal::NoVerifier)?.0.name))
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct VerifierPath {
+    name: String,
+}
+
 /// The session in the path.
 pub struct OfSession(pub SessionId);
 

@@ -16,6 +16,7 @@ pub mod operations;
 pub mod request;
 pub mod serve;
 pub mod tokens;
+pub mod verifiers;
 pub mod workspaces;
 
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .routes(routes!(tokens::show, tokens::revoke))
         .routes(routes!(tokens::refresh))
         .routes(routes!(tokens::receipt))
+        .routes(routes!(verifiers::add, verifiers::list))
+        .routes(routes!(verifiers::remove))
         .routes(routes!(audit::list))
         .routes(routes!(forward_auth::get, forward_auth::post))
         .routes(routes!(introspect::introspect))

@@ -21,6 +21,7 @@ use crate::http::Doors;
         (name = "members", description = "Who belongs to a workspace, and as what"),
         (name = "tokens", description = "Issuing, listing, refreshing and revoking"),
         (name = "verification", description = "Whether a token is good right now"),
+        (name = "verifiers", description = "Which services follow the log and check tokens by it"),
         (name = "audit", description = "What people and tokens did"),
         (name = "operations", description = "Whether the authority works"),
     )

@@ -11,6 +11,7 @@ mod sessions;
 mod state;
 mod steps;
 mod tokens;
+mod verifiers;
 mod workspaces;
 
 use std::sync::{Mutex, PoisonError};

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use nt_token::record::TokenUse;
-use nt_token::{Jti, Timestamp, WorkspaceId};
+use nt_token::{Jti, Timestamp, VerifierName, WorkspaceId};
 
 use super::state::State;
 use crate::audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility, about};
@@ -28,6 +28,14 @@ impl State {
             about: None,
             reason: reason.map(str::to_owned),
         });
+    }
+
+    /// A record about a verifier.
+    pub(super) fn record_verifier(&mut self, act: &Act, action: Action, name: &VerifierName) {
+        self.record(act, action, None, None, None);
+        if let Some(record) = self.audit.last_mut() {
+            record.about = Some(name.as_str().to_owned());
+        }
     }
 
     /// A record about somebody who belongs to a workspace.

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nt_revocation::Entry;
 use nt_token::record::TokenUse;
-use nt_token::{Jti, OperatorId, Place, Timestamp, TokenRecord, WorkspaceId};
+use nt_token::{Jti, OperatorId, Place, Timestamp, TokenRecord, VerifierId, WorkspaceId};
 
 use crate::audit::{AuditRecord, Denial};
 use crate::record::{Identity, Role, Session, Workspace};
+use crate::verifier::{CredentialHash, Verifier};
 
 /// Everything.
 #[derive(Debug, Default)]
@@ -23,6 +24,10 @@ pub(super) struct State {
     pub(super) members: BTreeMap<(WorkspaceId, OperatorId), Belongs>,
     /// By e-mail address in lower case; deleted workspaces have none.
     pub(super) invitations: BTreeMap<(WorkspaceId, String), Belongs>,
+    /// Those that are registered.
+    pub(super) verifiers: BTreeMap<VerifierId, Verifier>,
+    /// Those that were removed: what they had is never given again.
+    pub(super) removed_verifiers: BTreeMap<VerifierId, CredentialHash>,
     pub(super) tokens: BTreeMap<Jti, Issued>,
     pub(super) uses: BTreeMap<Jti, TokenUse>,
     pub(super) denials: BTreeMap<Jti, Denial>,

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use nt_revocation::{Entry, Fact, Position};
-use nt_token::{EntryId, Jti, OperatorId, Timestamp, TokenRecord, WorkspaceId};
+use nt_token::{
+    EntryId, Jti, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
+};
 
 use super::MemoryStore;
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
@@ -17,6 +19,7 @@ use crate::store::{
     AddedMember, ChangedMember, CreatedToken, CreatedWorkspace, DeletedWorkspace, RefreshedToken,
     RevokedToken, Store,
 };
+use crate::verifier::{AddedVerifier, NewVerifier, Verifier};
 
 #[async_trait]
 impl Store for MemoryStore {
@@ -215,6 +218,28 @@ impl Store for MemoryStore {
         act: Act,
     ) -> Result<RefreshedToken, StoreError> {
         self.write(|state| state.refresh_token(&old, new, &act))
+    }
+
+    async fn add_verifier(&self, new: NewVerifier, act: Act) -> Result<AddedVerifier, StoreError> {
+        self.write(|state| state.add_verifier(new, &act))
+    }
+
+    async fn verifiers(&self) -> Result<Vec<Verifier>, StoreError> {
+        self.read(|state| Ok(state.verifiers()))
+    }
+
+    async fn remove_verifier(&self, name: VerifierName, act: Act) -> Result<bool, StoreError> {
+        self.write(|state| Ok(state.remove_verifier(&name, &act)))
+    }
+
+    async fn touch_verifiers(
+        &self,
+        connected: Vec<(VerifierId, Timestamp, String)>,
+    ) -> Result<(), StoreError> {
+        self.write(|state| {
+            state.touch_verifiers(&connected);
+            Ok(())
+        })
     }
 
     async fn count(&self, uses: Vec<UseDelta>, denials: Vec<Denial>) -> Result<(), StoreError> {

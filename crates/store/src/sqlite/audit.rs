@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nt_token::{Jti, OperatorId, Timestamp, WorkspaceId};
+use nt_token::{Jti, OperatorId, Timestamp, VerifierName, WorkspaceId};
 use rusqlite::{Connection, Row, ToSql, params};
 
 use super::row::{
@@ -179,6 +179,17 @@ impl Writing<'_> {
             act,
             &What { action, workspace, jti: None, about, reason: Some(role.name()) },
         )
+    }
+
+    /// Writes an audit record about a verifier.
+    pub(super) fn audit_verifier(
+        &mut self,
+        act: &Act,
+        action: Action,
+        name: &VerifierName,
+    ) -> Result<(), StoreError> {
+        let about = Some(name.as_str());
+        self.write_down(act, &What { action, workspace: None, jti: None, about, reason: None })
     }
 
     /// The database numbers the record.

@@ -19,10 +19,11 @@ const PROBE: Duration = Duration::from_secs(1);
 /// More statements than the store has.
 const STATEMENTS: usize = 128;
 
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("V1__foundation", include_str!("../../migrations/V1__foundation.sql")),
     ("V2__members_and_sessions", include_str!("../../migrations/V2__members_and_sessions.sql")),
     ("V3__receipts", include_str!("../../migrations/V3__receipts.sql")),
+    ("V4__verifiers", include_str!("../../migrations/V4__verifiers.sql")),
 ];
 
 /// Opens the database file, which must exist, though it may be empty.
@@ -73,7 +74,8 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
         .into_iter()
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| StoreError::Database(error.to_string()))?;
-    let known = MIGRATIONS.len() as u64;
+    let known = migrations.iter().map(Migration::version).max().unwrap_or_default();
+    let known = u64::try_from(known).map_err(|_| StoreError::Corrupt("a migration's number"))?;
     let found = schema_version(db)?;
     if found > known {
         return Err(StoreError::LaterSchema { found, known });
@@ -86,7 +88,7 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The version of the schema, which counts the migrations; 0 where there is none yet.
+/// The version of the schema: the number of its last migration; 0 where there is none yet.
 fn schema_version(db: &Connection) -> Result<u64, StoreError> {
     const TABLE: &str =
         "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'refinery_schema_history'";

@@ -17,6 +17,7 @@ mod row;
 mod session;
 mod steps;
 mod token;
+mod verifier;
 mod workspace;
 mod writer;
 

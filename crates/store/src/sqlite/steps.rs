@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use nt_revocation::{Entry, Fact, Position};
-use nt_token::{EntryId, Jti, OperatorId, Timestamp, TokenRecord, WorkspaceId};
+use nt_token::{
+    EntryId, Jti, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
+};
 
-use super::{SqliteStore, audit, log, member, receipt, token, workspace};
+use super::{SqliteStore, audit, log, member, receipt, token, verifier, workspace};
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
 use crate::receipt::KeptReceipt;
@@ -17,6 +19,7 @@ use crate::store::{
     AddedMember, ChangedMember, CreatedToken, CreatedWorkspace, DeletedWorkspace, RefreshedToken,
     RevokedToken, Store,
 };
+use crate::verifier::{AddedVerifier, NewVerifier, Verifier};
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -219,6 +222,25 @@ impl Store for SqliteStore {
         act: Act,
     ) -> Result<RefreshedToken, StoreError> {
         self.write(move |writing| writing.refresh_token(&old, new, &act)).await
+    }
+
+    async fn add_verifier(&self, new: NewVerifier, act: Act) -> Result<AddedVerifier, StoreError> {
+        self.write(move |writing| writing.add_verifier(&new, &act)).await
+    }
+
+    async fn verifiers(&self) -> Result<Vec<Verifier>, StoreError> {
+        self.read(verifier::list).await
+    }
+
+    async fn remove_verifier(&self, name: VerifierName, act: Act) -> Result<bool, StoreError> {
+        self.write(move |writing| writing.remove_verifier(&name, &act)).await
+    }
+
+    async fn touch_verifiers(
+        &self,
+        connected: Vec<(VerifierId, Timestamp, String)>,
+    ) -> Result<(), StoreError> {
+        self.write(move |writing| writing.touch_verifiers(&connected)).await
     }
 
     async fn count(&self, uses: Vec<UseDelta>, denials: Vec<Denial>) -> Result<(), StoreError> {

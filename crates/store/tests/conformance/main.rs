@@ -20,5 +20,6 @@ mod removal;
 mod revoking;
 mod sessions;
 mod uses;
+mod verifiers;
 mod workspaces;
 mod world;

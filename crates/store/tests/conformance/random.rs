@@ -4,11 +4,13 @@ use std::fmt::Debug;
 
 use nt_revocation::{Entry, Fact, ScopeOf};
 use nt_store::{
-    Act, Action, AuditQuery, Denial, Grant, Identity, MemoryStore, NewSession, NewToken,
-    NewWorkspace, Organisation, PageRequest, PersonKey, Role, SessionHash, Store, StoreError,
-    TokenFilter, UseDelta, Visibility,
+    Act, Action, AuditQuery, CredentialHash, Denial, Grant, Identity, MemoryStore, NewSession,
+    NewToken, NewVerifier, NewWorkspace, Organisation, PageRequest, PersonKey, Role, SessionHash,
+    Store, StoreError, TokenFilter, UseDelta, Visibility,
 };
-use nt_token::{EntryId, Expiry, Jti, OperatorId, Timestamp, WorkspaceId};
+use nt_token::{
+    EntryId, Expiry, Jti, OperatorId, Timestamp, VerifierId, VerifierName, WorkspaceId,
+};
 
 use crate::audit::{everything, records};
 use crate::world::{Ids, T0, World, act, follower, identity, kid, operator};
@@ -93,6 +95,9 @@ enum Taken {
     Token(WorkspaceId, Jti),
     Workspaces(OperatorId, WorkspaceId),
     Log(u64, u32),
+    AddVerifier(NewVerifier, Act),
+    RemoveVerifier(VerifierName, Act),
+    TouchVerifiers(VerifierId, i64),
 }
 
 impl Taken {
@@ -156,6 +161,15 @@ impl Taken {
                 let log = told(store.entries_after(*seq, *limit).await);
                 log + &told(store.head().await)
             }
+            Self::AddVerifier(new, act) => told(store.add_verifier(new.clone(), act.clone()).await),
+            Self::RemoveVerifier(name, act) => {
+                told(store.remove_verifier(name.clone(), act.clone()).await)
+            }
+            Self::TouchVerifiers(id, after) => {
+                let at = T0.plus_seconds(*after);
+                let touched = store.touch_verifiers(vec![(id.clone(), at, after.to_string())]);
+                told(touched.await) + &told(store.verifiers().await)
+            }
         }
     }
 }
@@ -189,12 +203,13 @@ struct Known {
     entries: Vec<EntryId>,
     sessions: Vec<SessionHash>,
     belonging: Vec<(WorkspaceId, PersonKey, Role)>,
+    verifiers: Vec<VerifierId>,
 }
 
 impl Known {
     fn throw(&mut self, dice: &mut Dice) -> Taken {
         self.clock += i64::try_from(dice.below(3)).expect("small");
-        match dice.below(33) {
+        match dice.below(36) {
             0 => Taken::Append(self.facts(dice)),
             1 => self.open_session(dice),
             2 => Taken::EndSessions(vec![self.session(dice), self.session(dice)], self.act(dice)),
@@ -254,6 +269,12 @@ impl Known {
                 let (at, who, was) = self.belonging(dice);
                 let revoke = dice.coin().then(|| self.entry(dice));
                 Taken::RemoveMember(at, who, was, revoke, self.act(dice))
+            }
+            32 => Taken::AddVerifier(self.new_verifier(dice), self.act(dice)),
+            33 => Taken::RemoveVerifier(verifier_name(dice), self.act(dice)),
+            34 => {
+                let id = dice.of(&self.verifiers).unwrap_or(VerifierId::mint(0, [6; 10]));
+                Taken::TouchVerifiers(id, self.clock - i64::from(small(dice)))
             }
             _ => Taken::Log(u64::from(small(dice)) * 10, small(dice)),
         }
@@ -352,6 +373,16 @@ impl Known {
         new
     }
 
+    /// Now and then with what another one has, or had.
+    fn new_verifier(&mut self, dice: &mut Dice) -> NewVerifier {
+        let again = (dice.below(20) == 0).then(|| dice.of(&self.verifiers)).flatten();
+        let number = self.ids.next();
+        let id = again.unwrap_or_else(|| VerifierId::mint(number, [6; 10]));
+        self.verifiers.push(id.clone());
+        let hash = self.ids.session(identity("0", None), operator(0), 0).hash.0;
+        NewVerifier { id, name: verifier_name(dice), hash: CredentialHash(hash) }
+    }
+
     fn uses(&mut self, dice: &mut Dice) -> Vec<UseDelta> {
         let count = 1 + u64::from(small(dice));
         let last_at = T0.plus_seconds(self.clock - i64::from(small(dice)));
@@ -416,6 +447,11 @@ fn role(dice: &mut Dice) -> Role {
 
 fn visible(dice: &mut Dice) -> Visibility {
     if dice.below(4) == 0 { Visibility::Everything } else { Visibility::Of(who(dice)) }
+}
+
+/// Few, so that some are taken.
+fn verifier_name(dice: &mut Dice) -> VerifierName {
+    format!("edge-{}", dice.below(6)).parse().expect("a name")
 }
 
 fn small(dice: &mut Dice) -> u32 {

@@ -25,6 +25,7 @@ mod storage;
 mod text;
 mod traffic;
 mod transcripts;
+mod verifiers;
 mod webdriver;
 
 use std::io::Write as _;

@@ -1,0 +1,180 @@
+//! The register of verifiers: services that follow the log and check tokens by it. Who may change the
+//! register, and who somebody is that connects. The feed itself is not here.
+
+pub mod live;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use nt_api::verifiers::{AddVerifier, Verifier, VerifierAdded, VerifierList, VerifierRemoved};
+use nt_store::{AddedVerifier, CredentialHash, NewVerifier};
+use nt_token::{Secret, VerifierId, VerifierName};
+use tokio::sync::{Mutex, watch};
+
+use crate::authority::entropy::{credential_hash, random, verifier_credential};
+use crate::authority::error::{Answer, Refusal};
+use crate::authority::verifiers::live::{LiveSessions, LiveState};
+use crate::authority::{Authority, Caller, limits};
+
+/// A verifier that has proven who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifierIdentity {
+    /// Its identifier.
+    pub id: VerifierId,
+    /// What people call it.
+    pub name: VerifierName,
+}
+
+/// The verifiers that are registered, mirrored in memory so that one that connects asks no database.
+#[derive(Debug)]
+pub struct Verifiers {
+    by_hash: RwLock<HashMap<CredentialHash, VerifierIdentity>>,
+    live: LiveSessions,
+    /// Tells that the register has become smaller.
+    removals: watch::Sender<()>,
+    /// Held while the register is changed, here and in the store: where one name is removed and added
+    /// at a time, both must end with the same.
+    changing: Mutex<()>,
+}
+
+impl Verifiers {
+    /// Those that the store kept.
+    pub fn new(verifiers: Vec<nt_store::Verifier>) -> Self {
+        let by_hash = verifiers.into_iter().map(|kept| {
+            let nt_store::Verifier { id, name, hash, .. } = kept;
+            (hash, VerifierIdentity { id, name })
+        });
+        Self {
+            by_hash: RwLock::new(by_hash.collect()),
+            live: LiveSessions::default(),
+            removals: watch::Sender::new(()),
+            changing: Mutex::default(),
+        }
+    }
+
+    /// Whose credential this is. Found by its hash: how long that takes says nothing about those that
+    /// are registered.
+    pub fn authenticate(&self, credential: &Secret) -> Option<VerifierIdentity> {
+        self.registered().get(&credential_hash(credential.expose())).cloned()
+    }
+
+    /// Whether this verifier is registered.
+    pub fn is_registered(&self, id: &VerifierId) -> bool {
+        self.registered().values().any(|known| known.id == *id)
+    }
+
+    /// Waits until this verifier is not registered any more: its session ends then.
+    pub async fn removed(&self, id: &VerifierId) {
+        // Before the first look, so that no removal is missed.
+        let mut removals = self.removals.subscribe();
+        while self.is_registered(id) {
+            if removals.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The sessions that the feed has open.
+    pub fn live(&self) -> &LiveSessions {
+        &self.live
+    }
+
+    fn insert(&self, hash: CredentialHash, identity: VerifierIdentity) {
+        self.changed().insert(hash, identity);
+    }
+
+    fn remove(&self, name: &VerifierName) {
+        self.changed().retain(|_, known| known.name != *name);
+        self.removals.send_replace(());
+    }
+
+    fn registered(&self) -> RwLockReadGuard<'_, HashMap<CredentialHash, VerifierIdentity>> {
+        self.by_hash.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) -> RwLockWriteGuard<'_, HashMap<CredentialHash, VerifierIdentity>> {
+        self.by_hash.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Authority {
+    /// Registers a verifier; the answer holds its credential, which is kept only as a hash.
+    pub async fn add_verifier(
+        &self,
+        caller: &Caller,
+        request: AddVerifier,
+    ) -> Answer<VerifierAdded> {
+        self.demand_admin(caller)?;
+        let name: VerifierName =
+            request.name.parse().map_err(|error: nt_token::verifier::InvalidVerifierName| {
+                Refusal::invalid("name", error.to_string())
+            })?;
+        let credential = verifier_credential()?;
+        let id = VerifierId::mint(self.clock.wall_ms(), random()?);
+        let hash = credential_hash(credential.expose());
+        let new = NewVerifier { id, name, hash };
+        let _changing = self.verifiers.changing.lock().await;
+        if self.verifiers.registered().len() >= limits::VERIFIERS {
+            return Err(Refusal::TooManyVerifiers.into());
+        }
+        let name = new.name.clone();
+        let added = match self.store.add_verifier(new, self.act(caller)).await? {
+            AddedVerifier::Added(added) => added,
+            AddedVerifier::NameTaken => return Err(Refusal::VerifierExists(name).into()),
+        };
+        let identity = VerifierIdentity { id: added.id.clone(), name: added.name.clone() };
+        self.verifiers.insert(hash, identity);
+        let created_at = added.created_at.into();
+        Ok(VerifierAdded { name: added.name, id: added.id, credential, created_at })
+    }
+
+    /// The verifiers that are registered, by name, and what is known of those that are connected.
+    pub async fn list_verifiers(&self, caller: &Caller) -> Answer<VerifierList> {
+        self.demand_admin(caller)?;
+        let kept = self.store.verifiers().await?;
+        Ok(VerifierList { verifiers: kept.into_iter().map(|kept| self.shown(kept)).collect() })
+    }
+
+    fn shown(&self, kept: nt_store::Verifier) -> Verifier {
+        let live = self.verifiers.live.state(&kept.id);
+        let (last_connected_at, version) = kept.last_connected.unzip();
+        Verifier {
+            name: kept.name,
+            id: kept.id,
+            created_at: kept.created_at.into(),
+            created_by: kept.created_by,
+            last_connected_at: last_connected_at.map(Into::into),
+            version,
+            connected: live.is_some(),
+            position: live.as_ref().and_then(|live| live.position),
+            lease_ms_left: live.as_ref().and_then(LiveState::lease_ms_left),
+            last_ack_ms_ago: live.as_ref().and_then(LiveState::last_ack_ms_ago),
+        }
+    }
+
+    /// Removes a verifier from the register; its session ends, and its credential opens nothing from
+    /// now on.
+    pub async fn remove_verifier(&self, caller: &Caller, name: &str) -> Answer<VerifierRemoved> {
+        self.demand_admin(caller)?;
+        let name: VerifierName = name.parse().map_err(|_| Refusal::NoVerifier)?;
+        let _changing = self.verifiers.changing.lock().await;
+        // Before the store forgets it: it must not connect meanwhile.
+        self.verifiers.remove(&name);
+        if !self.store.remove_verifier(name.clone(), self.act(caller)).await? {
+            return Err(Refusal::NoVerifier.into());
+        }
+        Ok(VerifierRemoved { name, status: "removed".to_owned() })
+    }
+
+    /// Writes down that a verifier has connected, and with which version of its program. For people:
+    /// where it cannot be written, the verifier goes on.
+    pub async fn note_connected(&self, id: VerifierId, version: &str) {
+        let shown = version.chars().filter(|c| !c.is_control()).take(limits::VERSION_CHARS);
+        let connected = vec![(id, self.clock.now(), shown.collect())];
+        if let Err(error) = self.store.touch_verifiers(connected).await {
+            tracing::warn!(%error, "a verifier's connection could not be written down");
+        }
+    }
+}
