@@ -14,13 +14,17 @@ pub mod membership;
 pub mod node;
 pub mod revoke;
 pub mod rules;
+pub mod signals;
+#[cfg(test)]
+mod tests;
 pub mod time;
 pub mod verifier;
 
 pub use lease::Lengths;
 pub use membership::{Change, Incarnation, Member, Membership, NodeId, Proof};
-pub use node::{Input, Node, Outcome, Output, Refusal, SessionView, Tenure};
+pub use node::Node;
 pub use revoke::{Event, How, InForce, Revoke};
 pub use rules::{Rules, Sound};
+pub use signals::{Input, Outcome, Output, Refusal, SessionView, Tenure};
 pub use time::{Boot, Mono, Now, Wall};
 pub use verifier::{Next, VerifierInput, VerifierLease, VerifierOutput};
