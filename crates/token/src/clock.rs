@@ -3,13 +3,45 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use nix::time::{ClockId, clock_gettime};
+
 use crate::time::Timestamp;
 
-/// Where a shell gets the wall time from. It serves `exp`, `nbf` and `iat` and the records people
-/// read; no rule about revocation rests on it.
+/// A moment since the machine was started, suspend included: what leases are held by. Wall time may
+/// be set, and the time that `Instant` shows stands still in suspend, so that neither would do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Boot(u64);
+
+impl Boot {
+    /// The moment this many nanoseconds after the start.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the start: enough for 584 years.
+    pub const fn nanos(self) -> u64 {
+        self.0
+    }
+
+    /// This moment and a span; the last moment where that overflows.
+    pub fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    /// What lies between an earlier moment and this one; nothing if that one is not earlier.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Where a shell gets the time from.
 pub trait Clock: Send + Sync {
-    /// Milliseconds since the Unix epoch.
+    /// Milliseconds since the Unix epoch. They serve `exp`, `nbf` and `iat` and the records people
+    /// read; no rule about revocation rests on them.
     fn wall_ms(&self) -> u64;
+
+    /// The moment since the machine was started, suspend included.
+    fn boot(&self) -> Boot;
 
     /// Seconds since the Unix epoch.
     fn now(&self) -> Timestamp {
@@ -27,29 +59,47 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
+
+    fn boot(&self) -> Boot {
+        let since = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("Linux has had it since 2.6.39");
+        Boot::default().plus(Duration::from(since))
+    }
 }
 
 /// A clock that stands until it is told to move: for tests of what happens later.
 #[derive(Debug, Default)]
-pub struct ManualClock(AtomicU64);
+pub struct ManualClock {
+    wall_ms: AtomicU64,
+    boot_nanos: AtomicU64,
+}
 
 impl ManualClock {
     /// A clock that shows this time.
     pub fn at(now: Timestamp) -> Self {
         let seconds = u64::try_from(now.unix()).unwrap_or(0);
-        Self(AtomicU64::new(seconds * 1_000))
+        Self { wall_ms: AtomicU64::new(seconds * 1_000), boot_nanos: AtomicU64::new(0) }
     }
 
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
+        self.step_wall(by);
+        self.boot_nanos.fetch_add(Boot::default().plus(by).nanos(), Ordering::SeqCst);
+    }
+
+    /// Moves the wall time alone forward, as when somebody sets it.
+    pub fn step_wall(&self, by: Duration) {
         let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        self.0.fetch_add(ms, Ordering::SeqCst);
+        self.wall_ms.fetch_add(ms, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn wall_ms(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
+        self.wall_ms.load(Ordering::SeqCst)
+    }
+
+    fn boot(&self) -> Boot {
+        Boot::from_nanos(self.boot_nanos.load(Ordering::SeqCst))
     }
 }
 
