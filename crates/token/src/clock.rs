@@ -119,3 +119,15 @@ impl Stopwatch {
         self.0.elapsed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machines_boot_time_goes_on_and_never_back() {
+        let (earlier, later) = (SystemClock.boot(), SystemClock.boot());
+        assert!(Boot::default() < earlier && earlier <= later);
+        assert_eq!(earlier.since(later.plus(Duration::from_secs(1))), Duration::ZERO);
+    }
+}

@@ -24,7 +24,7 @@ pub(crate) struct Seen {
     pub(crate) signed: SignedClaims,
     /// By which keys. A signature is checked again after they were replaced: another key may have
     /// the same name.
-    generation: u64,
+    pub(crate) generation: u64,
 }
 
 #[derive(Clone)]

@@ -101,7 +101,9 @@ impl VerifiedToken {
     }
 
     fn has_key(&self) -> bool {
-        self.shared.keys.load().set.key(self.seen.signed.kid().as_str()).is_some()
+        let keys = self.shared.keys.load();
+        let kid = self.seen.signed.kid().as_str();
+        keys.generation == self.seen.generation || keys.set.key(kid).is_some()
     }
 }
 

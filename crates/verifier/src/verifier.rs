@@ -108,15 +108,13 @@ impl Verifier {
         freshness: Freshness,
     ) -> Result<VerifiedToken, NotAccepted> {
         let known = self.look(token);
-        let settled = match (&known, freshness) {
-            (Ok(_), Freshness::Local) => true,
-            (Ok(_), Freshness::Sync) => false,
+        let ask = match (&known, freshness) {
             // What was revoked stays revoked, and a bad signature stays bad: nobody need be asked.
-            (Err(NotAccepted::Refused(_)), _) => true,
-            (Err(NotAccepted::NotReady(_)), Freshness::Local) => self.0.ask.is_none(),
-            (Err(NotAccepted::NotReady(_)), Freshness::Sync) => false,
+            (Err(NotAccepted::Refused(_)), _) | (Ok(_), Freshness::Local) => false,
+            (Err(NotAccepted::NotReady(_)), Freshness::Local) => self.0.ask.is_some(),
+            (_, Freshness::Sync) => true,
         };
-        let result = if settled { known } else { self.ask(token).await };
+        let result = if ask { self.ask(token).await } else { known };
         result.map_err(|not| self.0.count(not))
     }
 

@@ -1,0 +1,56 @@
+//! What a client is told whose request was not let through. The one place that knows status codes.
+
+use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use nt_token::Scope;
+
+use crate::layer::body::CutBody;
+
+/// Why a request is not let through, as far as a client may know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// It carries no token.
+    NoToken,
+    /// It carries more than one, or what cannot be one.
+    Malformed,
+    /// The token is bad.
+    Refused,
+    /// The token is good, but has not this scope.
+    Scope(Scope),
+    /// It is not known here whether the token is good.
+    NotReady,
+}
+
+impl Denied {
+    /// The answer, with an empty body.
+    pub(super) fn answer<B>(&self) -> Response<CutBody<B>> {
+        let mut response = Response::new(CutBody::empty());
+        *response.status_mut() = match self {
+            Self::NoToken | Self::Refused => StatusCode::UNAUTHORIZED,
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Scope(_) => StatusCode::FORBIDDEN,
+            Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let headers = response.headers_mut();
+        // No cache may keep a verdict.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let challenge = match self {
+            Self::NoToken => HeaderValue::from_static("Bearer"),
+            Self::Malformed => HeaderValue::from_static(r#"Bearer error="invalid_request""#),
+            Self::Refused => HeaderValue::from_static(r#"Bearer error="invalid_token""#),
+            Self::Scope(scope) => insufficient(scope),
+            Self::NotReady => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                return response;
+            }
+        };
+        headers.insert(WWW_AUTHENTICATE, challenge);
+        response
+    }
+}
+
+fn insufficient(scope: &Scope) -> HeaderValue {
+    let text = format!(r#"Bearer error="insufficient_scope", scope="{}""#, scope.as_str());
+    HeaderValue::try_from(text)
+        .unwrap_or(HeaderValue::from_static(r#"Bearer error="insufficient_scope""#))
+}
