@@ -15,6 +15,8 @@ pub enum Why {
     All,
     /// The key that signed it was.
     Key,
+    /// It ends behind the horizon, where revocations may be forgotten.
+    Horizon,
 }
 
 /// What the log says of a token.
