@@ -1,8 +1,8 @@
 //! The revocation feed: how an authority keeps its verifiers' knowledge fresh, over gRPC.
 //!
 //! [`server`] is the authority's end and [`client`] the verifier's; `proto/feed.proto` draws what they
-//! say. What is not here: how a snapshot is encoded (it passes through as bytes), what a credential
-//! is worth (the authority says), and how a token is checked (the verifier does).
+//! say. What is not here: how a snapshot is encoded (the revocation set says), what a credential is
+//! worth (the authority says), and how a token is checked (the verifier does).
 
 pub mod client;
 pub mod server;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use nt_revocation::protocol::{
     Boot, Lengths, Next, Now, VerifierInput, VerifierLease, VerifierOutput, Wall,
 };
-use nt_revocation::{Entry, Position};
+use nt_revocation::{Entry, Position, RevocationSet};
 use nt_token::clock;
 use nt_verifier::State;
 
-use super::ReadSnapshot;
+use super::keys::Keys;
 
 /// What the authority sent does not follow what is known, or cannot be read here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,15 +29,15 @@ pub(super) struct Known {
     lease: VerifierLease,
     lengths: Lengths,
     position: Position,
-    read_snapshot: ReadSnapshot,
+    keys: Keys,
 }
 
 impl Known {
     /// Nothing is known yet.
-    pub(super) fn new(state: State, read_snapshot: ReadSnapshot) -> Self {
+    pub(super) fn new(state: State) -> Self {
         let lengths = Lengths::default();
         let lease = VerifierLease::new(lengths, 0, nonces_from());
-        Self { state, lease, lengths, position: Position::START, read_snapshot }
+        Self { state, lease, lengths, position: Position::START, keys: Keys::default() }
     }
 
     /// `None` if nothing is known.
@@ -67,9 +67,14 @@ impl Known {
 
     /// Replaces everything by a snapshot.
     pub(super) fn replace(&mut self, bytes: &[u8]) -> Result<Vec<Say>, Misfit> {
-        let (position, set) = (self.read_snapshot)(bytes).map_err(Misfit)?;
+        let read = RevocationSet::from_snapshot(bytes);
+        let set = read.map_err(|bad| Misfit(bad.to_string()))?;
+        let position = set.position();
         if position.epoch < self.position.epoch {
             return Err(Misfit("the snapshot is of an earlier epoch".to_owned()));
+        }
+        if let Some(keys) = self.keys.replace(&set)? {
+            self.state.set_keys(keys);
         }
         self.state.replace(set).map_err(|refused| Misfit(refused.to_string()))?;
         let again = position.epoch != self.position.epoch;
@@ -90,6 +95,10 @@ impl Known {
                 Next::Duplicate => continue,
                 Next::Resync => return Err(Misfit(format!("entry {} leaves a gap", entry.seq))),
                 Next::Apply => {}
+            }
+            // Before the entry is acknowledged: the authority may sign with the key then.
+            if let Some(keys) = self.keys.add(entry)? {
+                self.state.set_keys(keys);
             }
             self.state.apply(entry).map_err(|refused| Misfit(refused.to_string()))?;
             self.position = Position { epoch, seq: entry.seq, entry: entry.id };

@@ -3,12 +3,12 @@
 //! Without a connection the lease runs out, and the verifier refuses. A verifier without a lease tries
 //! a fresh connection each 100 ms.
 
+mod keys;
 mod known;
 mod session;
 
 use std::time::Duration;
 
-use nt_revocation::{Position, RevocationSet};
 use nt_verifier::State;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -30,9 +30,6 @@ const KEEPALIVE_WITHIN: Duration = Duration::from_secs(1);
 /// A stop waits this long for the release to be sent.
 const RELEASE_WITHIN: Duration = Duration::from_secs(1);
 
-/// Reads a snapshot: the set, and the position that it stands for. Why not, for logs.
-pub type ReadSnapshot = fn(&[u8]) -> Result<(Position, RevocationSet), String>;
-
 /// Who follows.
 #[derive(Debug, Clone)]
 pub struct Follower {
@@ -42,8 +39,6 @@ pub struct Follower {
     pub instance: [u8; 16],
     /// What the authority is shown: `Bearer …`. Mark it as sensitive.
     pub authorization: MetadataValue<Ascii>,
-    /// How this authority's snapshots are read.
-    pub read_snapshot: ReadSnapshot,
 }
 
 /// A running follower. Dropping it ends it in order, as [`Self::stop`] does, without waiting.
@@ -87,7 +82,7 @@ async fn run(
     state: State,
     mut wanted: watch::Receiver<bool>,
 ) {
-    let mut known = Known::new(state, follower.read_snapshot);
+    let mut known = Known::new(state);
     let mut position = None;
     loop {
         let session = Session { endpoint: &endpoint, follower: &follower, position };

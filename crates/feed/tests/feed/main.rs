@@ -2,6 +2,7 @@
 
 mod proxy;
 mod raw;
+mod token;
 mod world;
 
 use std::time::Duration;
