@@ -117,6 +117,7 @@ impl Hub {
         for message in entry_messages(inner.head.epoch, rest) {
             line.outbox.try_send(Ok(message)).map_err(|_| Overrun)?;
         }
+        let known = known.min(inner.head.seq);
         inner.roster.open(now, id, who, known);
         inner.lines.insert(id, line);
         Ok(())
@@ -124,24 +125,23 @@ impl Hub {
 
     /// Grants a lease, if one may be granted. It is queued under the lock, so that it stands behind
     /// every entry that its `min` names.
-    pub(super) fn renew(&self, session: SessionId, nonce: u64, acked: u64) -> bool {
+    pub(super) fn renew(&self, session: SessionId, nonce: u64, acked: u64) {
         let (mut inner, now) = self.lock();
-        let possible = acked <= inner.head.seq;
-        if possible {
-            self.step(&mut inner, now, Input::Renew { session, nonce, acked });
-            self.changed.notify_one();
-        }
-        possible
+        let acked = acked.min(inner.head.seq);
+        self.step(&mut inner, now, Input::Renew { session, nonce, acked });
+        self.changed.notify_one();
     }
 
-    /// Returns whether the acknowledgement can be true.
+    /// Counts for nothing that was not pushed yet: a reader of the log may be ahead of the pushes,
+    /// and its verifier acknowledges again when the push comes. Answers whether it is of this epoch.
     pub(super) fn ack(&self, session: SessionId, epoch: u64, seq: u64) -> bool {
         let (mut inner, now) = self.lock();
-        let possible = epoch == inner.head.epoch && seq <= inner.head.seq;
-        if possible {
+        let ours = epoch == inner.head.epoch;
+        if ours {
+            let seq = seq.min(inner.head.seq);
             self.step(&mut inner, now, Input::Ack { session, seq });
         }
-        possible
+        ours
     }
 
     pub(super) fn release(&self, id: SessionId) {

@@ -139,11 +139,15 @@ impl<S: Source> Session<S> {
 
     async fn listen(&mut self, id: SessionId) -> Result<(), Status> {
         while let Some(request) = self.requests.message().await? {
-            let possible = match request.message {
+            match request.message {
                 Some(from_verifier::Message::Renew(renew)) => {
-                    self.hub.renew(id, renew.nonce, renew.acked)
+                    self.hub.renew(id, renew.nonce, renew.acked);
                 }
-                Some(from_verifier::Message::Ack(ack)) => self.hub.ack(id, ack.epoch, ack.seq),
+                Some(from_verifier::Message::Ack(ack)) => {
+                    if !self.hub.ack(id, ack.epoch, ack.seq) {
+                        return Err(Status::aborted("acknowledged what is not of this log"));
+                    }
+                }
                 Some(from_verifier::Message::Release(proto::Release {})) => {
                     self.hub.release(id);
                     return Ok(());
@@ -151,9 +155,6 @@ impl<S: Source> Session<S> {
                 Some(from_verifier::Message::Hello(_)) | None => {
                     return Err(Status::invalid_argument("not a message that belongs here"));
                 }
-            };
-            if !possible {
-                return Err(Status::aborted("acknowledged what is not of this log"));
             }
         }
         Ok(())
