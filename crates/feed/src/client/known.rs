@@ -1,0 +1,178 @@
+//! What a verifier knows and under which lease: its state, driven by the lease's machine.
+
+use std::time::Duration;
+
+use nt_revocation::protocol::{
+    Boot, Lengths, Next, Now, VerifierInput, VerifierLease, VerifierOutput, Wall,
+};
+use nt_revocation::{Entry, Position, RevocationSet};
+use nt_token::clock;
+use nt_verifier::State;
+
+use super::keys::Keys;
+
+/// What the authority sent does not follow what is known, or cannot be read here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Misfit(pub(super) String);
+
+/// What is to be said to the authority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Say {
+    Renew { nonce: u64, acked: u64 },
+    Ack { epoch: u64, seq: u64 },
+    Release,
+}
+
+pub(super) struct Known {
+    state: State,
+    lease: VerifierLease,
+    lengths: Lengths,
+    position: Position,
+    keys: Keys,
+}
+
+impl Known {
+    /// Nothing is known yet.
+    pub(super) fn new(state: State) -> Self {
+        let lengths = Lengths::default();
+        let lease = VerifierLease::new(lengths, 0, nonces_from());
+        Self { state, lease, lengths, position: Position::START, keys: Keys::default() }
+    }
+
+    /// `None` if nothing is known.
+    pub(super) fn position(&self) -> Option<Position> {
+        (self.position != Position::START).then_some(self.position)
+    }
+
+    /// A session began: leases are this long, and one is asked for.
+    pub(super) fn welcomed(&mut self, lengths: Lengths) -> Vec<Say> {
+        if lengths != self.lengths {
+            self.lengths = lengths;
+            self.begin_anew();
+        }
+        self.step(VerifierInput::Connected)
+    }
+
+    /// Asks for a lease if one is due.
+    pub(super) fn tick(&mut self) -> Vec<Say> {
+        self.step(VerifierInput::Tick)
+    }
+
+    /// In how much time the next renewal is due.
+    pub(super) fn renews_in(&self) -> Duration {
+        let due = self.lease.renew_at();
+        due.map_or(self.lengths.verifier_renews_each(), |at| at.since(self.now().boot))
+    }
+
+    /// Replaces everything by a snapshot.
+    pub(super) fn replace(&mut self, bytes: &[u8]) -> Result<Vec<Say>, Misfit> {
+        let read = RevocationSet::from_snapshot(bytes);
+        let set = read.map_err(|bad| Misfit(bad.to_string()))?;
+        let position = set.position();
+        if position.epoch < self.position.epoch {
+            return Err(Misfit("the snapshot is of an earlier epoch".to_owned()));
+        }
+        if let Some(keys) = self.keys.replace(&set)? {
+            self.state.set_keys(keys);
+        }
+        self.state.replace(set).map_err(|refused| Misfit(refused.to_string()))?;
+        let again = position.epoch != self.position.epoch;
+        self.position = position;
+        if again {
+            self.begin_anew();
+        }
+        Ok(self.caught_up())
+    }
+
+    /// Applies what follows. When this returns, every check that starts later sees it.
+    pub(super) fn absorb(&mut self, epoch: u64, entries: &[Entry]) -> Result<Vec<Say>, Misfit> {
+        if epoch != self.position.epoch {
+            return Err(Misfit("the entries are of another epoch".to_owned()));
+        }
+        for entry in entries {
+            match self.lease.entry(entry.seq) {
+                Next::Duplicate => continue,
+                Next::Resync => return Err(Misfit(format!("entry {} leaves a gap", entry.seq))),
+                Next::Apply => {}
+            }
+            // Before the entry is acknowledged: the authority may sign with the key then.
+            if let Some(keys) = self.keys.add(entry)? {
+                self.state.set_keys(keys);
+            }
+            self.state.apply(entry).map_err(|refused| Misfit(refused.to_string()))?;
+            self.position = Position { epoch, seq: entry.seq, entry: entry.id };
+            // The acknowledgement of the last one says the same of all before it.
+            let _said_by_the_last = self.step(VerifierInput::Applied(entry.seq));
+        }
+        Ok(self.caught_up())
+    }
+
+    /// A grant counts from when it was asked for, and only if everything up to `min` is known.
+    pub(super) fn granted(&mut self, nonce: u64, length: Duration, min: Position) -> Vec<Say> {
+        if min.epoch != self.position.epoch {
+            return Vec::new();
+        }
+        self.step(VerifierInput::Granted { nonce, length, min: min.seq })
+    }
+
+    /// What is known is not to be trusted any more.
+    pub(super) fn give_up(&mut self) {
+        self.step(VerifierInput::GiveUp);
+    }
+
+    /// Ends the lease; only then may the authority be told.
+    pub(super) fn leave(&mut self) -> Vec<Say> {
+        self.step(VerifierInput::Leave)
+    }
+
+    /// Acknowledges, and asks for the lease that could not be had before.
+    fn caught_up(&mut self) -> Vec<Say> {
+        let mut says = self.step(VerifierInput::Applied(self.position.seq));
+        if !self.lease.lasts(self.now().boot) {
+            says.extend(self.step(VerifierInput::Connected));
+        }
+        says
+    }
+
+    fn step(&mut self, input: VerifierInput) -> Vec<Say> {
+        let now = self.now();
+        let mut says = Vec::new();
+        for output in self.lease.step(now, input) {
+            match output {
+                VerifierOutput::Renew { nonce, acked } => says.push(Say::Renew { nonce, acked }),
+                VerifierOutput::Ack(seq) => {
+                    says.push(Say::Ack { epoch: self.position.epoch, seq });
+                }
+                VerifierOutput::LeaseUntil(end) => {
+                    self.state.extend_lease(clock::Boot::from_nanos(end.0));
+                }
+                VerifierOutput::LeaseOver => self.state.drop_lease(),
+                VerifierOutput::Release => says.push(Say::Release),
+            }
+        }
+        says
+    }
+
+    /// Another epoch or other lengths are another machine's: its lease is asked for anew. The one
+    /// that was published runs out by itself.
+    fn begin_anew(&mut self) {
+        self.lease = VerifierLease::new(self.lengths, self.position.seq, nonces_from());
+    }
+
+    fn now(&self) -> Now {
+        let clock = self.state.clock();
+        Now {
+            boot: Boot(clock.boot().nanos()),
+            wall: Wall(clock.wall_ms().saturating_mul(1_000_000)),
+            ..Now::default()
+        }
+    }
+}
+
+/// A grant to an earlier life must not look like one to this.
+fn nonces_from() -> u64 {
+    let mut draw = [0; 8];
+    aws_lc_rs::rand::fill(&mut draw).expect("the system has randomness");
+    u64::from_be_bytes(draw)
+}

@@ -1,0 +1,115 @@
+//! The verifier's end: follows an authority for as long as it is wanted.
+//!
+//! Without a connection the lease runs out, and the verifier refuses. A verifier without a lease tries
+//! a fresh connection each 100 ms.
+
+mod keys;
+mod known;
+mod session;
+
+use std::time::Duration;
+
+use nt_verifier::State;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::Endpoint;
+
+use known::Known;
+use session::{Ended, Session};
+
+/// A connection is made within this, else another is tried.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+/// Between two attempts, give or take half.
+const RETRY_EACH: Duration = Duration::from_millis(100);
+/// An idle connection is asked whether it lives.
+const KEEPALIVE_EACH: Duration = Duration::from_millis(500);
+/// It answers within this.
+const KEEPALIVE_WITHIN: Duration = Duration::from_secs(1);
+/// A stop waits this long for the release to be sent.
+const RELEASE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Who follows.
+#[derive(Debug, Clone)]
+pub struct Follower {
+    /// What people call it: at most 128 bytes, no control characters.
+    pub name: String,
+    /// Drawn at random when the process started.
+    pub instance: [u8; 16],
+    /// What the authority is shown: `Bearer …`. Mark it as sensitive.
+    pub authorization: MetadataValue<Ascii>,
+}
+
+/// A running follower. Dropping it ends it in order, as [`Self::stop`] does, without waiting.
+#[derive(Debug)]
+pub struct Following {
+    wanted: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Following {
+    /// Ends the lease, says so to the authority, and waits until it is said.
+    pub async fn stop(self) {
+        self.wanted.send_replace(false);
+        // An abort or a panic of the task ended it too; the lease then runs out by itself.
+        let _ended = self.task.await;
+    }
+
+    /// Ends it as a crash would: nothing is released.
+    pub fn abort(self) {
+        self.task.abort();
+    }
+}
+
+/// Follows the authority at this endpoint until what this returns is dropped. Must be called within a tokio
+/// runtime.
+pub fn follow(endpoint: Endpoint, follower: Follower, state: State) -> Following {
+    let endpoint = endpoint
+        .connect_timeout(CONNECT_WITHIN)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEPALIVE_EACH)
+        .keep_alive_timeout(KEEPALIVE_WITHIN)
+        .keep_alive_while_idle(true);
+    let (wanted, until) = watch::channel(true);
+    let task = tokio::spawn(run(endpoint, follower, state, until));
+    Following { wanted, task }
+}
+
+async fn run(
+    endpoint: Endpoint,
+    follower: Follower,
+    state: State,
+    mut wanted: watch::Receiver<bool>,
+) {
+    let mut known = Known::new(state);
+    let mut position = None;
+    loop {
+        let session = Session { endpoint: &endpoint, follower: &follower, position };
+        let ended = session.run(&mut known, &mut wanted).await;
+        position = known.position();
+        match ended {
+            Ended::Unwanted => break,
+            Ended::Lost(why) => tracing::info!(why, "the connection to the feed ended"),
+            Ended::Misfit(why) => {
+                tracing::warn!(why, "what is known here does not fit the feed: asking anew");
+                known.give_up();
+                position = None;
+            }
+        }
+        let stopped = wanted.wait_for(|wanted| !wanted);
+        if timeout(jittered(RETRY_EACH), stopped).await.is_ok() {
+            break;
+        }
+    }
+    // Where it was not said to the authority, it waits for the lease's end.
+    known.leave();
+}
+
+/// Between half and one and a half times as long, so that verifiers do not come back all at once.
+fn jittered(length: Duration) -> Duration {
+    let mut draw = [0; 1];
+    // Without randomness it is merely punctual.
+    let drawn = aws_lc_rs::rand::fill(&mut draw).map_or(128, |()| u32::from(draw[0]));
+    length / 2 + length * drawn / 255
+}

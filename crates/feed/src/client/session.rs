@@ -1,0 +1,218 @@
+//! One connection, from its Hello to its end.
+
+use std::time::Duration;
+
+use nt_revocation::protocol::Lengths;
+use nt_revocation::{Entry, Position};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Endpoint;
+use tonic::{Request, Status, Streaming};
+
+use super::known::{Known, Misfit, Say};
+use super::{CONNECT_WITHIN, Follower, RELEASE_WITHIN};
+use crate::proto::feed_client::FeedClient;
+use crate::proto::{self, FromAuthority, FromVerifier, from_authority, from_verifier};
+use crate::wire::{Malformed, VERSION};
+
+/// A snapshot has at most this many bytes.
+const SNAPSHOT_MAX: usize = 1 << 30;
+/// What is said waits for the connection in a queue of so many.
+const QUEUE: usize = 64;
+
+/// Why a session ended.
+pub(super) enum Ended {
+    /// This verifier is to stop; the release was said.
+    Unwanted,
+    /// The connection or the authority went away; what is known is still good.
+    Lost(String),
+    /// What is known does not fit the authority's log: to be asked for anew.
+    Misfit(String),
+}
+
+impl From<Status> for Ended {
+    fn from(status: Status) -> Self {
+        Self::Lost(format!("{:?}: {}", status.code(), status.message()))
+    }
+}
+
+impl From<Malformed> for Ended {
+    fn from(malformed: Malformed) -> Self {
+        Self::Lost(malformed.to_string())
+    }
+}
+
+impl From<Misfit> for Ended {
+    fn from(misfit: Misfit) -> Self {
+        Self::Misfit(misfit.to_string())
+    }
+}
+
+fn lost(why: &str) -> Ended {
+    Ended::Lost(why.to_owned())
+}
+
+pub(super) struct Session<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) follower: &'a Follower,
+    /// From where on the log is wanted; `None` for a snapshot.
+    pub(super) position: Option<Position>,
+}
+
+type Answers = Streaming<FromAuthority>;
+
+/// What has come of a snapshot, and the connection's sending half.
+struct Line {
+    says: mpsc::Sender<FromVerifier>,
+    snapshot: Vec<u8>,
+    /// Without any sign of life for so long, the connection is given up.
+    patience: Duration,
+}
+
+impl Session<'_> {
+    pub(super) async fn run(&self, known: &mut Known, wanted: &mut watch::Receiver<bool>) -> Ended {
+        let (says, queue) = mpsc::channel(QUEUE);
+        let patience = Lengths::default().verifier;
+        let mut line = Line { says, snapshot: Vec::new(), patience };
+        let mut answers = tokio::select! {
+            answers = self.connect(&line, ReceiverStream::new(queue)) => match answers {
+                Ok(answers) => answers,
+                Err(ended) => return ended,
+            },
+            _ = wanted.wait_for(|wanted| !wanted) => return Ended::Unwanted,
+        };
+        let ended = tokio::select! {
+            ended = listen(known, &mut line, &mut answers) => Some(ended),
+            _ = wanted.wait_for(|wanted| !wanted) => None,
+        };
+        let Some(ended) = ended else {
+            release(known, line, answers).await;
+            return Ended::Unwanted;
+        };
+        ended
+    }
+
+    async fn connect(
+        &self,
+        line: &Line,
+        queue: ReceiverStream<FromVerifier>,
+    ) -> Result<Answers, Ended> {
+        let hello = proto::Hello {
+            version: VERSION,
+            name: self.follower.name.clone(),
+            instance: self.follower.instance.to_vec().into(),
+            position: self.position.map(Into::into),
+        };
+        line.say(from_verifier::Message::Hello(hello))?;
+        let mut request = Request::new(queue);
+        request.metadata_mut().insert("authorization", self.follower.authorization.clone());
+        let answers = async {
+            let channel = self.endpoint.connect().await;
+            let channel = channel.map_err(|_| lost("no connection to the authority"))?;
+            let answers = FeedClient::new(channel).follow(request).await?;
+            Ok(answers.into_inner())
+        };
+        timeout(CONNECT_WITHIN, answers).await.map_err(|_| lost("no answer to the call"))?
+    }
+}
+
+/// Until the connection ends.
+async fn listen(known: &mut Known, line: &mut Line, answers: &mut Answers) -> Ended {
+    let mut heard = Instant::now();
+    let mut greeted = false;
+    loop {
+        let result = tokio::select! {
+            answer = answers.message() => {
+                heard = Instant::now();
+                match answer {
+                    Ok(Some(FromAuthority { message: Some(message) })) => {
+                        greeted = true;
+                        line.hear(known, message)
+                    }
+                    Ok(Some(_)) => Err(lost("a message that is not known here")),
+                    Ok(None) => Err(lost("the authority ended the stream")),
+                    Err(status) => Err(status.into()),
+                }
+            }
+            () = sleep(known.renews_in()), if greeted => line.say_all(known.tick()),
+            () = sleep_until(heard + line.patience) => Err(lost("no sign of life")),
+        };
+        if let Err(ended) = result {
+            return ended;
+        }
+    }
+}
+
+impl Line {
+    fn hear(&mut self, known: &mut Known, message: from_authority::Message) -> Result<(), Ended> {
+        use from_authority::Message;
+        let says = match message {
+            Message::Welcome(welcome) => {
+                let lengths = Lengths {
+                    verifier: Duration::from_millis(welcome.verifier_lease_ms),
+                    node: Duration::from_millis(welcome.node_lease_ms),
+                    ..Lengths::default()
+                };
+                if lengths.verifier.is_zero() {
+                    return Err(lost("leases of no length"));
+                }
+                self.patience = lengths.verifier;
+                known.welcomed(lengths)
+            }
+            Message::Snapshot(piece) => {
+                if self.snapshot.len() + piece.bytes.len() > SNAPSHOT_MAX {
+                    return Err(lost("a snapshot that is too long"));
+                }
+                self.snapshot.extend_from_slice(&piece.bytes);
+                if !piece.last {
+                    return Ok(());
+                }
+                known.replace(&std::mem::take(&mut self.snapshot))?
+            }
+            Message::Entries(run) => {
+                let entries: Result<Vec<Entry>, _> =
+                    run.entries.iter().map(Entry::try_from).collect();
+                let entries = entries.inspect_err(|_| known.give_up())?;
+                known.absorb(run.epoch, &entries)?
+            }
+            Message::Grant(grant) => {
+                let min = grant.min.ok_or_else(|| lost("a grant without a minimum"))?.try_into()?;
+                known.granted(grant.nonce, Duration::from_millis(grant.length_ms), min)
+            }
+            Message::Heartbeat(_) => Vec::new(),
+            Message::Resync(resync) => return Err(Ended::Misfit(resync.reason)),
+        };
+        self.say_all(says)
+    }
+
+    fn say_all(&self, says: Vec<Say>) -> Result<(), Ended> {
+        use from_verifier::Message;
+        says.into_iter().try_for_each(|say| {
+            self.say(match say {
+                Say::Renew { nonce, acked } => Message::Renew(proto::Renew { nonce, acked }),
+                Say::Ack { epoch, seq } => Message::Ack(proto::Ack { epoch, seq }),
+                Say::Release => Message::Release(proto::Release {}),
+            })
+        })
+    }
+
+    fn say(&self, message: from_verifier::Message) -> Result<(), Ended> {
+        self.says.try_send(message.into()).map_err(|error| match error {
+            TrySendError::Full(_) => lost("the connection takes nothing"),
+            TrySendError::Closed(_) => lost("the connection is closed"),
+        })
+    }
+}
+
+/// Ends the lease, says so, and waits for the authority to end the stream.
+async fn release(known: &mut Known, line: Line, mut answers: Answers) {
+    // If it cannot be said, the authority waits for the lease's end.
+    let said = line.say_all(known.leave());
+    drop(line);
+    if said.is_ok() {
+        let ended = async { while let Ok(Some(_)) = answers.message().await {} };
+        let _in_time = timeout(RELEASE_WITHIN, ended).await;
+    }
+}

@@ -1,0 +1,235 @@
+//! What all sessions share: one mutex, under which entries, grants and acknowledgements are ordered.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nt_revocation::protocol::{Boot, Input, Lengths, Mono, Now, Output, Wall};
+use nt_revocation::{Entry, Position};
+use nt_token::clock::{Clock, Stopwatch, SystemClock};
+use tokio::sync::mpsc::Sender;
+use tokio::sync::{Notify, oneshot, watch};
+use tonic::Status;
+
+use super::outcome::Outcome;
+use super::roster::{Listed, Roster, SessionId, Who};
+use crate::proto::{self, FromAuthority, from_authority};
+use crate::wire::entry_messages;
+
+/// A session's queue holds this many messages. Whoever lets it fill is cut off: the session gets no
+/// more leases and delays a revocation by what is left of its last one.
+pub const QUEUE: usize = 256;
+/// So many of the last entries are kept, to go on from where a snapshot or the log's reader ended.
+const TAIL: usize = 16_384;
+
+pub(super) type Outbox = Sender<Result<FromAuthority, Status>>;
+
+pub(super) struct Hub {
+    inner: Mutex<Inner>,
+    pub(super) lengths: Lengths,
+    numbered: AtomicU64,
+    began: Stopwatch,
+    complete: watch::Sender<u64>,
+    /// A deadline may have come that is earlier than the one being waited for.
+    pub(super) changed: Notify,
+}
+
+struct Inner {
+    roster: Roster,
+    lines: HashMap<SessionId, Line>,
+    tail: VecDeque<Entry>,
+    head: Position,
+}
+
+/// The way to a verifier. Its session ends when this is dropped.
+pub(super) struct Line {
+    pub(super) outbox: Outbox,
+    /// The session waits for the other half to end.
+    pub(super) _open: oneshot::Sender<()>,
+}
+
+/// The entries between what a session was told and the log's end are no longer at hand.
+pub(super) struct Overrun;
+
+impl Hub {
+    pub(super) fn new(lengths: Lengths, before: Option<Duration>, head: Position) -> Self {
+        let began = Stopwatch::start();
+        let roster = Roster::new(now(began), lengths, before, head.seq);
+        let inner = Inner { roster, lines: HashMap::new(), tail: VecDeque::new(), head };
+        Self {
+            inner: Mutex::new(inner),
+            lengths,
+            numbered: AtomicU64::new(1),
+            began,
+            complete: watch::Sender::new(0),
+            changed: Notify::new(),
+        }
+    }
+
+    /// The clocks are read under the lock: steps must not see time go backwards.
+    fn lock(&self) -> (MutexGuard<'_, Inner>, Now) {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        (inner, now(self.began))
+    }
+
+    /// A new session's number.
+    pub(super) fn number(&self) -> SessionId {
+        SessionId(self.numbered.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.complete.subscribe()
+    }
+
+    pub(super) fn push(&self, entries: &[Entry]) {
+        let (mut inner, now) = self.lock();
+        let head = inner.head.seq;
+        let new: Vec<&Entry> = entries.iter().filter(|entry| entry.seq > head).collect();
+        let Some(last) = new.last() else { return };
+        let seq = last.seq;
+        inner.head = Position { seq, entry: last.id, ..inner.head };
+        let messages = entry_messages(inner.head.epoch, new.iter().copied());
+        inner.tail.extend(new.into_iter().cloned());
+        let surplus = inner.tail.len().saturating_sub(TAIL);
+        inner.tail.drain(..surplus);
+        for message in &messages {
+            inner.tell_all(now, message);
+        }
+        self.step(&mut inner, now, Input::Applied(seq));
+    }
+
+    /// Takes a session in that was told everything up to `told`: sends what has come since.
+    pub(super) fn join(
+        &self,
+        id: SessionId,
+        who: Who,
+        known: u64,
+        told: u64,
+        line: Line,
+    ) -> Result<(), Overrun> {
+        let (mut inner, now) = self.lock();
+        let kept_from = inner.tail.front().map_or(inner.head.seq + 1, |entry| entry.seq);
+        if told < inner.head.seq && told + 1 < kept_from {
+            return Err(Overrun);
+        }
+        let rest = inner.tail.iter().filter(|entry| entry.seq > told);
+        for message in entry_messages(inner.head.epoch, rest) {
+            line.outbox.try_send(Ok(message)).map_err(|_| Overrun)?;
+        }
+        let known = known.min(inner.head.seq);
+        inner.roster.open(now, id, who, known);
+        inner.lines.insert(id, line);
+        Ok(())
+    }
+
+    /// Grants a lease, if one may be granted. It is queued under the lock, so that it stands behind
+    /// every entry that its `min` names.
+    pub(super) fn renew(&self, session: SessionId, nonce: u64, acked: u64) {
+        let (mut inner, now) = self.lock();
+        let acked = acked.min(inner.head.seq);
+        self.step(&mut inner, now, Input::Renew { session, nonce, acked });
+        self.changed.notify_one();
+    }
+
+    /// Counts for nothing that was not pushed yet: a reader of the log may be ahead of the pushes,
+    /// and its verifier acknowledges again when the push comes. Answers whether it is of this epoch.
+    pub(super) fn ack(&self, session: SessionId, epoch: u64, seq: u64) -> bool {
+        let (mut inner, now) = self.lock();
+        let ours = epoch == inner.head.epoch;
+        if ours {
+            let seq = seq.min(inner.head.seq);
+            self.step(&mut inner, now, Input::Ack { session, seq });
+        }
+        ours
+    }
+
+    pub(super) fn release(&self, id: SessionId) {
+        let (mut inner, now) = self.lock();
+        inner.lines.remove(&id);
+        self.step(&mut inner, now, Input::Released(id));
+    }
+
+    /// The stream ended: that releases nothing.
+    pub(super) fn end(&self, id: SessionId) {
+        let (mut inner, now) = self.lock();
+        inner.end(now, id);
+    }
+
+    /// Looks at the deadlines; returns for how long they need no other look.
+    pub(super) fn look(&self) -> Option<Duration> {
+        let (mut inner, now) = self.lock();
+        self.step(&mut inner, now, Input::Tick);
+        let next = inner.roster.next_deadline(now.mono);
+        next.map(|deadline| deadline.since(now.mono))
+    }
+
+    pub(super) fn heartbeat(&self) {
+        let (inner, _) = self.lock();
+        let beat = proto::Heartbeat { head: inner.head.seq };
+        for line in inner.lines.values() {
+            // A full queue has enough signs of life in it.
+            let _full_or_gone =
+                line.outbox.try_send(Ok(from_authority::Message::Heartbeat(beat).into()));
+        }
+    }
+
+    pub(super) fn list(&self) -> Vec<Listed> {
+        let (inner, now) = self.lock();
+        inner.roster.list(now.mono)
+    }
+
+    pub(super) fn outcome(&self, seq: u64) -> Outcome {
+        self.lock().0.roster.outcome(seq)
+    }
+
+    fn step(&self, inner: &mut Inner, now: Now, input: Input<SessionId>) {
+        for output in inner.roster.step(now, input) {
+            if let Output::Grant { session, nonce, length, .. } = output {
+                inner.grant(now, session, nonce, length);
+            }
+        }
+        let complete = inner.roster.complete();
+        self.complete.send_if_modified(|known| std::mem::replace(known, complete) != complete);
+    }
+}
+
+impl Inner {
+    fn grant(&mut self, now: Now, session: SessionId, nonce: u64, length: Duration) {
+        let length_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+        // What is applied here is what was pushed: the machine's `min`, with its identity.
+        let (min, wall_ms) = (Some(self.head.into()), now.wall.0 / 1_000_000);
+        let grant = proto::Grant { nonce, length_ms, min, wall_ms };
+        self.tell(now, session, from_authority::Message::Grant(grant).into());
+    }
+
+    fn tell_all(&mut self, now: Now, message: &FromAuthority) {
+        let ids: Vec<SessionId> = self.lines.keys().copied().collect();
+        for id in ids {
+            self.tell(now, id, message.clone());
+        }
+    }
+
+    fn tell(&mut self, now: Now, id: SessionId, message: FromAuthority) {
+        let Some(line) = self.lines.get(&id) else { return };
+        if line.outbox.try_send(Ok(message)).is_err() {
+            tracing::warn!(session = id.0, "a verifier does not keep up with the feed: cut off");
+            self.end(now, id);
+        }
+    }
+
+    fn end(&mut self, now: Now, id: SessionId) {
+        self.lines.remove(&id);
+        // What this completes is seen at the next look, which every deadline brings about.
+        self.roster.step(now, Input::Disconnected(id));
+    }
+}
+
+fn now(began: Stopwatch) -> Now {
+    let nanos = |length: Duration| u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
+    Now {
+        boot: Boot(SystemClock.boot().nanos()),
+        mono: Mono(nanos(began.elapsed())),
+        wall: Wall(SystemClock.wall_ms().saturating_mul(1_000_000)),
+    }
+}

@@ -1,0 +1,174 @@
+//! The authority's end: who follows, what they were told, and when all of them know.
+//!
+//! Everything that is ordered happens under the one mutex of [`hub`]: entries, grants and
+//! acknowledgements. What may take long (a snapshot, the log's reader, a credential) happens outside.
+
+mod hub;
+mod outcome;
+mod roster;
+mod session;
+mod source;
+
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use nt_revocation::protocol::Lengths;
+use nt_revocation::{Entry, Position};
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::proto::feed_server::{self, FeedServer};
+use crate::proto::{FromAuthority, FromVerifier};
+use hub::Hub;
+pub use hub::QUEUE;
+pub use outcome::Outcome;
+pub use roster::{Listed, SessionId, Stream, Who};
+use session::Session;
+pub use source::{NotAdmitted, Source, Unavailable};
+
+/// Whose tokens the verifiers are to accept; told to each of them.
+#[derive(Debug, Clone)]
+pub struct Authority {
+    /// The `iss` of its tokens.
+    pub issuer: String,
+    /// The `aud` of its tokens.
+    pub audience: String,
+}
+
+/// The feed of one node. Ends with its last clone: sessions are closed then, none is released.
+pub struct Feed<S> {
+    shared: Arc<Shared<S>>,
+}
+
+struct Shared<S> {
+    source: Arc<S>,
+    authority: Arc<Authority>,
+    hub: Arc<Hub>,
+    /// Sessions end when this says so, or is gone.
+    closed: watch::Sender<bool>,
+    ticker: AbortHandle,
+}
+
+impl<S> Drop for Shared<S> {
+    fn drop(&mut self) {
+        self.ticker.abort();
+    }
+}
+
+impl<S> Clone for Feed<S> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<S: Source> Feed<S> {
+    /// Begins to serve a log whose last entry is `head`. Must be called within a tokio runtime.
+    ///
+    /// `before` is the longest lease that the process before this one may have granted and that may
+    /// still run, `None` if there was none: nothing is complete until it has ended for certain.
+    pub fn new(
+        source: Arc<S>,
+        authority: Authority,
+        lengths: Lengths,
+        before: Option<Duration>,
+        head: Position,
+    ) -> Self {
+        let hub = Arc::new(Hub::new(lengths, before, head));
+        let ticker = tokio::spawn(tick(Arc::downgrade(&hub), lengths)).abort_handle();
+        let (authority, closed) = (Arc::new(authority), watch::Sender::new(false));
+        Self { shared: Arc::new(Shared { source, authority, hub, closed, ticker }) }
+    }
+
+    /// The gRPC service, for a router or a server.
+    pub fn service(&self) -> FeedServer<Self> {
+        FeedServer::new(self.clone())
+    }
+
+    /// Ends all sessions and admits no more, so that a server which waits for its connections can
+    /// stop. Releases nobody.
+    pub fn close(&self) {
+        self.shared.closed.send_replace(true);
+    }
+
+    /// Tells all verifiers what was added to the log: after its commit, and after this node's own
+    /// set has applied it. Waits for nobody.
+    pub fn push(&self, entries: &[Entry]) {
+        self.shared.hub.push(entries);
+    }
+
+    /// Up to which entry no verifier of this node accepts otherwise any more: each has applied
+    /// everything or its lease has ended.
+    pub fn complete(&self) -> watch::Receiver<u64> {
+        self.shared.hub.subscribe()
+    }
+
+    /// Waits until [`Self::complete`] has reached an entry.
+    pub async fn wait_complete(&self, seq: u64) {
+        let mut complete = self.complete();
+        let reached = complete.wait_for(|complete| *complete >= seq).await;
+        reached.map(drop).expect("this feed has the sender");
+    }
+
+    /// The verifiers that follow, and those that went away while they may still say "good".
+    pub fn sessions(&self) -> Vec<Listed> {
+        self.shared.hub.list()
+    }
+
+    /// How an entry came into force here; to be asked when it just has.
+    pub fn outcome(&self, seq: u64) -> Outcome {
+        self.shared.hub.outcome(seq)
+    }
+}
+
+type Answers = Pin<Box<dyn tokio_stream::Stream<Item = Result<FromAuthority, Status>> + Send>>;
+
+#[async_trait::async_trait]
+impl<S: Source> feed_server::Feed for Feed<S> {
+    type FollowStream = Answers;
+
+    async fn follow(
+        &self,
+        request: Request<Streaming<FromVerifier>>,
+    ) -> Result<Response<Answers>, Status> {
+        let admitted = self.shared.source.authenticate(request.metadata()).await;
+        let identity = admitted.map_err(refusal)?;
+        let (outbox, answers) = mpsc::channel(QUEUE);
+        let session = Session {
+            source: Arc::clone(&self.shared.source),
+            authority: Arc::clone(&self.shared.authority),
+            hub: Arc::clone(&self.shared.hub),
+            identity,
+            requests: request.into_inner(),
+        };
+        // Ends with its stream, with its queue, or with the feed, whichever is first.
+        tokio::spawn(session.run(outbox, self.shared.closed.subscribe()));
+        Ok(Response::new(Box::pin(ReceiverStream::new(answers))))
+    }
+}
+
+fn refusal(refused: NotAdmitted) -> Status {
+    let text = refused.to_string();
+    match refused {
+        NotAdmitted::Unauthenticated => Status::unauthenticated(text),
+        NotAdmitted::Forbidden => Status::permission_denied(text),
+        NotAdmitted::Unavailable => Status::unavailable(text),
+    }
+}
+
+/// Looks at the deadlines when they are due, and gives signs of life.
+async fn tick(hub: Weak<Hub>, lengths: Lengths) {
+    let between_beats = lengths.verifier_renews_each();
+    let mut beat = tokio::time::interval(between_beats.max(Duration::from_millis(1)));
+    loop {
+        let Some(hub) = hub.upgrade() else { return };
+        let next = hub.look().unwrap_or(Duration::from_secs(1));
+        tokio::select! {
+            () = tokio::time::sleep(next) => {}
+            () = hub.changed.notified() => {}
+            _ = beat.tick() => hub.heartbeat(),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The node's machine with names to its sessions, and a note of who was cut off.
+//!
+//! Only rules: no clock, no sockets.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use nt_revocation::protocol::{Input, Lengths, Mono, Node, Now, Output, SessionView, Tenure};
+
+use super::outcome::{Cut, Outcome};
+
+/// A session's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+/// Who a session is with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// What the credential says.
+    pub identity: String,
+    /// What the verifier calls itself.
+    pub name: String,
+    /// The process, as it drew it at random.
+    pub instance: [u8; 16],
+}
+
+/// Whether a session's stream is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// It is.
+    Open,
+    /// It ended without a release; its last lease is still waited for.
+    Ended,
+}
+
+/// A session, for listings.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Its number.
+    pub id: SessionId,
+    /// Who it is with.
+    pub who: Who,
+    /// Whether its stream is open.
+    pub stream: Stream,
+    /// The last entry that it is known to have applied.
+    pub acked: u64,
+    /// How long it may at most still say "good"; zero if it may not.
+    pub lease_left: Duration,
+}
+
+struct Known {
+    who: Who,
+    /// The end of lease for which it was noted as cut off.
+    noted: Option<Mono>,
+}
+
+pub(super) struct Roster {
+    node: Node<SessionId>,
+    known: HashMap<SessionId, Known>,
+    cuts: VecDeque<Cut>,
+}
+
+/// So many cut-off verifiers are remembered for receipts.
+const CUTS_MAX: usize = 1_024;
+
+impl Roster {
+    pub(super) fn new(now: Now, lengths: Lengths, before: Option<Duration>, applied: u64) -> Self {
+        let node = Node::new(now, lengths, Tenure::Sole { before }, applied);
+        Self { node, known: HashMap::new(), cuts: VecDeque::new() }
+    }
+
+    /// Up to where every verifier of this node has applied everything, or has run out of lease.
+    pub(super) fn complete(&self) -> u64 {
+        self.node.complete()
+    }
+
+    /// When time alone may next change something.
+    pub(super) fn next_deadline(&self, now: Mono) -> Option<Mono> {
+        self.node.next_deadline(now)
+    }
+
+    pub(super) fn open(&mut self, now: Now, session: SessionId, who: Who, acked: u64) {
+        self.known.insert(session, Known { who, noted: None });
+        self.step(now, Input::SessionOpened { session, acked });
+    }
+
+    pub(super) fn step(&mut self, now: Now, input: Input<SessionId>) -> Vec<Output<SessionId>> {
+        // Before the step, which forgets sessions that are gone for good.
+        self.note_cuts(now.mono);
+        let outputs = self.node.step(now, input);
+        let left: Vec<SessionId> = self.node.sessions().map(|view| view.session).collect();
+        self.known.retain(|session, _| left.binary_search(session).is_ok());
+        outputs
+    }
+
+    pub(super) fn outcome(&self, seq: u64) -> Outcome {
+        let acked = self.node.sessions().filter(|view| view.acked >= seq);
+        let cut = self.cuts.iter().filter(|cut| cut.missed(seq));
+        Outcome {
+            acked: acked.filter_map(|view| self.who(&view)).collect(),
+            cut_off: cut.map(|cut| cut.who.clone()).collect(),
+        }
+    }
+
+    pub(super) fn list(&self, now: Mono) -> Vec<Listed> {
+        let listed = |view: SessionView<SessionId>| {
+            Some(Listed {
+                id: view.session,
+                who: self.who(&view)?,
+                stream: if view.connected { Stream::Open } else { Stream::Ended },
+                acked: view.acked,
+                lease_left: view.deadline.map_or(Duration::ZERO, |end| end.since(now)),
+            })
+        };
+        // The machine remembers for a while who is gone; nobody waits for those.
+        let counts = |view: &SessionView<SessionId>| {
+            view.connected || view.deadline.is_some_and(|end| now < end)
+        };
+        self.node.sessions().filter(counts).filter_map(listed).collect()
+    }
+
+    fn who(&self, view: &SessionView<SessionId>) -> Option<Who> {
+        self.known.get(&view.session).map(|known| known.who.clone())
+    }
+
+    fn note_cuts(&mut self, now: Mono) {
+        let applied = self.node.applied();
+        for view in self.node.sessions().filter(|view| view.acked < applied) {
+            let Some(known) = self.known.get_mut(&view.session) else { continue };
+            if view.deadline.is_some_and(|end| end <= now) && known.noted != view.deadline {
+                known.noted = view.deadline;
+                let (who, after) = (known.who.clone(), view.acked);
+                self.cuts.push_back(Cut { who, after, upto: applied });
+            }
+        }
+        let surplus = self.cuts.len().saturating_sub(CUTS_MAX);
+        self.cuts.drain(..surplus);
+    }
+}

@@ -1,0 +1,40 @@
+//! What the feed asks of the authority.
+
+use async_trait::async_trait;
+use nt_revocation::{Entry, Position};
+use tonic::codegen::Bytes;
+use tonic::metadata::MetadataMap;
+
+/// Who may not follow, or why that could not be found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAdmitted {
+    /// No credential, or one that is not good.
+    #[error("a verifier's credential is needed")]
+    Unauthenticated,
+    /// A good credential of someone who may not follow.
+    #[error("this credential does not allow to follow revocations")]
+    Forbidden,
+    /// It cannot be said now.
+    #[error("the credential cannot be checked now")]
+    Unavailable,
+}
+
+/// The authority has no answer now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the log cannot be read now")]
+pub struct Unavailable;
+
+/// The authority, as the feed needs it.
+#[async_trait]
+pub trait Source: Send + Sync + 'static {
+    /// Whom the call's metadata proves to be calling: a name that listings and receipts may show.
+    async fn authenticate(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted>;
+
+    /// The whole state as bytes, and the position that it stands for: at least everything that was
+    /// ever pushed before this call.
+    async fn snapshot(&self) -> Result<(Position, Bytes), Unavailable>;
+
+    /// What follows this position: at least everything that was pushed before this call. `None` if
+    /// this position is not of this log, or if a snapshot would be shorter.
+    async fn entries_after(&self, position: Position) -> Result<Option<Vec<Entry>>, Unavailable>;
+}
