@@ -2,6 +2,7 @@
 //! answered. Then each rule is broken in turn, and the checker must notice.
 
 mod mutants;
+mod simulation;
 mod world;
 
 use std::marker::PhantomData;
