@@ -13,6 +13,7 @@ pub mod introspect;
 pub mod members;
 pub mod openapi;
 pub mod operations;
+pub mod prefer;
 pub mod request;
 pub mod serve;
 pub mod tokens;

@@ -16,7 +16,8 @@ use crate::authority::Caller;
 use crate::http::Doors;
 use crate::http::auth::NO_STORE;
 use crate::http::error::Reply;
-use crate::http::extract::{IdempotencyKey, InWorkspace, JsonBody, OfToken, Params, PreferredWait};
+use crate::http::extract::{IdempotencyKey, InWorkspace, JsonBody, OfToken, Params};
+use crate::http::prefer::PreferredWait;
 
 /// Issue a token.
 #[utoipa::path(post, path = path::TOKENS, tag = "tokens", security(("session" = [])),
