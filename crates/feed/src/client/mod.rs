@@ -3,6 +3,7 @@
 //! Without a connection the lease runs out, and the verifier refuses. A verifier without a lease tries
 //! a fresh connection each 100 ms.
 
+mod introduction;
 mod keys;
 mod known;
 mod session;
@@ -16,6 +17,7 @@ use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Endpoint;
 
+pub use introduction::{NotTold, introduce};
 use known::Known;
 use session::{Ended, Session};
 

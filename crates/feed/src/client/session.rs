@@ -61,10 +61,10 @@ pub(super) struct Session<'a> {
     pub(super) position: Option<Position>,
 }
 
-type Answers = Streaming<FromAuthority>;
+pub(super) type Answers = Streaming<FromAuthority>;
 
 /// What has come of a snapshot, and the connection's sending half.
-struct Line {
+pub(super) struct Line {
     says: mpsc::Sender<FromVerifier>,
     snapshot: Vec<u8>,
     /// Without any sign of life for so long, the connection is given up.
@@ -73,11 +73,9 @@ struct Line {
 
 impl Session<'_> {
     pub(super) async fn run(&self, known: &mut Known, wanted: &mut watch::Receiver<bool>) -> Ended {
-        let (says, queue) = mpsc::channel(QUEUE);
-        let patience = Lengths::default().verifier;
-        let mut line = Line { says, snapshot: Vec::new(), patience };
+        let (mut line, queue) = Line::new();
         let mut answers = tokio::select! {
-            answers = self.connect(&line, ReceiverStream::new(queue)) => match answers {
+            answers = self.connect(&line, queue) => match answers {
                 Ok(answers) => answers,
                 Err(ended) => return ended,
             },
@@ -94,7 +92,7 @@ impl Session<'_> {
         ended
     }
 
-    async fn connect(
+    pub(super) async fn connect(
         &self,
         line: &Line,
         queue: ReceiverStream<FromVerifier>,
@@ -146,6 +144,13 @@ async fn listen(known: &mut Known, line: &mut Line, answers: &mut Answers) -> En
 }
 
 impl Line {
+    /// And what is said on it.
+    pub(super) fn new() -> (Self, ReceiverStream<FromVerifier>) {
+        let (says, queue) = mpsc::channel(QUEUE);
+        let patience = Lengths::default().verifier;
+        (Self { says, snapshot: Vec::new(), patience }, ReceiverStream::new(queue))
+    }
+
     fn hear(&mut self, known: &mut Known, message: from_authority::Message) -> Result<(), Ended> {
         use from_authority::Message;
         let says = match message {
