@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use nt_feed::client::Follower;
 use tokio::signal::unix::{SignalKind, signal};
+use tonic::metadata::MetadataValue;
 
 use crate::authority::entropy::random;
 use crate::config::LogFormat;
@@ -24,6 +25,7 @@ const NAME_BYTES: usize = 128;
 /// the authority it answers 503 after two seconds, never 401.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
+  ntd edge --authority http://127.0.0.1:8480 --listen 127.0.0.1:8481    beside ntd serve --dev
   ntcli verifiers add gateway-1 > /etc/ntd/edge.credential; chmod 600 /etc/ntd/edge.credential
   ntd edge --authority https://tokens.example.com --listen 127.0.0.1:8481 \\
       --credential-file /etc/ntd/edge.credential
@@ -41,9 +43,10 @@ pub(super) struct Args {
     /// Where to listen: an address with a port, or unix:PATH for a socket
     #[arg(long, value_name = "ADDRESS|unix:PATH")]
     listen: Address,
-    /// The file with the credential that `ntcli verifiers add` printed; readable by nobody else
+    /// The file with the credential that `ntcli verifiers add` printed; readable by nobody else.
+    /// Only an authority that was started with --dev does without
     #[arg(long, value_name = "FILE")]
-    credential_file: PathBuf,
+    credential_file: Option<PathBuf>,
     /// What people call this process in listings and receipts [default: edge]
     #[arg(long, value_name = "NAME", default_value = "edge", value_parser = name, hide_default_value = true)]
     name: String,
@@ -89,7 +92,10 @@ impl Args {
             follower: Follower {
                 name: self.name,
                 instance: random().context("no randomness")?,
-                authorization: credential(&self.credential_file)?,
+                authorization: match &self.credential_file {
+                    Some(file) => credential(file)?,
+                    None => MetadataValue::from_static("Bearer"),
+                },
             },
             issuer: self.issuer,
             audience: self.audience,
