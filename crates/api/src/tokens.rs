@@ -174,7 +174,8 @@ pub struct TokenRevoked {
     /// The token again.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub token_jti: Jti,
-    /// `revoked`: no check that starts after this answer accepts the token.
+    /// `revoked`: no check that starts after this answer accepts the token. `revoking`: it is committed
+    /// and on its way, and some verifier may accept the token for a few seconds more.
     pub status: String,
     /// When the first revocation was committed.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]

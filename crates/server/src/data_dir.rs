@@ -4,6 +4,7 @@
 //! ntd-data/            0700
 //!   ntd.lock           held by the one process that runs on this directory
 //!   ntd.db             the database (SQLite, with its -wal and -shm files)
+//!   feed.granted       there while verifiers may be under leases of this authority
 //!   keys/              0700
 //!     <kid>.pem        signing keys, PKCS#8, 0600
 //!     active           the kid of the key that signs
@@ -108,6 +109,11 @@ impl DataDir {
     /// The database, where the configuration names no other.
     pub fn database(&self) -> PathBuf {
         self.root.join("ntd.db")
+    }
+
+    /// The note that verifiers may be under leases.
+    pub fn granted(&self) -> PathBuf {
+        self.root.join("feed.granted")
     }
 
     /// The high-water file.

@@ -58,6 +58,15 @@ pub const STOP_WAIT: Duration = Duration::from_secs(30);
 /// Memory for tokens whose signature was checked, in bytes: some 80,000 tokens.
 pub const SEEN_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Most log entries that a verifier which comes back is told; beyond it a snapshot is shorter.
+pub const FEED_ENTRIES: u32 = 10_000;
+
+/// Most verifiers that a receipt names as cut off.
+pub const NAMED_CUT_OFF: usize = 100;
+
+/// Longest time that a caller may ask a revoke to wait for, as with [`REQUEST_WAIT`].
+pub const PREFERRED_WAIT: u64 = 30;
+
 /// How often uses are written down. A crash loses at most this much of the counts.
 pub const COUNT_EVERY: Duration = Duration::from_secs(1);
 

@@ -90,19 +90,23 @@ impl Authority {
             demand_for(&standing, was)?;
         }
         let mut act = self.act(caller);
-        let revoke = if request.revoke_their_tokens {
+        let revoke = request.revoke_their_tokens;
+        let entry = if revoke {
             standing.demand(if leaves { Action::RevokeOwn } else { Action::Revoke })?;
             act.note = self.vouched(caller).await?;
             Some(entry_id()?)
         } else {
             None
         };
-        let removed = self.store.remove_member(workspace, who, was, revoke, act).await?;
+        let removed = self.store.remove_member(workspace, who, was, entry, act).await?;
         let (belonging, revoked_tokens) = done(removed)?;
         tracing::info!(
             workspace.id = %workspace, operator.id = %caller.operator().id, revoked_tokens,
             "member removed"
         );
+        if revoke {
+            self.all_in_force().await;
+        }
         let operator_id = match belonging.person {
             Person::Operator(operator) => Some(operator.id),
             Person::Invited(_) => None,

@@ -5,6 +5,7 @@ pub mod access;
 pub mod audit;
 pub mod entropy;
 pub mod error;
+pub mod feed;
 pub mod issue;
 pub mod jobs;
 pub mod keyring;
@@ -29,6 +30,7 @@ pub mod workspaces;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use nt_feed::server::Feed;
 use nt_identity::provider::Provider;
 use nt_identity::trust::TrustedIssuers;
 use nt_revocation::RevocationSet;
@@ -37,6 +39,8 @@ use nt_token::clock::Clock;
 use nt_token::{Expected, Lifetime};
 
 use crate::authority::error::Refusal;
+use crate::authority::feed::FeedSource;
+use crate::authority::feed::granted::Granted;
 use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::Keyring;
 use crate::authority::people::People;
@@ -85,7 +89,9 @@ pub struct Authority {
     trusted: TrustedIssuers,
     people: People,
     jobs: UsedTokens,
-    verifiers: Verifiers,
+    verifiers: Arc<Verifiers>,
+    feed: Feed<FeedSource>,
+    granted: Arc<Granted>,
 }
 
 impl Authority {

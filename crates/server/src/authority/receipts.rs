@@ -41,8 +41,14 @@ impl Commits {
         recent.push_back((last.seq, self.clock.wall_ms()));
     }
 
+    /// The last entry that was committed, 0 if there was none yet.
+    pub fn last(&self) -> u64 {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.back().map_or(0, |(last, _)| *last)
+    }
+
     /// When this entry was committed, if that is not too long ago to be known.
-    fn of(&self, seq: u64) -> Option<u64> {
+    pub(super) fn of(&self, seq: u64) -> Option<u64> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let at = recent.partition_point(|(last, _)| *last < seq);
         // What came before the oldest batch that is remembered may have been in one that is not.
@@ -78,19 +84,25 @@ impl Receipts {
 
 impl Authority {
     /// States that a revocation that has just been answered for is in force: this node, the only one,
-    /// has applied its entry.
-    pub(super) fn receipt_now(&self, token: &TokenRecord, position: Position) -> String {
+    /// has applied its entry, and its verifiers have too or ran out of lease.
+    pub(super) fn receipt_now(
+        &self,
+        token: &TokenRecord,
+        position: Position,
+        committed: Option<u64>,
+    ) -> String {
         let now = self.clock.wall_ms();
-        let committed = self.commits.of(position.seq).unwrap_or(now).min(now);
-        self.state(token, position, committed, Some(now - committed))
+        let committed = committed.unwrap_or(now).min(now);
+        self.state(token, position, committed, Some(now - committed), self.counted(position.seq))
     }
 
     /// States that a revocation of earlier is in force. That is so: the whole log was applied before
-    /// the first request was answered, and each later entry before its own answer.
+    /// the first request was answered, and the verifiers were waited for. Which of them there were
+    /// then is not known any more.
     fn receipt_later(&self, token: &TokenRecord, position: Position) -> String {
         let seconds = token.state.revoked_at().map_or(0, nt_token::Timestamp::unix);
         let committed = u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000);
-        self.state(token, position, committed, None)
+        self.state(token, position, committed, None, Verifiers::default())
     }
 
     fn state(
@@ -99,6 +111,7 @@ impl Authority {
         position: Position,
         committed_at_ms: u64,
         waited_ms: Option<u64>,
+        verifiers: Verifiers,
     ) -> String {
         let in_force_at_ms =
             waited_ms.map_or_else(|| self.clock.wall_ms(), |waited| committed_at_ms + waited);
@@ -114,7 +127,7 @@ impl Authority {
             waited_ms,
             proven: Proven::Acked,
             nodes: 1,
-            verifiers: Verifiers::default(),
+            verifiers,
         };
         let receipt = receipt::sign(&stated, self.keyring.active());
         self.receipts.add(KeptReceipt {
@@ -161,7 +174,9 @@ impl Authority {
         self.store.keep_receipts(Vec::new()).await?;
         let found = self.store.revocation_of(token).await?;
         let without = StoreError::Corrupt("a revoked token that the log does not revoke");
-        Ok(self.receipt_later(token, found.ok_or(without)?))
+        let position = found.ok_or(without)?;
+        self.in_force(position.seq).await;
+        Ok(self.receipt_later(token, position))
     }
 
     /// Writes down the receipts that were handed out. They stay at hand until they are written, so

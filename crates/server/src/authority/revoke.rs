@@ -1,5 +1,7 @@
 //! Taking a token back: what everything else is for.
 
+use std::time::Duration;
+
 use nt_api::tokens::TokenRevoked;
 use nt_revocation::Position;
 use nt_store::RevokedToken;
@@ -13,8 +15,9 @@ use crate::authority::{Authority, Caller, shown_text};
 impl Authority {
     /// Revokes a token, for good.
     ///
-    /// When this answers, the revocation is durable and applied to the set that every check here asks:
-    /// the store tells the set before it answers, so no check that starts later accepts the token.
+    /// When this answers "revoked", the revocation is durable, applied to the set that every check here
+    /// asks, and in force at every verifier: each has said so or has run out of lease. So no check that
+    /// starts later accepts the token. Where `wait` is over before that, it answers "revoking".
     /// An entry is appended even when the token was revoked before, because the earlier revocation
     /// may still be on its way: "it stands in the database" is not yet "it is in force".
     pub async fn revoke(
@@ -23,6 +26,7 @@ impl Authority {
         workspace: WorkspaceId,
         jti: Jti,
         reason: Option<String>,
+        wait: Option<Duration>,
     ) -> Answer<TokenRevoked> {
         let reason = shown_text("reason", reason)?;
         let standing = self.standing(caller, workspace).await?;
@@ -40,17 +44,23 @@ impl Authority {
             seq, already = before, "token revoked"
         );
         let position = Position { epoch: self.epoch, seq, entry };
-        let receipt = self.receipt_now(&token, position);
+        let committed = self.commits.of(seq);
+        let in_force = self.in_force_within(seq, wait).await;
+        let receipt = in_force.then(|| self.receipt_now(&token, position, committed));
+        let (status, message) = match (in_force, before) {
+            (false, _) => ("revoking", "Token is being revoked; it is not refused everywhere yet"),
+            (true, true) => ("revoked", "Token is already revoked"),
+            (true, false) => ("revoked", "Token revoked successfully"),
+        };
         let revoked_at = token.state.revoked_at().unwrap_or(now);
         Ok(TokenRevoked {
             workspace_id: workspace,
             token_jti: jti.clone(),
-            status: "revoked".to_owned(),
+            status: status.to_owned(),
             revoked_at: revoked_at.into(),
             already_revoked: before,
-            receipt: Some(receipt),
-            message: if before { "Token is already revoked" } else { "Token revoked successfully" }
-                .to_owned(),
+            receipt,
+            message: message.to_owned(),
             jti,
         })
     }

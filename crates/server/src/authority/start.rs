@@ -2,18 +2,22 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use nt_feed::server::{Authority as Issuing, Feed};
 use nt_identity::provider::Provider;
 use nt_identity::trust::TrustedIssuers;
-use nt_revocation::{Entry, Fact, OutOfOrder, RevocationSet};
+use nt_revocation::protocol::Lengths;
+use nt_revocation::{Entry, Fact, OutOfOrder, Position, RevocationSet};
 use nt_store::sqlite::{SqliteOptions, SqliteStore};
 use nt_store::{Follower, Store, StoreError};
 use nt_token::clock::Clock;
 use nt_token::{Expected, KeyId};
 
 use crate::authority::entropy::entry_id;
+use crate::authority::feed::granted::Granted;
+use crate::authority::feed::{Admission, FeedSource};
 use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::{Keyring, KeyringError};
 use crate::authority::limits;
@@ -33,6 +37,10 @@ pub struct Start {
     pub high_water: PathBuf,
     /// Where the keys are.
     pub keys: PathBuf,
+    /// Where it is noted that verifiers may be under leases.
+    pub granted: PathBuf,
+    /// Who may follow the log.
+    pub admission: Admission,
     /// The `iss` of every token, if this is the first start.
     pub issuer: String,
     /// The `aud` of every token; the issuer, where nothing is said.
@@ -67,40 +75,70 @@ impl Authority {
         let set = Arc::new(RevocationSet::new());
         let behind = Arc::new(AtomicBool::new(false));
         let commits = Arc::new(Commits::new(Arc::clone(&start.clock)));
-        let follower = follower(Arc::clone(&set), Arc::clone(&behind), Arc::clone(&commits));
+        // There is nobody to be told before the feed is there.
+        let told = Arc::new(OnceLock::new());
+        let follower = follower(&set, &behind, &commits, &told);
         let store = open(&start.database, &start.high_water, follower)?;
         let keyring = Keyring::open(&start.keys)?;
         let logged = replay(&store, &set).await?;
         log_keys(&store, &keyring, &logged).await?;
         let issuer = store.found(&start.issuer).await?.issuer;
-        let epoch = store.head().await?.epoch;
+        let head = store.head().await?;
         let sessions = store.live_sessions(start.clock.now()).await?;
-        let verifiers = store.verifiers().await?;
+        let verifiers = Arc::new(Verifiers::new(store.verifiers().await?));
         tracing::info!(head = set.applied(), sessions = sessions.len(), issuer, "authority ready");
+        let store: Arc<dyn Store> = Arc::new(store);
+        let expected =
+            Expected { audience: start.audience.unwrap_or_else(|| issuer.clone()), issuer };
+        let granted = Arc::new(Granted::at(start.granted));
+        let source = FeedSource {
+            store: Arc::downgrade(&store),
+            set: Arc::clone(&set),
+            behind: Arc::clone(&behind),
+            epoch: head.epoch,
+            verifiers: Arc::clone(&verifiers),
+            admission: start.admission,
+            granted: Arc::clone(&granted),
+        };
+        let feed = feed(source, &expected, head);
+        told.get_or_init(|| feed.clone());
         Ok(Self {
-            store: Arc::new(store),
+            store,
             keyring,
             set,
             behind,
-            epoch,
+            epoch: head.epoch,
             commits,
             receipts: Receipts::default(),
             seen: SeenTokens::new(limits::SEEN_BYTES),
             sessions: Sessions::new(sessions, start.policy.session_idle),
             usage: Usage::default(),
-            expected: Expected {
-                audience: start.audience.unwrap_or_else(|| issuer.clone()),
-                issuer,
-            },
+            expected,
             policy: start.policy,
             clock: start.clock,
             provider: start.provider,
             trusted: start.trusted,
             people: People::default(),
             jobs: UsedTokens::default(),
-            verifiers: Verifiers::new(verifiers),
+            verifiers,
+            feed,
+            granted,
         })
     }
+}
+
+/// Begins to serve the verifiers. Nothing is reported as in force before the leases of the process
+/// before this one have ended.
+fn feed(source: FeedSource, expected: &Expected, head: Position) -> Feed<FeedSource> {
+    let lengths = Lengths::default();
+    let before = source.granted.by_the_process_before().then_some(lengths.verifier);
+    if before.is_some() {
+        tracing::info!(
+            "verifiers may be under leases of the process before: revokes wait for them"
+        );
+    }
+    let issuing = Issuing { issuer: expected.issuer.clone(), audience: expected.audience.clone() };
+    Feed::new(Arc::new(source), issuing, lengths, before, head)
 }
 
 fn open(database: &Path, high_water: &Path, follower: Follower) -> Result<SqliteStore, StoreError> {
@@ -111,7 +149,15 @@ fn open(database: &Path, high_water: &Path, follower: Follower) -> Result<Sqlite
 
 /// Applies what the store committed before the store answers. An entry that cannot be applied means
 /// that this process no longer knows what is revoked: from then on it refuses everything.
-fn follower(set: Arc<RevocationSet>, behind: Arc<AtomicBool>, commits: Arc<Commits>) -> Follower {
+/// The verifiers are told after the set: whoever connects meanwhile gets it with the set's snapshot.
+fn follower(
+    set: &Arc<RevocationSet>,
+    behind: &Arc<AtomicBool>,
+    commits: &Arc<Commits>,
+    told: &Arc<OnceLock<Feed<FeedSource>>>,
+) -> Follower {
+    let (set, behind) = (Arc::clone(set), Arc::clone(behind));
+    let (commits, told) = (Arc::clone(commits), Arc::clone(told));
     Box::new(move |entries: &[Entry]| {
         commits.note(entries);
         for entry in entries {
@@ -120,6 +166,9 @@ fn follower(set: Arc<RevocationSet>, behind: Arc<AtomicBool>, commits: Arc<Commi
                 behind.store(true, Ordering::Release);
                 return;
             }
+        }
+        if let Some(feed) = told.get() {
+            feed.push(entries);
         }
     })
 }

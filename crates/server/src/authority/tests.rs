@@ -15,6 +15,7 @@ use nt_token::{Jti, Lifetime, OperatorId, Refusal as TokenRefusal, Timestamp, Wo
 
 use super::entropy::{random, session_hash, session_secret};
 use super::error::{Error, Refusal};
+use super::feed::Admission;
 use super::sign_in::Origin;
 use super::start::Start;
 use super::{Authority, Binding, Caller, NotAccepted, Policy};
@@ -39,6 +40,8 @@ impl World {
         let start = Start {
             database: data_dir.database(),
             high_water: data_dir.high_water(),
+            granted: data_dir.granted(),
+            admission: Admission::Registered,
             keys: data_dir.keys(),
             issuer: "http://127.0.0.1:8480".to_owned(),
             audience: None,
@@ -142,7 +145,7 @@ async fn a_token_is_good_until_it_is_revoked_and_never_again() {
     let token = workspace.access_token.expose();
     assert_eq!(world.verdict(token), Ok(()));
     let revoked =
-        world.authority.revoke(&owner, workspace.workspace_id, workspace.jti.clone(), None);
+        world.authority.revoke(&owner, workspace.workspace_id, workspace.jti.clone(), None, None);
     assert!(!revoked.await.expect("an owner may").already_revoked);
     assert_eq!(world.verdict(token), Err(NotAccepted::Revoked));
 
@@ -156,7 +159,7 @@ async fn revoking_again_keeps_the_first_time_and_appends_to_the_log_all_the_same
     let world = World::new().await;
     let (owner, _) = world.operator("owner@example.com").await;
     let WorkspaceCreated { workspace_id, jti, .. } = world.workspace(&owner, "production").await;
-    let revoke = || world.authority.revoke(&owner, workspace_id, jti.clone(), None);
+    let revoke = || world.authority.revoke(&owner, workspace_id, jti.clone(), None, None);
     let first = revoke().await.expect("an owner may");
     let head = world.authority.set.applied();
     world.clock.advance(Duration::from_mins(1));
@@ -171,7 +174,7 @@ async fn a_revoke_answers_with_a_receipt_that_is_shown_from_then_on() {
     let world = World::new().await;
     let (owner, _) = world.operator("owner@example.com").await;
     let WorkspaceCreated { workspace_id, jti, .. } = world.workspace(&owner, "production").await;
-    let revoked = world.authority.revoke(&owner, workspace_id, jti.clone(), None).await;
+    let revoked = world.authority.revoke(&owner, workspace_id, jti.clone(), None, None).await;
     let text = revoked.expect("an owner may").receipt.expect("a receipt");
     let stated = receipt::verify(&text, world.authority.keyring().checking()).expect("ours");
     let head = world.authority.store.head().await.expect("answers");
@@ -186,7 +189,7 @@ async fn a_revoke_answers_with_a_receipt_that_is_shown_from_then_on() {
     assert_eq!(shown(&world).await.receipt, text, "before it is written down");
     world.authority.write_counts().await;
     world.clock.advance(Duration::from_mins(1));
-    let again = world.authority.revoke(&owner, workspace_id, jti.clone(), None).await;
+    let again = world.authority.revoke(&owner, workspace_id, jti.clone(), None, None).await;
     let again = again.expect("an owner may").receipt.expect("a receipt of its own");
     assert_ne!(again, text);
     assert_eq!(shown(&world).await.receipt, text, "the first proof stays");
@@ -200,7 +203,7 @@ async fn a_receipt_that_is_written_when_the_authority_stops_is_not_lost() {
     let world = World::new().await;
     let (owner, _) = world.operator("owner@example.com").await;
     let WorkspaceCreated { workspace_id, jti, .. } = world.workspace(&owner, "production").await;
-    let revoked = world.authority.revoke(&owner, workspace_id, jti.clone(), None).await;
+    let revoked = world.authority.revoke(&owner, workspace_id, jti.clone(), None, None).await;
     let text = revoked.expect("an owner may").receipt;
     let world = world.restart().await;
     let shown = world.authority.receipt(&owner, workspace_id, jti).await.expect("it is revoked");
@@ -239,7 +242,7 @@ async fn a_receipt_is_shown_to_whoever_sees_the_token_and_only_of_a_revoked_one(
     assert_eq!(refusal(ask(&owner, jti.clone()).await), Refusal::NotRevoked(jti.clone()));
     let unknown: Jti = "jti_unknown".parse().expect("a JTI");
     assert_eq!(refusal(ask(&owner, unknown.clone()).await), Refusal::NoToken(unknown));
-    let revoked = world.authority.revoke(&owner, workspace_id, jti.clone(), None).await;
+    let revoked = world.authority.revoke(&owner, workspace_id, jti.clone(), None, None).await;
     revoked.expect("an owner may");
     assert_eq!(refusal(ask(&outsider, jti.clone()).await), Refusal::NoWorkspace);
     assert!(ask(&owner, jti).await.is_ok());
@@ -258,7 +261,7 @@ async fn an_expired_token_is_refused_as_expired_and_can_still_be_revoked() {
     let list = |status| ListTokens { status, ..ListTokens::default() };
     let listed = world.authority.list(&owner, workspace, list(StatusFilter::Expired)).await;
     assert_eq!(listed.expect("an owner may").tokens[0].jti, token.jti);
-    world.authority.revoke(&owner, workspace, token.jti, None).await.expect("an owner may");
+    world.authority.revoke(&owner, workspace, token.jti, None, None).await.expect("an owner may");
     let verdict = world.verdict(token.access_token.expose());
     assert_eq!(verdict, Err(NotAccepted::Revoked), "revoked wins over expired");
 }
@@ -311,7 +314,7 @@ async fn whoever_is_no_member_cannot_tell_a_workspace_from_none() {
         let list = authority.list(&outsider, id, ListTokens::default()).await;
         assert_eq!(refusal(list), Refusal::NoWorkspace);
         assert_eq!(refusal(authority.show(&outsider, id, jti.clone()).await), Refusal::NoWorkspace);
-        let revoke = authority.revoke(&outsider, id, jti.clone(), None).await;
+        let revoke = authority.revoke(&outsider, id, jti.clone(), None, None).await;
         assert_eq!(refusal(revoke), Refusal::NoWorkspace);
         let refresh = authority.refresh(&outsider, id, jti.clone(), CreateToken::default(), None);
         assert_eq!(refusal(refresh.await), Refusal::NoWorkspace);
@@ -328,7 +331,8 @@ async fn a_token_of_one_workspace_is_not_found_in_another_of_the_same_owner() {
     let (owner, _) = world.operator("owner@example.com").await;
     let one = world.workspace(&owner, "one").await;
     let two = world.workspace(&owner, "two").await;
-    let revoke = world.authority.revoke(&owner, two.workspace_id, one.jti.clone(), None).await;
+    let revoke =
+        world.authority.revoke(&owner, two.workspace_id, one.jti.clone(), None, None).await;
     assert_eq!(refusal(revoke), Refusal::NoToken(one.jti));
     assert_eq!(world.verdict(one.access_token.expose()), Ok(()));
 }
@@ -346,7 +350,11 @@ async fn a_workspace_token_is_never_an_operator_whatever_its_standing() {
     for token in tokens {
         assert_eq!(caller(Some(token)).await, Err(Refusal::OperatorNeeded));
     }
-    world.authority.revoke(&owner, workspace.workspace_id, workspace.jti, None).await.expect("may");
+    world
+        .authority
+        .revoke(&owner, workspace.workspace_id, workspace.jti, None, None)
+        .await
+        .expect("may");
     for token in tokens {
         assert_eq!(caller(Some(token)).await, Err(Refusal::OperatorNeeded), "also when revoked");
     }
@@ -428,7 +436,7 @@ async fn a_role_lets_do_what_the_table_says_and_an_invitation_becomes_one() {
     assert_eq!(invited.status, MemberStatus::Invited);
     let (developer, _) = world.operator("dev@example.com").await;
     let own = world.token(&developer, id, 3_600).await;
-    let revoke = |caller, jti: &Jti| world.authority.revoke(caller, id, jti.clone(), None);
+    let revoke = |caller, jti: &Jti| world.authority.revoke(caller, id, jti.clone(), None, None);
     assert_eq!(refusal(revoke(&developer, &workspace.jti).await), Refusal::NotAllowed);
     revoke(&developer, &own.jti).await.expect("its own");
     let delete = world.authority.delete_workspace(&developer, id, None).await;
@@ -508,7 +516,7 @@ async fn an_organisation_owns_workspaces_that_its_admins_administer() {
     let created = world.authority.create_workspace(&admin, request, None).await.expect("an admin");
     let id = created.workspace_id;
     world.token(&second, id, 60).await;
-    let revoke = world.authority.revoke(&second, id, created.jti, None).await;
+    let revoke = world.authority.revoke(&second, id, created.jti, None, None).await;
     revoke.expect("an admin of the organisation may");
     assert_eq!(
         world.authority.workspaces(&member).await.expect("may").workspaces[0].role,
@@ -530,7 +538,8 @@ async fn a_ci_job_is_limited_to_its_workspace_and_revokes_only_where_its_rule_sa
     let (careful, _) = world.admitted("job-1", None, grant(false)).await;
     let (bold, _) = world.admitted("job-2", None, grant(true)).await;
     world.token(&careful, workspace, 60).await;
-    let revoke = |caller| world.authority.revoke(caller, workspace, created.jti.clone(), None);
+    let revoke =
+        |caller| world.authority.revoke(caller, workspace, created.jti.clone(), None, None);
     assert_eq!(refusal(revoke(&careful).await), Refusal::NotAllowed);
     revoke(&bold).await.expect("its rule says so");
     let elsewhere = world.authority.issue(&bold, other, CreateToken::default(), None).await;
@@ -653,7 +662,7 @@ async fn uses_and_attempts_with_dead_tokens_are_counted_per_token() {
     assert_eq!((shown.use_count, shown.last_used_from), (3, from));
     assert_eq!(shown.last_used_at, Some(world.clock.now()));
     let jti = created.jti.clone();
-    world.authority.revoke(&owner, created.workspace_id, jti, None).await.expect("may");
+    world.authority.revoke(&owner, created.workspace_id, jti, None, None).await.expect("may");
     for _ in 0..2 {
         world.authority.verify(token, Binding::None, from).expect_err("revoked");
         world.authority.write_counts().await;

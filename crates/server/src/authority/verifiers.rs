@@ -65,6 +65,11 @@ impl Verifiers {
         self.registered().values().any(|known| known.id == *id)
     }
 
+    /// What people call this verifier, if it is registered.
+    pub fn name_of(&self, id: &VerifierId) -> Option<VerifierName> {
+        self.registered().values().find(|known| known.id == *id).map(|known| known.name.clone())
+    }
+
     /// Waits until this verifier is not registered any more: its session ends then.
     pub async fn removed(&self, id: &VerifierId) {
         // Before the first look, so that no removal is missed.

@@ -137,6 +137,7 @@ impl Authority {
                     workspace.id = %id, operator.id = %caller.operator().id,
                     "workspace deleted and its tokens revoked"
                 );
+                self.all_in_force().await;
                 Ok(deleted(id, at))
             }
             DeletedWorkspace::NotFound => Err(Refusal::NoWorkspace.into()),
@@ -152,7 +153,12 @@ impl Authority {
     ) -> Answer<WorkspaceDeleted> {
         let key = idempotency_key.ok_or(Refusal::NoWorkspace)?;
         let at = self.store.deletion(id, &caller.operator().id, &key).await?;
-        Ok(deleted(id, at.ok_or(Refusal::NoWorkspace)?))
+        let at = at.ok_or(Refusal::NoWorkspace)?;
+        // What can be read may still be on its way: once the writer has answered this, which changes
+        // nothing, it is applied here.
+        self.store.keep_receipts(Vec::new()).await?;
+        self.all_in_force().await;
+        Ok(deleted(id, at))
     }
 }
 

@@ -16,6 +16,7 @@ use nt_token::clock::{Clock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::authority::feed::Admission;
 use crate::authority::start::Start;
 use crate::authority::{Authority, Policy};
 use crate::config::{Config, Layer, LogFormat, ProviderSettings};
@@ -102,7 +103,10 @@ async fn serve(config: Config, data_dir: &DataDir, dev: bool) -> anyhow::Result<
     let (provider, development) = provider(&config, dev, &base, &clock)?;
     let trusted = TrustedIssuers::new(config.trust.clone())?;
     announce(provider.as_ref());
-    let start = start(&config, data_dir, &base, &clock, provider, trusted);
+    let mut start = start(&config, data_dir, &base, &clock, provider, trusted);
+    if dev {
+        start.admission = Admission::Everybody;
+    }
     let authority = Authority::start(start).await.context("the authority cannot start")?;
     let authority = Arc::new(authority);
     let doors = http::Doors { authority: Arc::clone(&authority), proxies: config.trusted_proxies };
@@ -127,6 +131,8 @@ fn start(
     Start {
         database: config.database.clone().unwrap_or_else(|| data_dir.database()),
         high_water: data_dir.high_water(),
+        granted: data_dir.granted(),
+        admission: Admission::Registered,
         keys: data_dir.keys(),
         issuer: config.issuer.clone().unwrap_or_else(|| base.to_owned()),
         audience: config.audience.clone(),

@@ -1,6 +1,7 @@
 //! What the doors read from a request, each into a type of its own.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -53,6 +54,26 @@ impl FromRequestParts<Doors> for Caller {
     async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, ApiError> {
         let from = client(parts, doors);
         Ok(doors.authority.caller(bearer(&parts.headers), from).await?)
+    }
+}
+
+/// For how long the caller prefers to wait at the most (RFC 7240): `Prefer: wait=N`, in seconds. What
+/// cannot be read is passed over, as that document has it.
+pub struct PreferredWait(pub Option<Duration>);
+
+impl<S: Send + Sync> FromRequestParts<S> for PreferredWait {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let lines = parts.headers.get_all("prefer").iter().filter_map(|line| line.to_str().ok());
+        let mut preferences = lines.flat_map(|line| line.split(','));
+        let wait = preferences.find_map(|preference| {
+            let (name, value) = preference.split(';').next()?.split_once('=')?;
+            let seconds = value.trim().trim_matches('"').parse::<u64>().ok()?;
+            name.trim().eq_ignore_ascii_case("wait").then_some(seconds)
+        });
+        let shortened = wait.map(|seconds| seconds.min(limits::PREFERRED_WAIT));
+        Ok(Self(shortened.map(Duration::from_secs)))
     }
 }
 

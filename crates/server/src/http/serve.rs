@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::bail;
 use axum::Router;
 use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, Request};
 use axum::response::Response;
 use hyper::body::Incoming;
@@ -17,11 +18,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use nt_api::path::TOKEN_AUTH;
+use nt_feed::proto::feed_server::FeedServer;
+use nt_feed::server::Feed;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
 
+use crate::authority::feed::FeedSource;
 use crate::authority::{Authority, limits};
 use crate::http::client_address::Peer;
 use crate::http::{Doors, forward_auth, router};
@@ -36,7 +40,11 @@ pub async fn run(
     let authority = Arc::clone(&doors.authority);
     let mut counting = tokio::spawn(count(Arc::clone(&authority)));
     let fetching = tokio::spawn(keep_keys_fresh(Arc::clone(&authority)));
-    let service = Service { router: router(doors.clone(), development), doors: Arc::new(doors) };
+    let service = Service {
+        feed: authority.feed().service(),
+        router: router(doors.clone(), development),
+        doors: Arc::new(doors),
+    };
     let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut stop = pin!(stop);
@@ -60,8 +68,12 @@ pub async fn run(
         }
     }
     drop(listener);
+    // Streams do not end by themselves.
+    authority.close_feed();
     if tokio::time::timeout(limits::STOP_WAIT, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were not answered in time and are cut off");
+    } else {
+        authority.settle_feed().await;
     }
     counting.abort();
     fetching.abort();
@@ -121,6 +133,7 @@ where
 
 #[derive(Clone)]
 struct Service {
+    feed: FeedServer<Feed<FeedSource>>,
     router: Router,
     doors: Arc<Doors>,
 }
@@ -151,7 +164,16 @@ impl Service {
         if asked && request.uri().path() == TOKEN_AUTH {
             return Ok(forward_auth::answer(&self.doors, &request, Some(Peer(peer))));
         }
+        if is_grpc(&request) {
+            let Ok(answer) = self.feed.oneshot(request).await;
+            return Ok(answer.map(Body::new));
+        }
         request.extensions_mut().insert(Peer(peer));
         self.router.oneshot(request.map(Body::new)).await
     }
+}
+
+fn is_grpc(request: &Request<Incoming>) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }

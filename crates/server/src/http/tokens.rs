@@ -16,7 +16,7 @@ use crate::authority::Caller;
 use crate::http::Doors;
 use crate::http::auth::NO_STORE;
 use crate::http::error::Reply;
-use crate::http::extract::{IdempotencyKey, InWorkspace, JsonBody, OfToken, Params};
+use crate::http::extract::{IdempotencyKey, InWorkspace, JsonBody, OfToken, Params, PreferredWait};
 
 /// Issue a token.
 #[utoipa::path(post, path = path::TOKENS, tag = "tokens", security(("session" = [])),
@@ -66,10 +66,13 @@ pub async fn show(
     Ok(Json(doors.authority.show(&caller, workspace, jti).await?))
 }
 
-/// Revoke a token, for good. No check that starts after the answer accepts it.
+/// Revoke a token, for good. No check that starts after the answer "revoked" accepts it. With `Prefer:
+/// wait=N` it answers after N seconds at the latest, then "revoking" where it is not in force yet.
 #[utoipa::path(delete, path = path::TOKEN, tag = "tokens", security(("session" = [])),
-    params(("workspace" = String, Path), ("jti" = String, Path), RevokeToken),
-    responses((status = 200, body = TokenRevoked), (status = 400, body = ErrorBody),
+    params(("workspace" = String, Path), ("jti" = String, Path), RevokeToken,
+        ("Prefer" = Option<String>, Header)),
+    responses((status = 200, body = TokenRevoked), (status = 202, body = TokenRevoked),
+        (status = 400, body = ErrorBody),
         (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn revoke(
@@ -78,8 +81,12 @@ pub async fn revoke(
     OfToken(jti): OfToken,
     InWorkspace(workspace): InWorkspace,
     Params(query): Params<RevokeToken>,
-) -> Reply<Json<TokenRevoked>> {
-    Ok(Json(doors.authority.revoke(&caller, workspace, jti, query.reason).await?))
+    PreferredWait(wait): PreferredWait,
+) -> Reply<(StatusCode, Json<TokenRevoked>)> {
+    let revoked = doors.authority.revoke(&caller, workspace, jti, query.reason, wait).await?;
+    let in_force = revoked.receipt.is_some();
+    let status = if in_force { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(revoked)))
 }
 
 /// Issue a token and revoke the one that it replaces, in one step.

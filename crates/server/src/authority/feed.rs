@@ -1,0 +1,178 @@
+//! What the feed to the verifiers asks of this authority, and what the authority asks of the feed:
+//! who may follow, what they are told first, and when a revocation is in force at all of them.
+//!
+//! How the feed is spoken and how it counts leases is the feed's own matter.
+
+pub mod granted;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use nt_api::verifiers::CREDENTIAL_PREFIX;
+use nt_feed::server::{Feed, NotAdmitted, Outcome, Source, Unavailable, Who};
+use nt_revocation::receipt::{CutOff, Verifiers as Counted};
+use nt_revocation::{Entry, Position, RevocationSet};
+use nt_store::Store;
+use nt_token::Secret;
+use tonic::metadata::MetadataMap;
+
+use crate::authority::feed::granted::Granted;
+use crate::authority::verifiers::Verifiers;
+use crate::authority::{Authority, limits};
+
+/// Who may follow the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Verifiers that are registered.
+    Registered,
+    /// Also whoever shows no credential: for trying things out, on loopback addresses.
+    Everybody,
+}
+
+/// Whom the feed takes a verifier without a credential for.
+const DEVELOPMENT: &str = "dev";
+
+/// The authority, as the feed needs it.
+pub struct FeedSource {
+    /// Not kept alive by the feed: the store's own thread tells the feed what it committed.
+    pub store: Weak<dyn Store>,
+    /// What the log says.
+    pub set: Arc<RevocationSet>,
+    /// Whether the set could not follow the log.
+    pub behind: Arc<AtomicBool>,
+    /// The history that the log is of.
+    pub epoch: u64,
+    /// Who is registered.
+    pub verifiers: Arc<Verifiers>,
+    /// Who may follow.
+    pub admission: Admission,
+    /// The note that leases may be out.
+    pub granted: Arc<Granted>,
+}
+
+impl FeedSource {
+    fn admit(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
+        let shown = metadata.get("authorization").and_then(|shown| shown.to_str().ok());
+        let credential = shown.and_then(|shown| shown.strip_prefix("Bearer "));
+        // In development too a credential is good or not.
+        let credential = credential.filter(|shown| shown.starts_with(CREDENTIAL_PREFIX));
+        let Some(credential) = credential else {
+            return match self.admission {
+                Admission::Everybody => Ok(DEVELOPMENT.to_owned()),
+                Admission::Registered => Err(NotAdmitted::Unauthenticated),
+            };
+        };
+        let known = self.verifiers.authenticate(&Secret::from(credential.to_owned()));
+        known.map(|known| known.id.to_string()).ok_or(NotAdmitted::Unauthenticated)
+    }
+}
+
+#[async_trait]
+impl Source for FeedSource {
+    async fn authenticate(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
+        let identity = self.admit(metadata)?;
+        // Before anything can be granted to it.
+        Arc::clone(&self.granted).note().await.map_err(|error| {
+            tracing::error!(%error, "no verifier can be served: that leases are out cannot be noted");
+            NotAdmitted::Unavailable
+        })?;
+        Ok(identity)
+    }
+
+    async fn snapshot(&self) -> Result<(Position, Bytes), Unavailable> {
+        if self.behind.load(Ordering::Acquire) {
+            return Err(Unavailable);
+        }
+        let set = Arc::clone(&self.set);
+        let frozen = tokio::task::spawn_blocking(move || {
+            let snapshot = set.freeze();
+            (snapshot.position(), Bytes::from(snapshot.to_bytes()))
+        });
+        frozen.await.map_err(|_| Unavailable)
+    }
+
+    async fn entries_after(&self, position: Position) -> Result<Option<Vec<Entry>>, Unavailable> {
+        // The empty log has no entry by which it could be told from another.
+        if position.epoch != self.epoch || position.seq == 0 {
+            return Ok(None);
+        }
+        let store = self.store.upgrade().ok_or(Unavailable)?;
+        let read = store.entries_after(position.seq - 1, limits::FEED_ENTRIES + 1).await;
+        let mut entries = read.map_err(|_| Unavailable)?;
+        let known = entries.first().map(|first| (first.seq, first.id));
+        let too_many = u32::try_from(entries.len()).is_ok_and(|n| n > limits::FEED_ENTRIES);
+        if known != Some((position.seq, position.entry)) || too_many {
+            return Ok(None);
+        }
+        entries.remove(0);
+        Ok(Some(entries))
+    }
+}
+
+impl Authority {
+    /// The feed to the verifiers.
+    pub fn feed(&self) -> &Feed<FeedSource> {
+        &self.feed
+    }
+
+    /// Waits until no verifier accepts otherwise than this entry says. Bounded: a verifier that says
+    /// nothing runs out of lease.
+    pub(super) async fn in_force(&self, seq: u64) {
+        self.feed.wait_complete(seq).await;
+    }
+
+    /// Waits the same for all that the store has answered for so far. What was committed counts even
+    /// where the set could not apply it: then this does not return.
+    pub(super) async fn all_in_force(&self) {
+        self.in_force(self.commits.last().max(self.set.applied())).await;
+    }
+
+    /// Waits as [`Self::in_force`], but not longer than this; answers whether it is so.
+    pub(super) async fn in_force_within(&self, seq: u64, wait: Option<Duration>) -> bool {
+        match wait {
+            None => {
+                self.in_force(seq).await;
+                true
+            }
+            Some(_) if *self.feed.complete().borrow() >= seq => true,
+            Some(wait) => tokio::time::timeout(wait, self.in_force(seq)).await.is_ok(),
+        }
+    }
+
+    /// Which verifiers a receipt counts.
+    pub(super) fn counted(&self, seq: u64) -> Counted {
+        let Outcome { acked, cut_off } = self.feed.outcome(seq);
+        let name = |who: &Who| {
+            let id = who.identity.parse().ok();
+            id.and_then(|id| self.verifiers.name_of(&id)).map_or_else(
+                || format!("{}:{}", who.identity, who.name),
+                |registered| registered.to_string(),
+            )
+        };
+        let mut names: Vec<String> = cut_off.iter().map(name).collect();
+        names.sort_unstable();
+        names.dedup();
+        // A receipt has a longest length.
+        names.truncate(limits::NAMED_CUT_OFF);
+        let cut_off = names.into_iter().map(|name| CutOff { name, silent_for_ms: None }).collect();
+        Counted { acknowledged: u32::try_from(acked.len()).unwrap_or(u32::MAX), cut_off }
+    }
+
+    /// Ends what verifiers follow; they go on until their leases end.
+    pub fn close_feed(&self) {
+        self.feed.close();
+    }
+
+    /// Forgets that leases were granted, if all of them have ended. To be called when nobody is
+    /// connected any more.
+    pub async fn settle_feed(&self) {
+        let may_accept = self.feed.sessions().iter().any(|session| !session.lease_left.is_zero());
+        let all_known = *self.feed.complete().borrow() >= self.set.applied();
+        if !may_accept && all_known {
+            self.granted.forget().await;
+        }
+    }
+}
