@@ -25,7 +25,7 @@ fn the_credential_alone_is_on_standard_output() {
     let run = Run::of(&mut Home::new().operator(&authority.url, &line));
     assert_eq!((run.stdout.as_str(), run.exit), ("ntv_secret\n", Some(0)));
     assert!(run.stderr.contains("shown this once"), "{}", run.stderr);
-    assert!(run.stderr.contains("ntd edge --credential-file"), "{}", run.stderr);
+    assert!(run.stderr.contains("only the verifier can read"), "{}", run.stderr);
     assert!(!run.stderr.contains("ntv_"), "{}", run.stderr);
     let asked = authority.asked();
     assert_eq!(asked[0].line, "POST /v1/verifiers");

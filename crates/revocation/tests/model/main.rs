@@ -2,6 +2,7 @@
 //! answered. Then each rule is broken in turn, and the checker must notice.
 
 mod mutants;
+mod simulation;
 mod world;
 
 use std::marker::PhantomData;
@@ -99,7 +100,7 @@ fn the_promise_holds_in_every_state_that_is_reached_breadth_first() {
         .checker()
         .threads(2)
         .finish_when(HasDiscoveries::AnyFailures)
-        .target_state_count(400_000)
+        .target_state_count(2_000_000)
         .timeout(Duration::from_mins(1))
         .spawn_bfs()
         .join();
@@ -112,7 +113,7 @@ fn the_promise_holds_on_long_random_walks() {
     let checker = Checked::<Sound>::new(ALL)
         .checker()
         .finish_when(HasDiscoveries::AnyFailures)
-        .target_state_count(1_000_000)
+        .target_state_count(2_000_000)
         .timeout(Duration::from_mins(1))
         .spawn_simulation(1, UniformChooser)
         .join();

@@ -257,6 +257,7 @@ fn the_published_client_creates_lists_and_revokes() {
             ("revoked_at", Iso),
             ("already_revoked", Bool),
             ("message", Text),
+            ("receipt", Text),
         ];
         let first = client.ok(200, "DELETE", &path, None)?;
         demand(&first, &fields)?;

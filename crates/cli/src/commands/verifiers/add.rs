@@ -15,7 +15,7 @@ Examples:
   ntcli verifiers add edge-1 --format json | jq -r '.credential'
 
 The credential is on standard output, everything else on standard error. Keep it in a file that only
-the verifier can read (0600), and start that with `ntd edge --credential-file FILE`.")]
+the verifier can read (0600).")]
 pub(crate) struct Args {
     /// 3 to 64 lower-case letters, digits, hyphens and dots, beginning with a letter
     name: String,
@@ -34,9 +34,6 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
         "Verifier {} is registered. Its credential is shown this once and kept nowhere.",
         added.name
     ));
-    ui::hint(
-        "keep it in a file that only the verifier can read (0600), for: \
-         ntd edge --credential-file FILE",
-    );
+    ui::hint("keep it in a file that only the verifier can read (0600)");
     Ok(())
 }
