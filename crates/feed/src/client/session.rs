@@ -26,6 +26,8 @@ const QUEUE: usize = 64;
 pub(super) enum Ended {
     /// This verifier is to stop; the release was said.
     Unwanted,
+    /// There was no connection, or no session on it.
+    Unreached(String),
     /// The connection or the authority went away; what is known is still good.
     Lost(String),
     /// What is known does not fit the authority's log: to be asked for anew.
@@ -77,6 +79,7 @@ impl Session<'_> {
         let mut answers = tokio::select! {
             answers = self.connect(&line, queue) => match answers {
                 Ok(answers) => answers,
+                Err(Ended::Lost(why)) => return Ended::Unreached(why),
                 Err(ended) => return ended,
             },
             _ = wanted.wait_for(|wanted| !wanted) => return Ended::Unwanted,
@@ -163,6 +166,7 @@ impl Line {
                 if lengths.verifier.is_zero() {
                     return Err(lost("leases of no length"));
                 }
+                tracing::info!(session = welcome.session, "the feed is followed");
                 self.patience = lengths.verifier;
                 known.welcomed(lengths)
             }

@@ -145,6 +145,8 @@ fn without_its_authority_it_says_503_after_a_lease_at_most_and_comes_back_by_its
         let (seen, back) = edge.checks_until(&token, 200)?;
         assert!(seen.iter().all(|status| matches!(status, 200 | 503)), "{seen:?}");
         assert!(back <= Duration::from_millis(300) + SLACK, "{back:?}");
+        let log = log(world)?;
+        assert!(log.lines().count() < 12, "each reason is told once, not at each attempt:\n{log}");
         report(&format!("an edge: 503 {ended:?} after the authority's end, back {back:?} after it"))
     });
 }
