@@ -1,5 +1,6 @@
 //! One connection, from its Hello to its end.
 
+use std::error::Error;
 use std::time::Duration;
 
 use nt_revocation::protocol::Lengths;
@@ -54,6 +55,15 @@ impl From<Misfit> for Ended {
 
 fn lost(why: &str) -> Ended {
     Ended::Lost(why.to_owned())
+}
+
+/// With the innermost reason: the outer ones say no more than that there was one.
+fn not_connected(error: &tonic::transport::Error) -> String {
+    let mut reason: &dyn Error = error;
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
+    format!("no connection to the authority: {reason}")
 }
 
 pub(super) struct Session<'a> {
@@ -111,7 +121,7 @@ impl Session<'_> {
         request.metadata_mut().insert("authorization", self.follower.authorization.clone());
         let answers = async {
             let channel = self.endpoint.connect().await;
-            let channel = channel.map_err(|_| lost("no connection to the authority"))?;
+            let channel = channel.map_err(|error| Ended::Lost(not_connected(&error)))?;
             let answers = FeedClient::new(channel).follow(request).await?;
             Ok(answers.into_inner())
         };
