@@ -62,7 +62,7 @@ pub struct Verifier {
     pub position: Option<LogPosition>,
     /// How long it may still give verdicts without hearing from the authority, at the most.
     pub lease_ms_left: Option<u64>,
-    /// How long ago it last acknowledged an entry.
+    /// How long ago it last said how far it has applied the log.
     pub last_ack_ms_ago: Option<u64>,
 }
 

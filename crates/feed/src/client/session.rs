@@ -1,5 +1,6 @@
 //! One connection, from its Hello to its end.
 
+use std::error::Error;
 use std::time::Duration;
 
 use nt_revocation::protocol::Lengths;
@@ -26,6 +27,8 @@ const QUEUE: usize = 64;
 pub(super) enum Ended {
     /// This verifier is to stop; the release was said.
     Unwanted,
+    /// There was no connection, or no session on it.
+    Unreached(String),
     /// The connection or the authority went away; what is known is still good.
     Lost(String),
     /// What is known does not fit the authority's log: to be asked for anew.
@@ -54,6 +57,15 @@ fn lost(why: &str) -> Ended {
     Ended::Lost(why.to_owned())
 }
 
+/// With the innermost reason: the outer ones say no more than that there was one.
+fn not_connected(error: &tonic::transport::Error) -> String {
+    let mut reason: &dyn Error = error;
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
+    format!("no connection to the authority: {reason}")
+}
+
 pub(super) struct Session<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) follower: &'a Follower,
@@ -77,6 +89,7 @@ impl Session<'_> {
         let mut answers = tokio::select! {
             answers = self.connect(&line, queue) => match answers {
                 Ok(answers) => answers,
+                Err(Ended::Lost(why)) => return Ended::Unreached(why),
                 Err(ended) => return ended,
             },
             _ = wanted.wait_for(|wanted| !wanted) => return Ended::Unwanted,
@@ -108,7 +121,7 @@ impl Session<'_> {
         request.metadata_mut().insert("authorization", self.follower.authorization.clone());
         let answers = async {
             let channel = self.endpoint.connect().await;
-            let channel = channel.map_err(|_| lost("no connection to the authority"))?;
+            let channel = channel.map_err(|error| Ended::Lost(not_connected(&error)))?;
             let answers = FeedClient::new(channel).follow(request).await?;
             Ok(answers.into_inner())
         };
@@ -163,6 +176,7 @@ impl Line {
                 if lengths.verifier.is_zero() {
                     return Err(lost("leases of no length"));
                 }
+                tracing::info!(session = welcome.session, "the feed is followed");
                 self.patience = lengths.verifier;
                 known.welcomed(lengths)
             }

@@ -24,7 +24,7 @@ use crate::proto::feed_server::{self, FeedServer};
 use crate::proto::{FromAuthority, FromVerifier};
 use hub::Hub;
 pub use hub::QUEUE;
-pub use outcome::Outcome;
+pub use outcome::{CutOff, Outcome};
 pub use roster::{Listed, SessionId, Stream, Who};
 use session::Session;
 pub use source::{NotAdmitted, Source, Unavailable};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nt_revocation::protocol::{Input, Lengths, Mono, Node, Now, Output, SessionView, Tenure};
 
-use super::outcome::{Cut, Outcome};
+use super::outcome::{Cut, CutOff, Outcome};
 
 /// A session's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,12 +44,16 @@ pub struct Listed {
     pub stream: Stream,
     /// The last entry that it is known to have applied.
     pub acked: u64,
+    /// How long ago it last said how far it is.
+    pub heard_ago: Duration,
     /// How long it may at most still say "good"; zero if it may not.
     pub lease_left: Duration,
 }
 
 struct Known {
     who: Who,
+    /// When it last said how far it is.
+    heard: Mono,
     /// The end of lease for which it was noted as cut off.
     noted: Option<Mono>,
 }
@@ -80,11 +84,16 @@ impl Roster {
     }
 
     pub(super) fn open(&mut self, now: Now, session: SessionId, who: Who, acked: u64) {
-        self.known.insert(session, Known { who, noted: None });
+        self.known.insert(session, Known { who, heard: now.mono, noted: None });
         self.step(now, Input::SessionOpened { session, acked });
     }
 
     pub(super) fn step(&mut self, now: Now, input: Input<SessionId>) -> Vec<Output<SessionId>> {
+        if let Input::Renew { session, .. } | Input::Ack { session, .. } = &input
+            && let Some(known) = self.known.get_mut(session)
+        {
+            known.heard = now.mono;
+        }
         // Before the step, which forgets sessions that are gone for good.
         self.note_cuts(now.mono);
         let outputs = self.node.step(now, input);
@@ -98,15 +107,17 @@ impl Roster {
         let cut = self.cuts.iter().filter(|cut| cut.missed(seq));
         Outcome {
             acked: acked.filter_map(|view| self.who(&view)).collect(),
-            cut_off: cut.map(|cut| cut.who.clone()).collect(),
+            cut_off: cut.map(|cut| cut.verifier.clone()).collect(),
         }
     }
 
     pub(super) fn list(&self, now: Mono) -> Vec<Listed> {
         let listed = |view: SessionView<SessionId>| {
+            let known = self.known.get(&view.session)?;
             Some(Listed {
                 id: view.session,
-                who: self.who(&view)?,
+                who: known.who.clone(),
+                heard_ago: now.since(known.heard),
                 stream: if view.connected { Stream::Open } else { Stream::Ended },
                 acked: view.acked,
                 lease_left: view.deadline.map_or(Duration::ZERO, |end| end.since(now)),
@@ -129,8 +140,8 @@ impl Roster {
             let Some(known) = self.known.get_mut(&view.session) else { continue };
             if view.deadline.is_some_and(|end| end <= now) && known.noted != view.deadline {
                 known.noted = view.deadline;
-                let (who, after) = (known.who.clone(), view.acked);
-                self.cuts.push_back(Cut { who, after, upto: applied });
+                let verifier = CutOff { who: known.who.clone(), silent: now.since(known.heard) };
+                self.cuts.push_back(Cut { verifier, after: view.acked, upto: applied });
             }
         }
         let surplus = self.cuts.len().saturating_sub(CUTS_MAX);

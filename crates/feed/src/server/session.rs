@@ -64,10 +64,19 @@ impl<S: Source> Session<S> {
         let (line, cut) = oneshot::channel();
         // Whatever ends this also ends the session's renewals; it never releases.
         let _end = End { hub: Arc::clone(&self.hub), id };
-        self.join(id, Line { outbox, _open: line }).await?;
+        let (source, identity) = (Arc::clone(&self.source), self.identity.clone());
+        let served = async {
+            self.join(id, Line { outbox, _open: line }).await?;
+            tokio::select! {
+                ended = self.listen(id) => ended,
+                _dropped = cut => Err(Status::resource_exhausted("not kept up with: cut off")),
+            }
+        };
         tokio::select! {
-            ended = self.listen(id) => ended,
-            _dropped = cut => Err(Status::resource_exhausted("not kept up with: cut off")),
+            // First: whoever may not follow any more is granted nothing.
+            biased;
+            () = source.dismissed(&identity) => Err(Status::permission_denied("not admitted any more")),
+            ended = served => ended,
         }
     }
 

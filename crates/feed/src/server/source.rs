@@ -30,6 +30,12 @@ pub trait Source: Send + Sync + 'static {
     /// Whom the call's metadata proves to be calling: a name that listings and receipts may show.
     async fn authenticate(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted>;
 
+    /// Waits until whoever was admitted under this name may follow no longer: the session ends then,
+    /// and its last lease by itself.
+    async fn dismissed(&self, _identity: &str) {
+        std::future::pending::<()>().await;
+    }
+
     /// The whole state as bytes, and the position that it stands for: at least everything that was
     /// ever pushed before this call.
     async fn snapshot(&self) -> Result<(Position, Bytes), Unavailable>;

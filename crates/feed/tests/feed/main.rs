@@ -54,7 +54,7 @@ async fn a_verifier_that_went_away_is_waited_for_until_its_lease_has_ended_for_c
     assert!(verifier.stats().lease_left.is_zero(), "it could still say \"good\"");
     let outcome = world.feed.outcome(seq);
     assert_eq!(outcome.cut_off.len(), 1);
-    assert_eq!(outcome.cut_off[0].name, "gone");
+    assert_eq!(outcome.cut_off[0].who.name, "gone");
     assert!(world.session("gone").is_none());
 }
 

@@ -5,6 +5,7 @@
 
 pub mod granted;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,7 +17,8 @@ use nt_feed::server::{Feed, NotAdmitted, Outcome, Source, Unavailable, Who};
 use nt_revocation::receipt::{CutOff, Verifiers as Counted};
 use nt_revocation::{Entry, Position, RevocationSet};
 use nt_store::Store;
-use nt_token::Secret;
+use nt_token::clock::Clock;
+use nt_token::{Secret, VerifierId};
 use tonic::metadata::MetadataMap;
 
 use crate::authority::feed::granted::Granted;
@@ -47,6 +49,8 @@ pub struct FeedSource {
     pub epoch: u64,
     /// Who is registered.
     pub verifiers: Arc<Verifiers>,
+    /// When they connected.
+    pub clock: Arc<dyn Clock>,
     /// Who may follow.
     pub admission: Admission,
     /// The note that leases may be out.
@@ -79,7 +83,21 @@ impl Source for FeedSource {
             tracing::error!(%error, "no verifier can be served: that leases are out cannot be noted");
             NotAdmitted::Unavailable
         })?;
+        if let (Ok(id), Some(store)) = (identity.parse(), self.store.upgrade()) {
+            let (now, version) = (self.clock.now(), version(metadata));
+            // It is for people: nobody waits for it.
+            tokio::spawn(async move {
+                Verifiers::note_connected(store.as_ref(), id, now, &version).await;
+            });
+        }
         Ok(identity)
+    }
+
+    async fn dismissed(&self, identity: &str) {
+        match identity.parse::<VerifierId>() {
+            Ok(id) => self.verifiers.removed(&id).await,
+            Err(_) => std::future::pending().await,
+        }
     }
 
     async fn snapshot(&self) -> Result<(Position, Bytes), Unavailable> {
@@ -110,6 +128,12 @@ impl Source for FeedSource {
         entries.remove(0);
         Ok(Some(entries))
     }
+}
+
+/// The verifier's program and its version, as it calls itself.
+fn version(metadata: &MetadataMap) -> String {
+    let agent = metadata.get("user-agent").and_then(|agent| agent.to_str().ok());
+    agent.and_then(|agent| agent.split_whitespace().next()).unwrap_or_default().to_owned()
 }
 
 impl Authority {
@@ -152,12 +176,15 @@ impl Authority {
                 |registered| registered.to_string(),
             )
         };
-        let mut names: Vec<String> = cut_off.iter().map(name).collect();
-        names.sort_unstable();
-        names.dedup();
+        // Of several sessions of one verifier, the one that was heard of last.
+        let mut silent: BTreeMap<String, u64> = BTreeMap::new();
+        for cut in &cut_off {
+            let ms = u64::try_from(cut.silent.as_millis()).unwrap_or(u64::MAX);
+            silent.entry(name(&cut.who)).and_modify(|known| *known = ms.min(*known)).or_insert(ms);
+        }
         // A receipt has a longest length.
-        names.truncate(limits::NAMED_CUT_OFF);
-        let cut_off = names.into_iter().map(|name| CutOff { name, silent_for_ms: None }).collect();
+        let named = silent.into_iter().take(limits::NAMED_CUT_OFF);
+        let cut_off = named.map(|(name, ms)| CutOff { name, silent_for_ms: Some(ms) }).collect();
         Counted { acknowledged: u32::try_from(acked.len()).unwrap_or(u32::MAX), cut_off }
     }
 

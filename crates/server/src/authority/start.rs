@@ -97,6 +97,7 @@ impl Authority {
             behind: Arc::clone(&behind),
             epoch: head.epoch,
             verifiers: Arc::clone(&verifiers),
+            clock: Arc::clone(&start.clock),
             admission: start.admission,
             granted: Arc::clone(&granted),
         };

@@ -1,21 +1,23 @@
 //! The register of verifiers: services that follow the log and check tokens by it. Who may change the
 //! register, and who somebody is that connects. The feed itself is not here.
 
-pub mod live;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
-use nt_api::verifiers::{AddVerifier, Verifier, VerifierAdded, VerifierList, VerifierRemoved};
-use nt_store::{AddedVerifier, CredentialHash, NewVerifier};
-use nt_token::{Secret, VerifierId, VerifierName};
+use nt_api::verifiers::{
+    AddVerifier, LogPosition, Verifier, VerifierAdded, VerifierList, VerifierRemoved,
+};
+use nt_feed::server::{Listed, Stream};
+use nt_store::{AddedVerifier, CredentialHash, NewVerifier, Store};
+use nt_token::{Secret, Timestamp, VerifierId, VerifierName};
 use tokio::sync::{Mutex, watch};
 
 use crate::authority::entropy::{credential_hash, random, verifier_credential};
 use crate::authority::error::{Answer, Refusal};
-use crate::authority::verifiers::live::{LiveSessions, LiveState};
 use crate::authority::{Authority, Caller, limits};
 
 /// A verifier that has proven who it is.
@@ -31,7 +33,6 @@ pub struct VerifierIdentity {
 #[derive(Debug)]
 pub struct Verifiers {
     by_hash: RwLock<HashMap<CredentialHash, VerifierIdentity>>,
-    live: LiveSessions,
     /// Tells that the register has become smaller.
     removals: watch::Sender<()>,
     /// Held while the register is changed, here and in the store: where one name is removed and added
@@ -48,7 +49,6 @@ impl Verifiers {
         });
         Self {
             by_hash: RwLock::new(by_hash.collect()),
-            live: LiveSessions::default(),
             removals: watch::Sender::new(()),
             changing: Mutex::default(),
         }
@@ -81,9 +81,14 @@ impl Verifiers {
         }
     }
 
-    /// The sessions that the feed has open.
-    pub fn live(&self) -> &LiveSessions {
-        &self.live
+    /// Writes down that a verifier has connected, and with which version of its program. For people:
+    /// where it cannot be written, the verifier goes on.
+    pub async fn note_connected(store: &dyn Store, id: VerifierId, now: Timestamp, version: &str) {
+        let shown = version.chars().filter(|c| !c.is_control()).take(limits::VERSION_CHARS);
+        let connected = vec![(id, now, shown.collect())];
+        if let Err(error) = store.touch_verifiers(connected).await {
+            tracing::warn!(%error, "a verifier's connection could not be written down");
+        }
     }
 
     fn insert(&self, hash: CredentialHash, identity: VerifierIdentity) {
@@ -139,24 +144,9 @@ impl Authority {
     pub async fn list_verifiers(&self, caller: &Caller) -> Answer<VerifierList> {
         self.demand_admin(caller)?;
         let kept = self.store.verifiers().await?;
-        Ok(VerifierList { verifiers: kept.into_iter().map(|kept| self.shown(kept)).collect() })
-    }
-
-    fn shown(&self, kept: nt_store::Verifier) -> Verifier {
-        let live = self.verifiers.live.state(&kept.id);
-        let (last_connected_at, version) = kept.last_connected.unzip();
-        Verifier {
-            name: kept.name,
-            id: kept.id,
-            created_at: kept.created_at.into(),
-            created_by: kept.created_by,
-            last_connected_at: last_connected_at.map(Into::into),
-            version,
-            connected: live.is_some(),
-            position: live.as_ref().and_then(|live| live.position),
-            lease_ms_left: live.as_ref().and_then(LiveState::lease_ms_left),
-            last_ack_ms_ago: live.as_ref().and_then(LiveState::last_ack_ms_ago),
-        }
+        let sessions = self.feed.sessions();
+        let shown = |kept| shown(kept, self.epoch, &sessions);
+        Ok(VerifierList { verifiers: kept.into_iter().map(shown).collect() })
     }
 
     /// Removes a verifier from the register; its session ends, and its credential opens nothing from
@@ -172,14 +162,29 @@ impl Authority {
         }
         Ok(VerifierRemoved { name, status: "removed".to_owned() })
     }
+}
 
-    /// Writes down that a verifier has connected, and with which version of its program. For people:
-    /// where it cannot be written, the verifier goes on.
-    pub async fn note_connected(&self, id: VerifierId, version: &str) {
-        let shown = version.chars().filter(|c| !c.is_control()).take(limits::VERSION_CHARS);
-        let connected = vec![(id, self.clock.now(), shown.collect())];
-        if let Err(error) = self.store.touch_verifiers(connected).await {
-            tracing::warn!(%error, "a verifier's connection could not be written down");
-        }
+/// What is kept of a verifier, and what the feed knows of its sessions: of several, the one that was
+/// heard of last.
+fn shown(kept: nt_store::Verifier, epoch: u64, sessions: &[Listed]) -> Verifier {
+    let id = kept.id.to_string();
+    let its_own = sessions.iter().filter(|session| session.who.identity == id);
+    let live = its_own.min_by_key(|session| session.heard_ago);
+    let (last_connected_at, version) = kept.last_connected.unzip();
+    Verifier {
+        name: kept.name,
+        id: kept.id,
+        created_at: kept.created_at.into(),
+        created_by: kept.created_by,
+        last_connected_at: last_connected_at.map(Into::into),
+        version,
+        connected: live.is_some_and(|session| session.stream == Stream::Open),
+        position: live.map(|session| LogPosition { epoch, seq: session.acked }),
+        lease_ms_left: live.map(|session| ms(session.lease_left)),
+        last_ack_ms_ago: live.map(|session| ms(session.heard_ago)),
     }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

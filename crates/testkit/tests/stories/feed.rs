@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use nt_feed::client::{Follower, Following, follow};
 use nt_testkit::operator::{Issued, Operator};
 use nt_testkit::{Request, World, process};
@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Endpoint;
 
-use crate::{OWNER, owner_with_workspace, story, text_of};
+use crate::{MEMBER, OWNER, owner_with_workspace, story, text_of};
 
 const SOON: Duration = Duration::from_secs(5);
 /// κ·Lv: the longest that a verifier which is out of reach may go on.
@@ -133,6 +133,7 @@ fn a_verifier_that_is_gone_is_waited_for_until_its_lease_has_ended() {
         let cut_off = &receipt["verifiers"]["cut_off"];
         assert_eq!(cut_off.as_array().map(Vec::len), Some(1), "{receipt}");
         assert_eq!(cut_off[0]["name"], "dev:edge");
+        assert!(cut_off[0]["silent_for_ms"].as_u64() > Some(1_000), "{receipt}");
         Ok(())
     });
 }
@@ -175,6 +176,35 @@ fn a_caller_that_does_not_wait_is_told_that_it_is_not_in_force_yet() {
             &Request::new("DELETE", &path).bearer(&owner.session).header("Prefer", "wait=0"),
         )?;
         assert_eq!((again.status, &again.json()["status"]), (200, &json!("revoked")));
+        Ok(())
+    });
+}
+
+#[test]
+fn who_is_not_registered_or_not_any_more_follows_nothing() {
+    story(|world| {
+        let admin = world.operator(MEMBER)?;
+        let added =
+            admin.expect(201, "POST", "/v1/verifiers", Some(&json!({ "name": "edge-1" })))?;
+        let credential = text_of(&added, "credential").to_owned();
+        let stranger = Service::connect(world, "edge", Some("ntv_none"))?;
+        let service = Service::start(world, "edge", Some(&credential))?;
+        assert!(stranger.verifier.stats().lease_left.is_zero());
+
+        let listed = process::until(SOON, || {
+            let list = admin.expect(200, "GET", "/v1/verifiers", None)?;
+            let one = list["verifiers"][0].clone();
+            Ok((!one["last_connected_at"].is_null()).then_some(one))
+        })?;
+        assert_eq!(listed["connected"], true, "{listed}");
+        assert_eq!(listed["position"]["seq"], service.verifier.stats().applied, "{listed}");
+        assert!(listed["lease_ms_left"].as_u64() > Some(0), "{listed}");
+        assert!(listed["last_ack_ms_ago"].as_u64() < Some(1_000), "{listed}");
+        assert!(text_of(&listed, "version").contains('/'), "{listed}");
+
+        admin.expect(200, "DELETE", "/v1/verifiers/edge-1", None)?;
+        process::until(SOON, || Ok(service.verifier.stats().lease_left.is_zero().then_some(())))
+            .context("a verifier that was removed goes on")?;
         Ok(())
     });
 }
