@@ -4,6 +4,8 @@
 //! How the feed is spoken and how it counts leases is the feed's own matter.
 
 pub mod granted;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

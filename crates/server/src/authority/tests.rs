@@ -103,7 +103,7 @@ impl World {
         (Caller::with_session(session, None), secret.expose().to_owned())
     }
 
-    async fn workspace(&self, caller: &Caller, name: &str) -> WorkspaceCreated {
+    pub(super) async fn workspace(&self, caller: &Caller, name: &str) -> WorkspaceCreated {
         let request = named(name);
         self.authority.create_workspace(caller, request, None).await.expect("a free name")
     }

@@ -1,0 +1,107 @@
+use nt_token::EntryId;
+use nt_token::clock::Stopwatch;
+use tokio::time::timeout;
+
+use super::*;
+use crate::authority::tests::World;
+
+fn source(authority: &Authority, admission: Admission) -> FeedSource {
+    FeedSource {
+        store: Arc::downgrade(&authority.store),
+        set: Arc::clone(&authority.set),
+        behind: Arc::clone(&authority.behind),
+        epoch: authority.epoch,
+        verifiers: Arc::clone(&authority.verifiers),
+        clock: Arc::clone(&authority.clock),
+        admission,
+        granted: Arc::clone(&authority.granted),
+    }
+}
+
+fn showing(authorization: Option<&str>) -> MetadataMap {
+    let mut metadata = MetadataMap::new();
+    if let Some(shown) = authorization {
+        metadata.insert("authorization", shown.parse().expect("visible characters"));
+    }
+    metadata
+}
+
+#[tokio::test]
+async fn without_a_credential_nobody_follows_but_in_development() {
+    let world = World::new().await;
+    let strict = source(&world.authority, Admission::Registered);
+    let open = source(&world.authority, Admission::Everybody);
+    for shown in [None, Some("Bearer dev"), Some("Basic YTpi"), Some("Bearer ntv_none")] {
+        let refused = strict.authenticate(&showing(shown)).await;
+        assert_eq!(refused, Err(NotAdmitted::Unauthenticated), "{shown:?}");
+    }
+    assert!(!world.authority.granted.by_the_process_before(), "nobody was admitted");
+    for shown in [None, Some("Bearer dev")] {
+        assert_eq!(open.authenticate(&showing(shown)).await, Ok("dev".to_owned()), "{shown:?}");
+    }
+    let refused = open.authenticate(&showing(Some("Bearer ntv_none"))).await;
+    assert_eq!(refused, Err(NotAdmitted::Unauthenticated), "a bad one is bad everywhere");
+    assert!(world.authority.granted.by_the_process_before(), "it is noted before it is answered");
+}
+
+#[tokio::test]
+async fn where_the_note_cannot_be_made_nobody_is_admitted() {
+    let world = World::new().await;
+    let mut open = source(&world.authority, Admission::Everybody);
+    open.granted = Arc::new(Granted::at("/proc/no-such-place/feed.granted".into()));
+    assert_eq!(open.authenticate(&showing(None)).await, Err(NotAdmitted::Unavailable));
+}
+
+#[tokio::test]
+async fn who_comes_back_goes_on_from_its_position_only_if_that_is_of_this_log() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let source = source(&world.authority, Admission::Registered);
+    let (first, bytes) = source.snapshot().await.expect("a snapshot");
+    let read = RevocationSet::from_snapshot(&bytes).expect("a whole one");
+    assert_eq!((read.position(), first), (first, world.authority.set.position()));
+    assert_eq!(source.entries_after(first).await, Ok(Some(Vec::new())));
+
+    let made = world.workspace(&owner, "main").await;
+    let revoke = world.authority.revoke(&owner, made.workspace_id, made.jti, None, None);
+    revoke.await.expect("an owner may");
+    let entries = source.entries_after(first).await.expect("an answer").expect("of this log");
+    let seqs: Vec<u64> = entries.iter().map(|entry| entry.seq).collect();
+    assert_eq!(seqs, [first.seq + 1]);
+    for other in [
+        Position { entry: EntryId([9; 16]), ..first },
+        Position { epoch: first.epoch + 1, ..first },
+        Position { seq: first.seq + 1, ..first },
+        Position { seq: first.seq + 2, ..first },
+        Position { seq: 0, ..first },
+    ] {
+        assert_eq!(source.entries_after(other).await, Ok(None), "{other:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_authority_that_cannot_follow_its_log_tells_nobody_what_it_says() {
+    let world = World::new().await;
+    let source = source(&world.authority, Admission::Registered);
+    world.authority.behind.store(true, Ordering::Release);
+    assert_eq!(source.snapshot().await, Err(Unavailable));
+}
+
+#[tokio::test]
+async fn a_restart_costs_a_wait_only_where_leases_may_be_out() {
+    let (world, began) = (World::new().await.restart().await, Stopwatch::start());
+    world.authority.all_in_force().await;
+    assert!(began.elapsed() < Duration::from_secs(1), "no verifier ever connected");
+
+    let open = source(&world.authority, Admission::Everybody);
+    open.authenticate(&showing(None)).await.expect("admitted");
+    drop(open);
+    let world = world.restart().await;
+    let soon = timeout(Duration::from_secs(1), world.authority.all_in_force()).await;
+    assert!(soon.is_err(), "leases of the process before may run");
+    world.authority.settle_feed().await;
+    assert!(world.authority.granted.by_the_process_before(), "it is not settled yet");
+    world.authority.all_in_force().await;
+    world.authority.settle_feed().await;
+    assert!(!world.authority.granted.by_the_process_before());
+}
