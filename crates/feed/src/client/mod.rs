@@ -3,6 +3,7 @@
 //! Without a connection the lease runs out, and the verifier refuses. A verifier without a lease tries
 //! a fresh connection each 100 ms.
 
+mod introduction;
 mod keys;
 mod known;
 mod session;
@@ -16,6 +17,7 @@ use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Endpoint;
 
+pub use introduction::{NotTold, introduce};
 use known::Known;
 use session::{Ended, Session};
 
@@ -84,13 +86,23 @@ async fn run(
 ) {
     let mut known = Known::new(state);
     let mut position = None;
+    let mut told = None;
     loop {
         let session = Session { endpoint: &endpoint, follower: &follower, position };
         let ended = session.run(&mut known, &mut wanted).await;
         position = known.position();
         match ended {
             Ended::Unwanted => break,
-            Ended::Lost(why) => tracing::info!(why, "the connection to the feed ended"),
+            Ended::Lost(why) => {
+                tracing::warn!(why, "the connection to the feed ended");
+                told = None;
+            }
+            // Each reason once, not ten times a second.
+            Ended::Unreached(why) if told.as_ref() == Some(&why) => {}
+            Ended::Unreached(why) => {
+                tracing::warn!(why, "the feed cannot be reached");
+                told = Some(why);
+            }
             Ended::Misfit(why) => {
                 tracing::warn!(why, "what is known here does not fit the feed: asking anew");
                 known.give_up();

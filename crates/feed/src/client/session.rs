@@ -1,5 +1,6 @@
 //! One connection, from its Hello to its end.
 
+use std::error::Error;
 use std::time::Duration;
 
 use nt_revocation::protocol::Lengths;
@@ -26,6 +27,8 @@ const QUEUE: usize = 64;
 pub(super) enum Ended {
     /// This verifier is to stop; the release was said.
     Unwanted,
+    /// There was no connection, or no session on it.
+    Unreached(String),
     /// The connection or the authority went away; what is known is still good.
     Lost(String),
     /// What is known does not fit the authority's log: to be asked for anew.
@@ -54,6 +57,15 @@ fn lost(why: &str) -> Ended {
     Ended::Lost(why.to_owned())
 }
 
+/// With the innermost reason: the outer ones say no more than that there was one.
+fn not_connected(error: &tonic::transport::Error) -> String {
+    let mut reason: &dyn Error = error;
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
+    format!("no connection to the authority: {reason}")
+}
+
 pub(super) struct Session<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) follower: &'a Follower,
@@ -61,10 +73,10 @@ pub(super) struct Session<'a> {
     pub(super) position: Option<Position>,
 }
 
-type Answers = Streaming<FromAuthority>;
+pub(super) type Answers = Streaming<FromAuthority>;
 
 /// What has come of a snapshot, and the connection's sending half.
-struct Line {
+pub(super) struct Line {
     says: mpsc::Sender<FromVerifier>,
     snapshot: Vec<u8>,
     /// Without any sign of life for so long, the connection is given up.
@@ -73,12 +85,11 @@ struct Line {
 
 impl Session<'_> {
     pub(super) async fn run(&self, known: &mut Known, wanted: &mut watch::Receiver<bool>) -> Ended {
-        let (says, queue) = mpsc::channel(QUEUE);
-        let patience = Lengths::default().verifier;
-        let mut line = Line { says, snapshot: Vec::new(), patience };
+        let (mut line, queue) = Line::new();
         let mut answers = tokio::select! {
-            answers = self.connect(&line, ReceiverStream::new(queue)) => match answers {
+            answers = self.connect(&line, queue) => match answers {
                 Ok(answers) => answers,
+                Err(Ended::Lost(why)) => return Ended::Unreached(why),
                 Err(ended) => return ended,
             },
             _ = wanted.wait_for(|wanted| !wanted) => return Ended::Unwanted,
@@ -94,7 +105,7 @@ impl Session<'_> {
         ended
     }
 
-    async fn connect(
+    pub(super) async fn connect(
         &self,
         line: &Line,
         queue: ReceiverStream<FromVerifier>,
@@ -110,7 +121,7 @@ impl Session<'_> {
         request.metadata_mut().insert("authorization", self.follower.authorization.clone());
         let answers = async {
             let channel = self.endpoint.connect().await;
-            let channel = channel.map_err(|_| lost("no connection to the authority"))?;
+            let channel = channel.map_err(|error| Ended::Lost(not_connected(&error)))?;
             let answers = FeedClient::new(channel).follow(request).await?;
             Ok(answers.into_inner())
         };
@@ -146,6 +157,13 @@ async fn listen(known: &mut Known, line: &mut Line, answers: &mut Answers) -> En
 }
 
 impl Line {
+    /// And what is said on it.
+    pub(super) fn new() -> (Self, ReceiverStream<FromVerifier>) {
+        let (says, queue) = mpsc::channel(QUEUE);
+        let patience = Lengths::default().verifier;
+        (Self { says, snapshot: Vec::new(), patience }, ReceiverStream::new(queue))
+    }
+
     fn hear(&mut self, known: &mut Known, message: from_authority::Message) -> Result<(), Ended> {
         use from_authority::Message;
         let says = match message {
@@ -158,6 +176,7 @@ impl Line {
                 if lengths.verifier.is_zero() {
                     return Err(lost("leases of no length"));
                 }
+                tracing::info!(session = welcome.session, "the feed is followed");
                 self.patience = lengths.verifier;
                 known.welcomed(lengths)
             }

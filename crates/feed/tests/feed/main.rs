@@ -7,6 +7,7 @@ mod world;
 
 use std::time::Duration;
 
+use nt_feed::client::{Follower, introduce};
 use nt_feed::server::Stream;
 use nt_token::clock::Stopwatch;
 use tokio::time::timeout;
@@ -112,4 +113,17 @@ async fn a_verifier_finds_its_authority_again_and_goes_on_from_where_it_was() {
     assert_eq!(*world.log.given.lock().expect("no panic"), ["snapshot", "entries"]);
     let seq = world.revoke();
     ready(&verifier, seq).await;
+}
+
+#[tokio::test]
+async fn an_authority_says_whose_tokens_it_issues_and_waits_for_nobody_who_only_asked() {
+    let world = World::with_entries(2, None).await;
+    let told = introduce(&world.endpoint, &World::follower("asks")).await.expect("an answer");
+    assert_eq!((told.issuer.as_str(), told.audience.as_str()), ("http://a", "b"));
+    let seq = world.revoke();
+    timeout(SOON, world.feed.wait_complete(seq)).await.expect("nobody has a lease");
+    let stranger =
+        Follower { authorization: "Bearer".parse().expect("ASCII"), ..World::follower("x") };
+    let refused = introduce(&world.endpoint, &stranger).await.expect_err("no credential");
+    assert!(refused.to_string().starts_with("Unauthenticated"), "{refused}");
 }

@@ -43,7 +43,8 @@ pub struct Texts {
 }
 
 impl Texts {
-    fn of(claims: &Claims) -> Self {
+    /// What an answer says of these claims.
+    pub fn of(claims: &Claims) -> Self {
         Self {
             workspace: claims.sub.to_string().into(),
             jti: claims.jti.as_str().to_owned().into(),

@@ -54,6 +54,17 @@ pub enum Binding {
     Contradiction,
 }
 
+impl Binding {
+    /// Whether a token that says this may be used there.
+    pub fn fits(self, claims: &Claims) -> bool {
+        match self {
+            Self::None => true,
+            Self::To(workspace) => claims.sub == workspace,
+            Self::Contradiction => false,
+        }
+    }
+}
+
 impl Authority {
     /// Checks a token: signature (remembered), claims and time, revocation. Counts the use, or the
     /// attempt with a revoked token; `from` is where the token's user is, which whoever asks on
@@ -66,12 +77,7 @@ impl Authority {
     ) -> Result<VerifiedToken, NotAccepted> {
         let now = self.clock.now();
         let seen = self.look(token, now, from)?;
-        let fits = match binding {
-            Binding::None => true,
-            Binding::To(workspace) => seen.signed.claims().sub == workspace,
-            Binding::Contradiction => false,
-        };
-        if !fits {
+        if !binding.fits(seen.signed.claims()) {
             return Err(NotAccepted::OtherWorkspace);
         }
         self.usage.used(&seen, now, from);

@@ -1,6 +1,7 @@
 //! What `ntd` can be told to do.
 
 mod check;
+mod edge;
 mod keys;
 mod serve;
 
@@ -17,6 +18,7 @@ use std::process::ExitCode;
   ntd serve --config ntd.toml  run with the settings of a file
   ntd check                    check keys, database and settings without serving
   ntd keys list                show the signing keys
+  ntd edge --help              check tokens beside a service, for an authority elsewhere
 
 Every setting can stand in the configuration file (listen = \"…\") or in the environment
 (NTD_LISTEN=…); flags win over the environment, and that over the file."
@@ -30,6 +32,7 @@ pub struct Command {
 enum What {
     Serve(serve::Args),
     Check(check::Args),
+    Edge(edge::Args),
     #[command(subcommand)]
     Keys(keys::Keys),
 }
@@ -40,6 +43,7 @@ impl Command {
         match self.what {
             What::Serve(args) => args.run(),
             What::Check(args) => args.run(),
+            What::Edge(args) => args.run(),
             What::Keys(keys) => keys.run(),
         }
     }

@@ -2,10 +2,12 @@
 //!
 //! Answered from memory, in front of the router, without reading a body.
 
+pub mod question;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use nt_api::error::{ErrorBody, ErrorCode};
 use nt_api::path;
@@ -13,14 +15,14 @@ use nt_api::verification::{
     Authenticated, EXPIRED, INVALID, REVOKED, X_AUTH_EXPIRES, X_AUTH_JTI, X_AUTH_SCOPE,
     X_AUTH_WORKSPACE,
 };
-use nt_token::{Refusal, WorkspaceId};
-use percent_encoding::percent_decode_str;
+use nt_token::Refusal;
 
-use crate::authority::{Binding, NotAccepted, VerifiedToken};
+use crate::authority::NotAccepted;
+use crate::authority::seen::Texts;
 use crate::http::Doors;
 use crate::http::client_address::{Peer, client_address};
 use crate::http::error::ApiError;
-use crate::http::extract::bearer;
+use crate::http::forward_auth::question::Question;
 use crate::http::request::{named, request_id};
 
 /// Whether the request that a gateway asks about may pass.
@@ -48,14 +50,52 @@ pub async fn post(State(doors): State<Doors>, request: Request) -> Response {
 /// The answer to whoever is at the other end of the connection.
 pub fn answer<B>(doors: &Doors, request: &axum::http::Request<B>, peer: Option<Peer>) -> Response {
     let headers = request.headers();
-    let Some(token) = bearer(headers) else { return refused(None) };
-    let binding = binding(headers, request.uri());
+    let Some(question) = Question::of(headers, request.uri()) else {
+        return refused(Denied::NoToken);
+    };
     let from = peer.map(|peer| client_address(peer, headers, &doors.proxies));
-    match doors.authority.verify(token, binding, from) {
-        Ok(token) => accepted(&token),
+    match doors.authority.verify(question.token, question.binding, from) {
+        Ok(token) => accepted(token.texts()),
         Err(reason) => {
             tracing::debug!(%reason, "a token was not accepted");
-            refused(Some(reason))
+            refused(reason.into())
+        }
+    }
+}
+
+/// Why a request may not pass, as far as its sender may know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// No token was sent.
+    NoToken,
+    /// It was revoked.
+    Revoked,
+    /// It has expired.
+    Expired,
+    /// It is not good for any other reason.
+    Invalid,
+    /// It is good, but for another workspace.
+    OtherWorkspace,
+    /// It is not known here whether it is good.
+    NotReady,
+}
+
+impl From<NotAccepted> for Denied {
+    fn from(reason: NotAccepted) -> Self {
+        match reason {
+            NotAccepted::Revoked => Self::Revoked,
+            NotAccepted::Refused(refusal) => refusal.into(),
+            NotAccepted::OtherWorkspace => Self::OtherWorkspace,
+            NotAccepted::NotReady => Self::NotReady,
+        }
+    }
+}
+
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Expired => Self::Expired,
+            _ => Self::Invalid,
         }
     }
 }
@@ -63,8 +103,8 @@ pub fn answer<B>(doors: &Doors, request: &axum::http::Request<B>, peer: Option<P
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-fn accepted(token: &VerifiedToken) -> Response {
-    let texts = token.texts();
+/// Says yes, and who it is.
+pub fn accepted(texts: &Texts) -> Response {
     let mut response = Response::new(Body::from(r#"{"authenticated":true}"#));
     let headers = response.headers_mut();
     headers.reserve(6);
@@ -85,139 +125,14 @@ fn accepted(token: &VerifiedToken) -> Response {
 }
 
 /// Says no. Who cannot know says so by 503, so that the client keeps its token and comes back.
-fn refused(reason: Option<NotAccepted>) -> Response {
-    let error = match reason {
-        None => ApiError::no_token(),
-        Some(NotAccepted::Revoked) => {
-            ApiError::token_refused(ErrorCode::AuthenticationRequired, REVOKED)
-        }
-        Some(NotAccepted::Refused(Refusal::Expired)) => {
-            ApiError::token_refused(ErrorCode::TokenExpired, EXPIRED)
-        }
-        Some(NotAccepted::Refused(_)) => {
-            ApiError::token_refused(ErrorCode::AuthenticationRequired, INVALID)
-        }
-        Some(NotAccepted::OtherWorkspace) => ApiError::other_workspace(),
-        Some(NotAccepted::NotReady) => {
-            ApiError::unavailable("The revocation state is not known here")
-        }
+pub fn refused(why: Denied) -> Response {
+    let error = match why {
+        Denied::NoToken => ApiError::no_token(),
+        Denied::Revoked => ApiError::token_refused(ErrorCode::AuthenticationRequired, REVOKED),
+        Denied::Expired => ApiError::token_refused(ErrorCode::TokenExpired, EXPIRED),
+        Denied::Invalid => ApiError::token_refused(ErrorCode::AuthenticationRequired, INVALID),
+        Denied::OtherWorkspace => ApiError::other_workspace(),
+        Denied::NotReady => ApiError::unavailable("The revocation state is not known here"),
     };
     named(&error, &request_id())
-}
-
-/// Which workspace the token must refer to: the first segment of the original path that is a UUID,
-/// and what the query says; where both say something, they must agree.
-fn binding(headers: &HeaderMap, uri: &Uri) -> Binding {
-    let original = ["x-original-uri", "x-forwarded-uri"].map(|name| {
-        let mut values = headers.get_all(name).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Ok(None),
-            (Some(value), None) => in_path(value.to_str().map_err(|_| Contradiction)?),
-            (Some(_), Some(_)) => Err(Contradiction),
-        }
-    });
-    let [original, forwarded] = original;
-    let mut found = None;
-    for workspace in [original, forwarded, in_query(uri)] {
-        match (found, workspace) {
-            (_, Err(Contradiction)) => return Binding::Contradiction,
-            (Some(one), Ok(Some(other))) if one != other => return Binding::Contradiction,
-            (None, Ok(Some(one))) => found = Some(one),
-            _ => {}
-        }
-    }
-    found.map_or(Binding::None, Binding::To)
-}
-
-/// What is asked contradicts itself, or cannot be read as one workspace.
-struct Contradiction;
-
-/// The first path segment that is a UUID.
-///
-/// The service behind the gateway may read the path otherwise than it was sent: `/A/../B`, or with
-/// escapes decoded. A path that names one workspace to us and another to it is refused.
-fn in_path(uri: &str) -> Result<Option<WorkspaceId>, Contradiction> {
-    let path = uri.split(['?', '#']).next().unwrap_or_default();
-    let path = match path.split_once("://") {
-        Some((_, rest)) => rest.split_once('/').map_or("", |(_, path)| path),
-        None => path,
-    };
-    let decoded = percent_decode_str(path).decode_utf8().map_err(|_| Contradiction)?;
-    let has_dots = decoded.split(['/', '\\']).any(|segment| segment == "." || segment == "..");
-    let (sent, read) = (first_uuid(path), first_uuid(&decoded));
-    if sent != read || (has_dots && read.is_some()) {
-        return Err(Contradiction);
-    }
-    Ok(read)
-}
-
-fn first_uuid(path: &str) -> Option<WorkspaceId> {
-    path.split(['/', '\\']).find_map(|segment| segment.parse().ok())
-}
-
-fn in_query(uri: &Uri) -> Result<Option<WorkspaceId>, Contradiction> {
-    let mut found = None;
-    for pair in uri.query().unwrap_or_default().split('&') {
-        let Some(value) = pair.strip_prefix("workspace=") else { continue };
-        if found.is_some() {
-            return Err(Contradiction);
-        }
-        found = Some(value.parse().map_err(|_| Contradiction)?);
-    }
-    Ok(found)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const A: &str = "8f14e45f-ceea-467f-a0e6-0f6b1c2d3e4f";
-    const B: &str = "c9f0f895-fb98-4b91-b2a1-7c8d9e0f1a2b";
-
-    fn bound(original: Option<&str>, query: &str) -> Option<String> {
-        let mut headers = HeaderMap::new();
-        if let Some(original) = original {
-            headers.insert("x-original-uri", original.parse().expect("a header value"));
-        }
-        let uri = format!("/v1/token_auth{query}").parse().expect("a URI");
-        match binding(&headers, &uri) {
-            Binding::None => Some("none".to_owned()),
-            Binding::To(workspace) => Some(workspace.to_string()),
-            Binding::Contradiction => None,
-        }
-    }
-
-    #[test]
-    fn the_first_uuid_of_the_path_binds_and_nothing_does_where_there_is_none() {
-        for path in [format!("/{A}/x"), format!("/api/{A}"), format!("/{A}/{B}?x={B}")] {
-            assert_eq!(bound(Some(&path), "").as_deref(), Some(A), "{path}");
-        }
-        assert_eq!(bound(Some(&format!("https://h.example/{A}/x")), "").as_deref(), Some(A));
-        assert_eq!(bound(Some("/plain/path"), "").as_deref(), Some("none"));
-        assert_eq!(bound(None, "").as_deref(), Some("none"));
-        assert_eq!(bound(None, &format!("?workspace={B}")).as_deref(), Some(B));
-    }
-
-    #[test]
-    fn what_contradicts_itself_binds_to_nothing_that_a_token_could_match() {
-        assert_eq!(bound(Some(&format!("/{A}")), &format!("?workspace={B}")), None);
-        assert_eq!(bound(Some(&format!("/{A}")), &format!("?workspace={A}")).as_deref(), Some(A));
-        assert_eq!(bound(None, "?workspace=not-a-uuid"), None);
-        assert_eq!(bound(None, &format!("?workspace={A}&workspace={B}")), None);
-    }
-
-    #[test]
-    fn a_path_that_others_may_read_otherwise_is_refused() {
-        let encoded = A.replace('8', "%38");
-        for path in [
-            format!("/{A}/../{B}/secret"),
-            format!("/{A}/%2e%2e/{B}/secret"),
-            format!("/{A}/..%2f{B}/secret"),
-            format!("/x%2f{B}/{A}"),
-            format!("/{encoded}/x"),
-            format!("/%ff/{A}"),
-        ] {
-            assert_eq!(bound(Some(&path), ""), None, "{path}");
-        }
-    }
 }

@@ -20,6 +20,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use nt_api::path::TOKEN_AUTH;
 use nt_feed::proto::feed_server::FeedServer;
 use nt_feed::server::Feed;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
@@ -112,6 +113,24 @@ async fn keep_keys_fresh(authority: Arc<Authority>) {
     tokio::join!(of_provider, authority.trusted().keep_keys_fresh(authority.shared_clock()));
 }
 
+/// Answers what comes over one connection, until it ends or is to stop.
+pub async fn converse<I, S>(stream: I, service: S, watcher: Watcher)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: hyper::service::Service<Request<Incoming>, Response = Response, Error = Infallible>
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits::HEAD_WAIT);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(limits::HEAD_WAIT);
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended with an error");
+    }
+}
+
 #[derive(Clone)]
 struct Service {
     feed: FeedServer<Feed<FeedSource>>,
@@ -131,13 +150,7 @@ impl Service {
         let _without_delay = stream.set_nodelay(true);
         let service = service_fn(move |request| self.clone().call(request, peer));
         tokio::spawn(async move {
-            let mut builder = auto::Builder::new(TokioExecutor::new());
-            builder.http1().timer(TokioTimer::new()).header_read_timeout(limits::HEAD_WAIT);
-            builder.http2().timer(TokioTimer::new()).keep_alive_interval(limits::HEAD_WAIT);
-            let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-            if let Err(error) = watcher.watch(connection).await {
-                tracing::debug!(%error, "a connection ended with an error");
-            }
+            converse(stream, service, watcher).await;
             drop(permit);
         });
     }

@@ -6,6 +6,7 @@
 mod chromium;
 mod clerk;
 mod crash;
+mod edge;
 mod feed;
 mod files;
 mod graceful;

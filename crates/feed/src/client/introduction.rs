@@ -1,0 +1,44 @@
+//! Asking an authority whose tokens it issues, before a verifier is made for them.
+
+use nt_token::Expected;
+use tokio::time::timeout;
+use tonic::transport::Endpoint;
+
+use super::session::{Ended, Line, Session};
+use super::{CONNECT_WITHIN, Follower};
+use crate::proto::{FromAuthority, from_authority};
+
+/// Why an authority did not say whose tokens it issues.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotTold(String);
+
+/// The issuer and the audience that the authority's tokens name. Begins a session and leaves it at
+/// once: it never asks for a lease, so nobody waits for it.
+pub async fn introduce(endpoint: &Endpoint, follower: &Follower) -> Result<Expected, NotTold> {
+    let (line, queue) = Line::new();
+    let session = Session { endpoint, follower, position: None };
+    let welcome = async {
+        let mut answers = session.connect(&line, queue).await.map_err(why)?;
+        let answer = answers.message().await.map_err(|status| why(status.into()))?;
+        match answer {
+            Some(FromAuthority { message: Some(from_authority::Message::Welcome(welcome)) }) => {
+                Ok(welcome)
+            }
+            _ => Err(NotTold("the authority's answer is no welcome".to_owned())),
+        }
+    };
+    let welcome = timeout(2 * CONNECT_WITHIN, welcome).await;
+    let welcome = welcome.map_err(|_| NotTold("no answer to the call".to_owned()))??;
+    if welcome.issuer.is_empty() || welcome.audience.is_empty() {
+        return Err(NotTold("the authority does not say whose tokens it issues".to_owned()));
+    }
+    Ok(Expected { issuer: welcome.issuer, audience: welcome.audience })
+}
+
+fn why(ended: Ended) -> NotTold {
+    match ended {
+        Ended::Unwanted => NotTold("not wanted".to_owned()),
+        Ended::Unreached(why) | Ended::Lost(why) | Ended::Misfit(why) => NotTold(why),
+    }
+}

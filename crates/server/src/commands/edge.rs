@@ -1,0 +1,120 @@
+//! `ntd edge`: checks tokens beside a service, for an authority elsewhere.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use nt_feed::client::Follower;
+use tokio::signal::unix::{SignalKind, signal};
+use tonic::metadata::MetadataValue;
+
+use crate::authority::entropy::random;
+use crate::config::LogFormat;
+use crate::edge::link::{AuthorityUrl, Link, credential};
+use crate::edge::listener::{Address, Listener};
+use crate::edge::serve;
+use crate::telemetry;
+
+/// The longest name that the feed takes, in bytes.
+const NAME_BYTES: usize = 128;
+
+/// Check tokens beside a service, in the stead of an authority elsewhere.
+///
+/// Answers /v1/token_auth as the authority does, but from its own memory: it follows what the
+/// authority revokes, and a revoke is answered only when this process refuses the token too. Without
+/// the authority it answers 503 after two seconds, never 401.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  ntd edge --authority http://127.0.0.1:8480 --listen 127.0.0.1:8481    beside ntd serve --dev
+  ntcli verifiers add gateway-1 > /etc/ntd/edge.credential; chmod 600 /etc/ntd/edge.credential
+  ntd edge --authority https://tokens.example.com --listen 127.0.0.1:8481 \\
+      --credential-file /etc/ntd/edge.credential
+  ntd edge --authority https://tokens.example.com --listen unix:/run/ntd/edge.sock \\
+      --credential-file /etc/ntd/edge.credential --name gateway-1
+  curl --unix-socket /run/ntd/edge.sock -H \"Authorization: Bearer $TOKEN\" \\
+      http://edge/v1/token_auth
+
+Beside it: /readyz (200 while it can answer), /livez, /health, /metrics (Prometheus).
+SIGTERM and SIGINT stop it in order: it tells the authority first, so that no revoke waits for it.")]
+pub(super) struct Args {
+    /// Where the authority is
+    #[arg(long, value_name = "URL")]
+    authority: AuthorityUrl,
+    /// Where to listen: an address with a port, or unix:PATH for a socket
+    #[arg(long, value_name = "ADDRESS|unix:PATH")]
+    listen: Address,
+    /// The file with the credential that `ntcli verifiers add` printed; readable by nobody else.
+    /// Only an authority that was started with --dev does without
+    #[arg(long, value_name = "FILE")]
+    credential_file: Option<PathBuf>,
+    /// What people call this process in listings and receipts [default: edge]
+    #[arg(long, value_name = "NAME", default_value = "edge", value_parser = name, hide_default_value = true)]
+    name: String,
+    /// End if the authority's tokens name another issuer than this
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    /// End if the authority's tokens name another audience than this
+    #[arg(long, value_name = "AUDIENCE")]
+    audience: Option<String>,
+    /// Follow the authority over http:// beyond this machine, where something else encrypts it
+    #[arg(long)]
+    plain_http: bool,
+    /// What is logged: error, warn, info, debug, or a filter by module [default: info]
+    #[arg(long, value_name = "FILTER", default_value = "info", hide_default_value = true)]
+    log: String,
+    /// How it is logged [default: text]
+    #[arg(long, value_name = "FORMAT", default_value = "text", hide_default_value = true)]
+    log_format: LogFormat,
+}
+
+impl Args {
+    /// Runs the edge.
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        telemetry::start(&self.log, self.log_format)?;
+        if !self.authority.is_private() && !self.plain_http {
+            bail!(
+                "{} is not encrypted: whoever is on the way could say which keys sign. Use https, \
+                 or --plain-http where something else encrypts it",
+                self.authority
+            );
+        }
+        let runtime = tokio::runtime::Runtime::new().context("no threads to run on")?;
+        runtime.block_on(self.serve())?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn serve(self) -> anyhow::Result<()> {
+        // Before anything that may take time: a signal that arrives meanwhile is an orderly stop too.
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let link = Link {
+            endpoint: self.authority.endpoint()?,
+            follower: Follower {
+                name: self.name,
+                instance: random().context("no randomness")?,
+                authorization: match &self.credential_file {
+                    Some(file) => credential(file)?,
+                    None => MetadataValue::from_static("Bearer"),
+                },
+            },
+            issuer: self.issuer,
+            audience: self.audience,
+        };
+        let listener = Listener::bind(&self.listen).await?;
+        tracing::info!(authority = %self.authority, "listening on {}", listener.address()?);
+        let stop = async move {
+            tokio::select! {
+                _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+                _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+            }
+        };
+        serve::run(listener, link, stop).await
+    }
+}
+
+fn name(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() || text.len() > NAME_BYTES || text.chars().any(char::is_control) {
+        return Err("a name has 1 to 128 bytes and no control characters");
+    }
+    Ok(text.to_owned())
+}

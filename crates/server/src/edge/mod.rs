@@ -1,0 +1,74 @@
+//! The edge: a verifier as a small process of its own, for services that are not written in Rust.
+//!
+//! It follows an authority's feed and answers what gateways ask exactly as the authority does
+//! (`http/forward_auth`), from its own memory and under its own lease. What is not here: how a token
+//! is checked (`nt_verifier`), and how the feed is followed (`nt_feed`).
+
+pub mod link;
+pub mod listener;
+mod metrics;
+mod routes;
+pub mod serve;
+#[cfg(test)]
+mod tests;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nt_verifier::{NotAccepted, Refused, Stats, Verifier};
+
+use crate::authority::seen::Texts;
+use crate::http::forward_auth::Denied;
+use crate::http::forward_auth::question::Question;
+
+/// What the doors ask. Knows nothing, and says so, until the authority was heard for the first time.
+#[derive(Default)]
+pub struct Edge {
+    verifier: OnceLock<Verifier>,
+    /// How often the answer was "not ready" before there was a verifier to count it.
+    asked_too_early: AtomicU64,
+}
+
+impl Edge {
+    /// From now on this verifier decides. The first one stays.
+    fn decide_by(&self, verifier: Verifier) {
+        self.verifier.get_or_init(|| verifier);
+    }
+
+    /// Whether the request that a gateway asks about may pass.
+    fn check(&self, question: &Question<'_>) -> Result<Texts, Denied> {
+        let Some(verifier) = self.verifier.get() else {
+            self.asked_too_early.fetch_add(1, Ordering::Relaxed);
+            return Err(Denied::NotReady);
+        };
+        let token = verifier.verify(question.token).map_err(|reason| {
+            tracing::debug!(%reason, "a token was not accepted");
+            Denied::from(reason)
+        })?;
+        if !question.binding.fits(token.claims()) {
+            return Err(Denied::OtherWorkspace);
+        }
+        Ok(Texts::of(token.claims()))
+    }
+
+    /// `None` until the authority was heard for the first time.
+    fn stats(&self) -> Option<Stats> {
+        self.verifier.get().map(Verifier::stats)
+    }
+
+    /// Whether verdicts can be given.
+    fn is_ready(&self) -> bool {
+        self.stats().is_some_and(|stats| !stats.lease_left.is_zero())
+    }
+}
+
+impl From<NotAccepted> for Denied {
+    fn from(reason: NotAccepted) -> Self {
+        match reason {
+            NotAccepted::NotReady(_) => Self::NotReady,
+            NotAccepted::Refused(Refused::Token(refusal)) => refusal.into(),
+            NotAccepted::Refused(Refused::Revoked(_)) => Self::Revoked,
+            NotAccepted::Refused(Refused::ByAuthority) => Self::Invalid,
+        }
+    }
+}

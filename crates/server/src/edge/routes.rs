@@ -1,0 +1,66 @@
+//! The doors of an edge.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, Request, StatusCode};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Json, Router};
+use nt_api::health::Health;
+use nt_api::path;
+use nt_token::clock::{Clock as _, SystemClock};
+
+use crate::edge::{Edge, metrics};
+use crate::http::error::{ApiError, Reply};
+use crate::http::forward_auth::question::Question;
+use crate::http::forward_auth::{Denied, accepted, refused};
+use crate::http::request;
+
+/// All of them. The one that every request waits for is answered in front of them, by
+/// [`token_auth`].
+pub(super) fn router(edge: Arc<Edge>) -> Router {
+    let router = Router::new()
+        .route(path::HEALTH, get(health))
+        .route("/livez", get(async || StatusCode::NO_CONTENT))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(measured))
+        .fallback(async || ApiError::not_found())
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+        .with_state(edge);
+    request::observed(router)
+}
+
+/// Whether the request that a gateway asks about may pass.
+pub(super) fn token_auth<B>(edge: &Edge, request: &Request<B>) -> Response<Body> {
+    let Some(question) = Question::of(request.headers(), request.uri()) else {
+        return refused(Denied::NoToken);
+    };
+    match edge.check(&question) {
+        Ok(texts) => accepted(&texts),
+        Err(why) => refused(why),
+    }
+}
+
+async fn health() -> Json<Health> {
+    Json(Health {
+        status: "healthy".to_owned(),
+        service: "ntd edge".to_owned(),
+        timestamp: SystemClock.now().into(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+async fn readyz(State(edge): State<Arc<Edge>>) -> Reply<&'static str> {
+    if edge.is_ready() {
+        Ok("ready\n")
+    } else {
+        Err(ApiError::unavailable("The revocation state is not known here"))
+    }
+}
+
+async fn measured(State(edge): State<Arc<Edge>>) -> ([(HeaderName, &'static str); 1], String) {
+    ([(CONTENT_TYPE, metrics::MEDIA_TYPE)], metrics::text(&edge))
+}

@@ -1,0 +1,93 @@
+//! Runs an edge: follows the authority, answers, and stops in order.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request};
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use nt_api::path::TOKEN_AUTH;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceExt as _;
+
+use crate::authority::limits;
+use crate::edge::link::Link;
+use crate::edge::listener::{Listener, Stream};
+use crate::edge::{Edge, routes};
+use crate::http::serve::converse;
+
+/// Serves until `stop` resolves. Then the lease is given back first, so that no revoke waits for
+/// this process, and what was accepted is answered.
+pub async fn run(
+    listener: Listener,
+    link: Link,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let edge = Arc::new(Edge::default());
+    let service = Service { router: routes::router(Arc::clone(&edge)), edge: Arc::clone(&edge) };
+    let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let (mut stop, mut linking) = (pin!(stop), pin!(link.follow(&edge)));
+    let mut following = None;
+    loop {
+        let permit = Arc::clone(&connections).acquire_owned();
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            linked = &mut linking, if following.is_none() => {
+                following = Some(linked?);
+                continue;
+            }
+            accepted = async { (permit.await, listener.accept().await) } => accepted,
+        };
+        match accepted {
+            (Ok(permit), Ok(stream)) => {
+                service.clone().connect(stream, permit, graceful.watcher());
+            }
+            (Err(_), _) => break,
+            // Out of file descriptors, or a connection that went away before it was accepted.
+            (_, Err(error)) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    if let Some(following) = following {
+        following.stop().await;
+    }
+    drop(listener);
+    if tokio::time::timeout(limits::STOP_WAIT, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests were not answered in time and are cut off");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+#[derive(Clone)]
+struct Service {
+    router: Router,
+    edge: Arc<Edge>,
+}
+
+impl Service {
+    fn connect(self, stream: Box<dyn Stream>, permit: OwnedSemaphorePermit, watcher: Watcher) {
+        let service = service_fn(move |request| self.clone().call(request));
+        tokio::spawn(async move {
+            converse(stream, service, watcher).await;
+            drop(permit);
+        });
+    }
+
+    async fn call(self, request: Request<Incoming>) -> Result<Response, Infallible> {
+        let asked = matches!(*request.method(), Method::GET | Method::POST | Method::HEAD);
+        if asked && request.uri().path() == TOKEN_AUTH {
+            return Ok(routes::token_auth(&self.edge, &request));
+        }
+        self.router.oneshot(request.map(Body::new)).await
+    }
+}

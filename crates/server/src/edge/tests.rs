@@ -1,0 +1,182 @@
+//! An edge over real sockets, and an authority's feed in this process.
+
+mod world;
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use nt_feed::server::Stream;
+use nt_token::WorkspaceId;
+
+use crate::edge::link::{AuthorityUrl, credential};
+use crate::edge::listener::{Address, Listener};
+use world::{Authority, LEASE, Running, until};
+
+const OTHER: &str = "c9f0f895-fb98-4b91-b2a1-7c8d9e0f1a2b";
+
+#[tokio::test]
+async fn a_good_token_passes_until_its_revocation_is_complete_and_never_after() {
+    let authority = Authority::start().await;
+    let edge = Running::start(authority.link()).await;
+    edge.until_ready().await;
+    let (token, workspace) = authority.token(7);
+    let good = edge.token_auth(&token, "").await;
+    assert_eq!((good.status, good.body.as_str()), (200, r#"{"authenticated":true}"#));
+    for line in [format!("x-auth-workspace: {workspace}"), "cache-control: no-store".to_owned()] {
+        assert!(good.head.contains(&line), "{}", good.head);
+    }
+    for name in ["x-auth-jti: jti_", "x-auth-scope: ", "x-auth-expires: "] {
+        assert!(good.head.contains(name), "{}", good.head);
+    }
+    assert_eq!(edge.token_auth(&token, &format!("?workspace={workspace}")).await.status, 200);
+    assert_eq!(edge.token_auth(&token, &format!("?workspace={OTHER}")).await.status, 403);
+    assert_eq!(edge.token_auth("wst_nonsense", "").await.status, 401);
+    let bare = edge.ask("GET /v1/token_auth", "").await;
+    assert_eq!(bare.status, 401);
+    assert!(bare.head.contains("www-authenticate: Bearer realm=\"ntd\"\r\n"), "{}", bare.head);
+
+    authority.revoke(7).await;
+    let revoked = edge.token_auth(&token, "").await;
+    assert_eq!(revoked.status, 401);
+    assert!(revoked.head.contains("The access token was revoked"), "{}", revoked.head);
+    let (neighbour, _) = authority.token(8);
+    assert_eq!(edge.token_auth(&neighbour, "").await.status, 200);
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_cannot_know_says_503_and_never_401() {
+    let mut authority = Authority::start().await;
+    let (token, _) = authority.token(7);
+    authority.stop().await;
+    let edge = Running::start(authority.link()).await;
+    let early = edge.token_auth(&token, "").await;
+    assert_eq!(early.status, 503);
+    assert!(early.head.contains("retry-after: 1"), "{}", early.head);
+    assert_eq!(edge.ask("GET /readyz", "").await.status, 503);
+    assert_eq!(edge.ask("GET /livez", "").await.status, 204);
+    let metrics = edge.ask("GET /metrics", "").await.body;
+    assert!(metrics.contains("\nntd_edge_not_ready_total 1\n"), "{metrics}");
+
+    authority.serve().await;
+    edge.until_ready().await;
+    assert_eq!(edge.token_auth(&token, "").await.status, 200);
+    authority.stop().await;
+    let mut seen = Vec::new();
+    let ended = tokio::time::timeout(4 * LEASE, async {
+        while seen.last() != Some(&503) {
+            seen.push(edge.token_auth(&token, "").await.status);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    ended.await.expect("its lease ends");
+    assert!(seen.iter().all(|status| matches!(status, 200 | 503)), "{seen:?}");
+    assert_eq!(edge.ask("GET /readyz", "").await.status, 503);
+    authority.serve().await;
+    edge.until_ready().await;
+    assert_eq!(edge.token_auth(&token, "").await.status, 200);
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn an_edge_that_is_stopped_is_not_waited_for() {
+    let authority = Authority::start().await;
+    let edge = Running::start(authority.link()).await;
+    edge.until_ready().await;
+    let streams: Vec<_> = authority.feed.sessions().iter().map(|listed| listed.stream).collect();
+    assert_eq!(streams, [Stream::Open]);
+    edge.stop().await;
+    assert!(authority.feed.sessions().is_empty(), "the lease was given back");
+}
+
+#[tokio::test]
+async fn an_authority_other_than_the_one_that_was_named_ends_it() {
+    let authority = Authority::start().await;
+    let mut link = authority.link();
+    link.issuer = Some("http://another".to_owned());
+    let ended = Running::start(link).await.ended().await.expect_err("it ends");
+    let wanted = "the authority's tokens name the issuer http://a, and not http://another";
+    assert_eq!(ended.to_string(), wanted);
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_taken_over_from_the_dead_and_from_nobody_else() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("edge.sock");
+    let address: Address = format!("unix:{}", path.display()).parse().expect("an address");
+    // As a killed process leaves it: a file that nobody listens behind.
+    drop(std::os::unix::net::UnixListener::bind(&path).expect("a socket"));
+    let authority = Authority::start().await;
+    let edge = Running::start_on(&address, authority.link()).await;
+    edge.until_ready().await;
+    let (token, _) = authority.token(7);
+    assert_eq!(edge.token_auth(&token, "").await.status, 200);
+    let refused = Listener::bind(&address).await.expect_err("in use");
+    assert!(refused.to_string().ends_with("is in use by another process"), "{refused}");
+    edge.stop().await;
+    assert!(!path.exists());
+    std::fs::write(&path, "mine").expect("a file");
+    let refused = Listener::bind(&address).await.expect_err("no socket");
+    assert!(refused.to_string().ends_with("exists and is no socket"), "{refused}");
+}
+
+#[tokio::test]
+async fn everything_that_is_measured_says_what_it_is() {
+    let authority = Authority::start().await;
+    let edge = Running::start(authority.link()).await;
+    edge.until_ready().await;
+    edge.token_auth("wst_nonsense", "").await;
+    let answer = edge.ask("GET /metrics", "").await;
+    assert!(answer.head.contains("content-type: text/plain; version=0.0.4"), "{}", answer.head);
+    let lines: Vec<_> = answer.body.lines().collect();
+    assert_eq!(lines.len(), 15);
+    for metric in lines.chunks(3) {
+        let name = metric[2].split(' ').next().unwrap_or_default();
+        assert!(metric[0].starts_with(&format!("# HELP {name} ")), "{metric:?}");
+        assert!(metric[1].starts_with(&format!("# TYPE {name} ")), "{metric:?}");
+    }
+    assert!(lines.contains(&"ntd_edge_applied 1") && lines.contains(&"ntd_edge_refused_total 1"));
+    until("a part of a lease", || async {
+        let body = edge.ask("GET /metrics", "").await.body;
+        body.lines().any(|line| line.starts_with("ntd_edge_lease_left_seconds 0."))
+    })
+    .await;
+    edge.stop().await;
+}
+
+#[test]
+fn a_credential_is_read_from_a_file_and_never_shown() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("credential");
+    let secret = format!("ntv_{}", "a".repeat(43));
+    std::fs::write(&path, format!("{secret}\n")).expect("a file");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("ours");
+    let read = credential(&path).expect("a credential");
+    assert_eq!(read.to_str().expect("ASCII"), format!("Bearer {secret}"));
+    assert!(read.is_sensitive() && !format!("{read:?}").contains("aaa"));
+    for other in ["", "ntv_", "ntv_two\nlines", "nts_a-session"] {
+        std::fs::write(&path, other).expect("a file");
+        let refused = format!("{:#}", credential(&path).expect_err("none"));
+        assert!(refused.contains("holds no verifier's credential"), "{refused}");
+        assert!(other.len() < 5 || !refused.contains(other), "{refused}");
+    }
+}
+
+#[test]
+fn an_authority_is_an_origin_and_private_if_encrypted_or_here() {
+    let private = |text: &str| text.parse::<AuthorityUrl>().map(|url| url.is_private());
+    for here in ["https://a.example", "http://127.0.0.1:8480", "http://[::1]:1", "http://localhost"]
+    {
+        assert_eq!(private(here), Ok(true), "{here}");
+    }
+    assert_eq!(private("http://10.0.0.5:8480/"), Ok(false));
+    assert_eq!(private("http://localhost.example"), Ok(false));
+    for wrong in ["a.example", "ftp://a", "https://a/path", "https://u@a", "https://a?x", "unix:/a"]
+    {
+        assert!(private(wrong).is_err(), "{wrong}");
+    }
+    let encrypted: AuthorityUrl = "https://a.example".parse().expect("an origin");
+    encrypted.endpoint().expect("TLS can be set up");
+    assert!("here:80".parse::<Address>().is_err() && "unix:".parse::<Address>().is_err());
+    assert!(OTHER.parse::<WorkspaceId>().is_ok());
+}

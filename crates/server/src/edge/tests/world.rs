@@ -1,0 +1,237 @@
+//! An authority that is nothing but a feed, and a running edge.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use nt_feed::client::Follower;
+use nt_feed::server::{self, Feed, NotAdmitted, Source, Unavailable};
+use nt_revocation::protocol::Lengths;
+use nt_revocation::{Entry, Fact, Position, RevocationSet};
+use nt_token::clock::{Clock as _, SystemClock};
+use nt_token::sign::sign;
+use nt_token::{
+    Claims, EntryId, Jti, OperatorId, Place, Scopes, SigningKey, Timestamp, WorkspaceId,
+};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::codegen::Bytes;
+use tonic::metadata::MetadataMap;
+use tonic::transport::Server;
+
+use crate::edge::link::Link;
+use crate::edge::listener::{Address, Listener};
+use crate::edge::serve;
+
+pub(super) const LEASE: Duration = Duration::from_millis(800);
+const SECRET: &str = "Bearer of the test";
+
+#[derive(Default)]
+pub(super) struct Log(Mutex<Vec<Entry>>);
+
+impl Log {
+    fn position(&self) -> Position {
+        let entries = self.0.lock().expect("no panic under it");
+        let last = entries.last();
+        last.map_or(Position::START, |last| Position { epoch: 1, seq: last.seq, entry: last.id })
+    }
+}
+
+#[async_trait]
+impl Source for Log {
+    async fn authenticate(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
+        let shown = metadata.get("authorization").and_then(|shown| shown.to_str().ok());
+        shown.filter(|shown| *shown == SECRET).ok_or(NotAdmitted::Unauthenticated)?;
+        Ok("the test's".to_owned())
+    }
+
+    async fn snapshot(&self) -> Result<(Position, Bytes), Unavailable> {
+        let set = RevocationSet::new();
+        let entries = self.0.lock().expect("no panic under it");
+        entries.iter().try_for_each(|entry| set.apply(entry)).map_err(|_| Unavailable)?;
+        Ok((set.position(), set.snapshot().into()))
+    }
+
+    async fn entries_after(&self, known: Position) -> Result<Option<Vec<Entry>>, Unavailable> {
+        let entries = self.0.lock().expect("no panic under it");
+        Ok(Some(entries.iter().filter(|entry| entry.seq > known.seq).cloned().collect()))
+    }
+}
+
+/// An authority with one key, whose address stays when it stops.
+pub(super) struct Authority {
+    log: Arc<Log>,
+    key: SigningKey,
+    pub(super) feed: Feed<Log>,
+    address: std::net::SocketAddr,
+    server: Option<JoinHandle<()>>,
+}
+
+fn feed(log: &Arc<Log>) -> Feed<Log> {
+    let whose = server::Authority { issuer: "http://a".to_owned(), audience: "b".to_owned() };
+    let lengths = Lengths { verifier: LEASE, ..Lengths::default() };
+    Feed::new(Arc::clone(log), whose, lengths, None, log.position())
+}
+
+impl Authority {
+    pub(super) async fn start() -> Self {
+        let log = Arc::new(Log::default());
+        let (key, _) = SigningKey::generate().expect("randomness");
+        let jwk = serde_json::to_string(&key.jwk()).expect("a JWK is JSON");
+        let fact = Fact::KeyAdded { kid: key.kid().clone(), jwk };
+        let first = Entry { seq: 1, id: EntryId([1; 16]), fact };
+        log.0.lock().expect("new").push(first);
+        let address = "127.0.0.1:0".parse().expect("an address");
+        let mut authority = Self { feed: feed(&log), log, key, address, server: None };
+        authority.serve().await;
+        authority
+    }
+
+    /// Begins to serve, as a new process would.
+    pub(super) async fn serve(&mut self) {
+        self.feed = feed(&self.log);
+        let listener = TcpListener::bind(self.address).await.expect("its port");
+        self.address = listener.local_addr().expect("bound");
+        let served = Server::builder()
+            .add_service(self.feed.service())
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        self.server = Some(tokio::spawn(async move { served.await.expect("serves") }));
+    }
+
+    /// Ends all at once, releasing nobody.
+    pub(super) async fn stop(&mut self) {
+        self.feed.close();
+        if let Some(server) = self.server.take() {
+            server.abort();
+            let _aborted = server.await;
+        }
+    }
+
+    pub(super) fn link(&self) -> Link {
+        let endpoint = format!("http://{}", self.address).parse().expect("a URL");
+        Link {
+            endpoint,
+            follower: Follower {
+                name: "edge".to_owned(),
+                instance: [7; 16],
+                authorization: SECRET.parse().expect("ASCII"),
+            },
+            issuer: None,
+            audience: None,
+        }
+    }
+
+    /// A token, told apart by its number, and its workspace.
+    pub(super) fn token(&self, idx: u32) -> (String, WorkspaceId) {
+        let claims = claims(idx);
+        (sign(&claims, &self.key).expose().to_owned(), claims.sub)
+    }
+
+    /// Revokes it, and waits until that is in force.
+    pub(super) async fn revoke(&self, idx: u32) {
+        let Claims { place, jti, exp, .. } = claims(idx);
+        let seq = self.log.position().seq + 1;
+        let id = EntryId(u128::from(seq).to_be_bytes());
+        let entry = Entry { seq, id, fact: Fact::TokenRevoked { place, jti, exp } };
+        self.log.0.lock().expect("no panic under it").push(entry.clone());
+        self.feed.push(&[entry]);
+        self.feed.wait_complete(seq).await;
+    }
+}
+
+fn claims(idx: u32) -> Claims {
+    let now = SystemClock.now().unix();
+    Claims {
+        iss: "http://a".to_owned(),
+        aud: "b".to_owned(),
+        sub: WorkspaceId::mint([1; 16]),
+        jti: Jti::mint(u64::from(idx), [0; 10]),
+        iat: Timestamp::from_unix(now),
+        exp: Timestamp::from_unix(now + 3_600),
+        scope: Scopes::default(),
+        client_id: OperatorId::mint(1, [1; 10]),
+        rv: 1,
+        place: Place { list: 0, idx },
+    }
+}
+
+/// A running edge.
+pub(super) struct Running {
+    address: Address,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) head: String,
+    pub(super) body: String,
+}
+
+impl Running {
+    pub(super) async fn start(link: Link) -> Self {
+        Self::start_on(&"127.0.0.1:0".parse().expect("an address"), link).await
+    }
+
+    pub(super) async fn start_on(address: &Address, link: Link) -> Self {
+        let listener = Listener::bind(address).await.expect("it can listen");
+        let address = listener.address().expect("bound");
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async { stopped.await.unwrap_or_default() };
+        Self { address, stop, task: tokio::spawn(serve::run(listener, link, stopped)) }
+    }
+
+    pub(super) async fn stop(self) {
+        self.stop.send(()).expect("it runs");
+        self.task.await.expect("no panic").expect("it stops in order");
+    }
+
+    pub(super) async fn ended(self) -> anyhow::Result<()> {
+        let _not_told_to = self.stop;
+        self.task.await.expect("no panic")
+    }
+
+    pub(super) async fn until_ready(&self) {
+        until("ready", || async { self.ask("GET /readyz", "").await.status == 200 }).await;
+    }
+
+    pub(super) async fn token_auth(&self, token: &str, query: &str) -> Answer {
+        let header = format!("authorization: Bearer {token}\r\n");
+        self.ask(&format!("GET /v1/token_auth{query}"), &header).await
+    }
+
+    pub(super) async fn ask(&self, line: &str, headers: &str) -> Answer {
+        let request = format!("{line} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{headers}\r\n");
+        match &self.address {
+            Address::Tcp(at) => {
+                exchange(TcpStream::connect(at).await.expect("it listens"), &request).await
+            }
+            Address::Unix(at) => {
+                exchange(UnixStream::connect(at).await.expect("it listens"), &request).await
+            }
+        }
+    }
+}
+
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> Answer {
+    stream.write_all(request.as_bytes()).await.expect("it reads");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.expect("it answers");
+    let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = status.expect("a status");
+    Answer { status, head: format!("{head}\r\n"), body: body.to_owned() }
+}
+
+/// Waits until something is so; the test fails if it never is.
+pub(super) async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
+    let waited = tokio::time::timeout(Duration::from_secs(10), async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "{what}");
+}
