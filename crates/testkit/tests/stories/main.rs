@@ -17,6 +17,7 @@ mod jobs;
 mod nginx;
 mod outage;
 mod page;
+mod promise;
 mod published_client;
 mod receipts;
 mod records;

@@ -1,0 +1,94 @@
+//! Processes that check tokens themselves.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use nt_testkit::http::{Response, once};
+use nt_testkit::world::free_port;
+use nt_testkit::{Request, World, process};
+
+/// How long a process may take until it answers.
+const SOON: Duration = Duration::from_secs(20);
+
+/// One process, in all its lives.
+pub(super) struct Service {
+    pub(super) address: SocketAddr,
+    /// Where it is asked about a token.
+    pub(super) target: &'static str,
+    command: Command,
+    child: Option<Child>,
+}
+
+impl Service {
+    /// A service that embeds `nt-verifier`, told that the authority is there. It may be a mutant.
+    pub(super) fn verifier(
+        world: &World,
+        name: &str,
+        authority: SocketAddr,
+        mutant: Option<&str>,
+    ) -> Result<Self> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_verifier"));
+        command.args(mutant.map(|mutant| format!("--mutant={mutant}")));
+        Self::start(world, name, authority, command, "/check")
+    }
+
+    fn start(
+        world: &World,
+        name: &str,
+        authority: SocketAddr,
+        mut command: Command,
+        target: &'static str,
+    ) -> Result<Self> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+        command.args(["--authority", &format!("http://{authority}"), "--name", name]);
+        command.args(["--listen", &address.to_string()]);
+        command.env_clear().current_dir(world.dir()).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(File::create(world.dir().join(format!("{name}.stderr")))?);
+        let mut service = Self { address, target, command, child: None };
+        service.restart()?;
+        Ok(service)
+    }
+
+    /// Starts it (again), without waiting for anything.
+    pub(super) fn restart(&mut self) -> Result<()> {
+        self.kill9()?;
+        self.child = Some(self.command.spawn().with_context(|| format!("{:?}", self.command))?);
+        Ok(())
+    }
+
+    /// Kills it as a power cut would.
+    pub(super) fn kill9(&mut self) -> Result<()> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// The request that asks it about a token.
+    pub(super) fn question(&self, token: &str) -> Request {
+        Request::get(self.target).bearer(token)
+    }
+
+    /// Asks it about a token.
+    pub(super) fn check(&self, token: &str) -> Result<Response> {
+        once(self.address, &self.question(token))
+    }
+
+    /// Waits until it answers so about a token.
+    pub(super) fn until(&self, token: &str, status: u16) -> Result<()> {
+        let looked = process::until(SOON, || {
+            Ok(self.check(token).is_ok_and(|answer| answer.status == status).then_some(()))
+        });
+        looked.with_context(|| format!("{} says {status}", self.address))
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // One that has ended already is what is wanted.
+        let _ended = self.kill9();
+    }
+}
