@@ -12,6 +12,7 @@ pub mod http;
 pub mod load;
 pub mod operator;
 pub mod process;
+pub mod proxy;
 pub mod pty;
 pub mod settings;
 pub mod world;

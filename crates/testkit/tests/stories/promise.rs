@@ -4,5 +4,6 @@
 //! "A closed connection is taken for a release" has no control here: that rule is the authority's,
 //! and `ntd` has no switch to break it. The model does it (`crates/revocation/tests/model`).
 
+mod cut_off;
 mod fleet;
 mod streams;
