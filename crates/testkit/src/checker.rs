@@ -25,6 +25,8 @@ pub struct Check {
     pub token: usize,
     /// Which client asked: its own checks follow each other.
     pub client: usize,
+    /// Which verifier was asked. While a revoke is under way, one may refuse what another accepts.
+    pub verifier: usize,
     /// Before the first byte was sent.
     pub start: Duration,
     /// After the last byte was read.
@@ -63,7 +65,8 @@ pub struct Report {
     pub violations: Vec<Check>,
     /// Refusals of tokens whose revoke had not even started. Zero are allowed.
     pub refused_for_nothing: Vec<Check>,
-    /// Acceptances that started after a refusal of the same token had ended. Zero are allowed.
+    /// Acceptances that started after a refusal of the same token by the same verifier had ended.
+    /// Zero are allowed.
     pub revived: Vec<Check>,
 }
 
@@ -95,7 +98,8 @@ pub fn examine(checks: &[Check], revokes: &[Revoke]) -> Report {
                 if revokes.iter().any(answered) {
                     report.violations.push(*check);
                 }
-                if first_refusal.get(&check.token).is_some_and(|refused| check.start >= *refused) {
+                let refused = first_refusal.get(&(check.token, check.verifier));
+                if refused.is_some_and(|refused| check.start >= *refused) {
                     report.revived.push(*check);
                 }
             }
@@ -114,11 +118,11 @@ pub fn examine(checks: &[Check], revokes: &[Revoke]) -> Report {
     report
 }
 
-/// When the earliest refusal of each token had ended.
-fn first_refusals(checks: &[Check]) -> BTreeMap<usize, Duration> {
+/// When the earliest refusal of each token by each verifier had ended.
+fn first_refusals(checks: &[Check]) -> BTreeMap<(usize, usize), Duration> {
     let mut first = BTreeMap::new();
     for check in checks.iter().filter(|check| check.verdict == Verdict::Refused) {
-        let end = first.entry(check.token).or_insert(check.end);
+        let end = first.entry((check.token, check.verifier)).or_insert(check.end);
         *end = check.end.min(*end);
     }
     first
@@ -142,7 +146,7 @@ mod tests {
 
     fn check(token: usize, start: u64, end: u64, verdict: Verdict) -> Check {
         let (start, end) = (Duration::from_millis(start), Duration::from_millis(end));
-        Check { token, client: 0, start, end, verdict }
+        Check { token, client: 0, verifier: 0, start, end, verdict }
     }
 
     fn revoke(token: usize, start: u64, end: u64) -> Revoke {
@@ -184,6 +188,15 @@ mod tests {
         let back = check(1, 13, 14, Verdict::Accepted);
         let checks = [check(1, 11, 12, Verdict::Refused), back];
         assert_eq!(examine(&checks, &[revoke(1, 10, 20)]).revived, [back]);
+    }
+
+    #[test]
+    fn one_verifier_may_accept_what_another_refuses_until_the_answer() {
+        let refused = check(1, 11, 12, Verdict::Refused);
+        let other = |start, end| Check { verifier: 1, ..check(1, start, end, Verdict::Accepted) };
+        assert!(examine(&[refused, other(13, 14)], &[revoke(1, 10, 20)]).is_clean());
+        let late = other(20, 21);
+        assert_eq!(examine(&[refused, late], &[revoke(1, 10, 20)]).violations, [late]);
     }
 
     #[test]

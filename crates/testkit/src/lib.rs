@@ -8,6 +8,7 @@ pub mod binaries;
 pub mod checker;
 pub mod cli;
 pub mod gate;
+pub mod hammer;
 pub mod http;
 pub mod load;
 pub mod operator;

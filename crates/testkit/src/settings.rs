@@ -19,3 +19,9 @@ pub fn cargo() -> OsString {
 pub fn full() -> bool {
     std::env::var_os("NT_TESTKIT_FULL").is_some_and(|value| value == "1")
 }
+
+/// The seed of an earlier run, where it is to be run again.
+#[expect(clippy::disallowed_methods, reason = "this is the one file that reads the environment")]
+pub fn seed() -> Option<u64> {
+    std::env::var("NT_TESTKIT_SEED").ok()?.parse().ok()
+}

@@ -5,5 +5,8 @@
 //! and `ntd` has no switch to break it. The model does it (`crates/revocation/tests/model`).
 
 mod cut_off;
+mod faults;
 mod fleet;
+mod mutants;
 mod streams;
+mod under_fire;

@@ -49,7 +49,14 @@ impl Arena {
                 self.current.read().map(|current| current.clone()).expect("nobody panics with it");
             let start = self.watch.elapsed();
             let verdict = self.ask(&mut connection, &request);
-            checks.push(Check { token, client, start, end: self.watch.elapsed(), verdict });
+            checks.push(Check {
+                token,
+                client,
+                verifier: 0,
+                start,
+                end: self.watch.elapsed(),
+                verdict,
+            });
             match verdict {
                 Verdict::Unknown => thread::sleep(Duration::from_millis(1)),
                 Verdict::Accepted | Verdict::Refused => {

@@ -61,7 +61,14 @@ fn client(
             401 => Verdict::Refused,
             _ => Verdict::Unknown,
         };
-        checks.push(Check { token, client: token, start, end: watch.elapsed(), verdict });
+        checks.push(Check {
+            token,
+            client: token,
+            verifier: 0,
+            start,
+            end: watch.elapsed(),
+            verdict,
+        });
         thread::sleep(REST);
     }
     Ok(checks)

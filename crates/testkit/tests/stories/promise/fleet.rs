@@ -6,7 +6,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use nt_testkit::hammer::Target;
 use nt_testkit::http::{Response, once};
+use nt_testkit::operator::Issued;
 use nt_testkit::world::free_port;
 use nt_testkit::{Request, World, process};
 
@@ -17,7 +21,7 @@ const SOON: Duration = Duration::from_secs(20);
 pub(super) struct Service {
     pub(super) address: SocketAddr,
     /// Where it is asked about a token.
-    pub(super) target: &'static str,
+    target: &'static str,
     command: Command,
     child: Option<Child>,
 }
@@ -33,6 +37,13 @@ impl Service {
         let mut command = Command::new(env!("CARGO_BIN_EXE_verifier"));
         command.args(mutant.map(|mutant| format!("--mutant={mutant}")));
         Self::start(world, name, authority, command, "/check")
+    }
+
+    /// An `ntd edge`, told that the authority is there.
+    pub(super) fn edge(world: &World, name: &str, authority: SocketAddr) -> Result<Self> {
+        let mut command = Command::new(&world.binaries().ntd);
+        command.arg("edge");
+        Self::start(world, name, authority, command, "/v1/token_auth")
     }
 
     fn start(
@@ -67,9 +78,21 @@ impl Service {
         Ok(())
     }
 
+    /// Sends it a signal.
+    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+        let child = self.child.as_ref().context("it runs")?;
+        kill(Pid::from_raw(i32::try_from(child.id())?), signal).context("cannot send a signal")
+    }
+
     /// The request that asks it about a token.
-    pub(super) fn question(&self, token: &str) -> Request {
+    fn question(&self, token: &str) -> Request {
         Request::get(self.target).bearer(token)
+    }
+
+    /// Its address, and the questions about all these tokens.
+    pub(super) fn asked_about(&self, tokens: &[Issued]) -> Target {
+        let questions = tokens.iter().map(|made| self.question(&made.token).render()).collect();
+        Target { address: self.address, questions }
     }
 
     /// Asks it about a token.
