@@ -15,6 +15,7 @@ pub mod operator;
 pub mod process;
 pub mod proxy;
 pub mod pty;
+pub mod service;
 pub mod settings;
 pub mod world;
 
@@ -22,4 +23,5 @@ pub use checker::{Check, Report, Revoke, Verdict};
 pub use cli::{Cli, Login, Output};
 pub use http::{Connection, Request, Response};
 pub use operator::Operator;
+pub use service::Service;
 pub use world::{Options, World};

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use nt_testkit::checker::examine;
 use nt_testkit::gate::{Api, Guard};
-use nt_testkit::{Cli, Revoke, World};
+use nt_testkit::{Cli, Revoke, Service, World};
 use nt_token::clock::Stopwatch;
 
 use crate::timeline::Timeline;
@@ -50,8 +50,12 @@ fn main() -> Result<ExitCode> {
     for token in &tokens {
         step("A token", &format!("{}  {}", token.jti, token.shown()));
     }
-    let api = Api::start(Guard::Authority(world.address()))?;
-    let asks = "asks ntd's /v1/token_auth about each request";
+    let edge = Service::edge(&world, "demo-edge", world.address())?;
+    edge.until(&tokens[OTHER].value, 200)?;
+    let local = "checks tokens from memory and follows the authority's log";
+    step("A verifier", &format!("ntd edge, at http://{}, {local}", edge.address()));
+    let api = Api::start(Guard::Authority(edge.address()))?;
+    let asks = "asks the verifier about each request";
     step("A protected API", &format!("at http://{}, {asks}", api.address()));
 
     let watch = Stopwatch::start();
@@ -70,9 +74,13 @@ fn main() -> Result<ExitCode> {
     let revoke = Revoke { token: LEAKED, start, end };
     let timeline = Timeline::of(&checks, revoke);
     print!("\n{timeline}");
+    println!("\n  $ ntcli receipt show {jti}");
+    let receipt = cli.ok(&["receipt", "show", jti])?;
+    receipt.trim_end().lines().for_each(|line| println!("  {line}"));
     let report = examine(&checks, &[revoke]);
     let good = timeline.verdict(&report);
     drop(api);
+    drop(edge);
     if args.keep {
         keep(world, &cli)?;
     } else {

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use nt_testkit::proxy::Proxy;
-use nt_testkit::{World, process};
+use nt_testkit::{Service, World, process};
 use nt_token::clock::Stopwatch;
 use serde_json::json;
 
-use super::fleet::Service;
+use super::verifier;
 use crate::{owner_with_workspace, report, story, text_of};
 
 /// κ·Lv and 100 ms are 2.65 s; the rest is for the machine that runs the test.
@@ -59,7 +59,7 @@ fn tell(world: &World, name: &str, fail: impl FnOnce(&Proxy)) -> Result<()> {
     let [bad, good] = [cli.json(&["token", "create"])?, cli.json(&["token", "create"])?];
     let (jti, bad, good) = (text_of(&bad, "jti"), text_of(&bad, "token"), text_of(&good, "token"));
     let proxy = Proxy::before(world.address())?;
-    let service = Service::verifier(world, name, proxy.address(), None)?;
+    let service = verifier(world, name, proxy.address(), None)?;
     service.until(bad, 200)?;
 
     let watch = Stopwatch::start();

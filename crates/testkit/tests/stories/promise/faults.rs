@@ -8,10 +8,8 @@ use std::time::Duration;
 use anyhow::Result;
 use nix::sys::signal::Signal;
 use nt_testkit::proxy::Proxy;
-use nt_testkit::{World, settings};
+use nt_testkit::{Service, World, settings};
 use nt_token::clock::Stopwatch;
-
-use super::fleet::Service;
 
 /// Between two looks at what is due.
 const STEP: Duration = Duration::from_millis(10);

@@ -12,7 +12,7 @@ use nt_testkit::proxy::Proxy;
 use nt_testkit::{Report, Revoke};
 use serde_json::json;
 
-use super::fleet::Service;
+use super::verifier;
 use crate::{OWNER, report, story};
 
 /// Which of the two verifiers is the mutant.
@@ -59,8 +59,8 @@ fn run(name: &str, mutant: Option<&str>, lines: Lines, count: usize) {
         let tokens = (0..count).map(made).collect::<Result<Vec<_>>>()?;
         let proxies = [Proxy::before(world.address())?, Proxy::before(world.address())?];
         let services = [
-            Service::verifier(world, "good", proxies[0].address(), None)?,
-            Service::verifier(world, "second", proxies[MUTANT].address(), mutant)?,
+            verifier(world, "good", proxies[0].address(), None)?,
+            verifier(world, "second", proxies[MUTANT].address(), mutant)?,
         ];
         for service in &services {
             service.until(&tokens[0].token, 200)?;

@@ -10,7 +10,7 @@ use nt_testkit::{Request, process};
 use nt_token::clock::Stopwatch;
 use serde_json::json;
 
-use super::fleet::Service;
+use super::verifier;
 use crate::{OWNER, report, story};
 
 /// The aim is 100 ms; the rest is for the machine that runs the test.
@@ -84,10 +84,10 @@ fn an_event_stream_and_a_web_socket_end_with_their_token_and_no_other_does() {
         let owner = world.operator(OWNER)?;
         let made = owner.create_workspace("main")?;
         let other = owner.create_token(&made.workspace, &json!({}))?;
-        let service = Service::verifier(world, "service", world.address(), None)?;
+        let service = verifier(world, "service", world.address(), None)?;
         service.until(&made.token, 200)?;
         let watch = Stopwatch::start();
-        let open = |request: Request| Open::new(service.address, &request, watch);
+        let open = |request: Request| Open::new(service.address(), &request, watch);
         let events = open(Request::get("/sse").bearer(&made.token))?;
         let socket = open(web_socket(&made.token))?;
         let others =

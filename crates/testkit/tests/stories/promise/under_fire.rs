@@ -10,11 +10,11 @@ use nt_testkit::checker::{examine, with_answers_too_early};
 use nt_testkit::hammer::Hammer;
 use nt_testkit::operator::{Issued, Operator};
 use nt_testkit::proxy::Proxy;
-use nt_testkit::{Revoke, World, settings};
+use nt_testkit::{Revoke, Service, World, settings};
 use serde_json::json;
 
 use super::faults::{Dice, Tally, Victim, rage};
-use super::fleet::Service;
+use super::verifier;
 use crate::{OWNER, report, story};
 
 const VERIFIERS: usize = 8;
@@ -34,7 +34,7 @@ fn fleet(world: &World) -> Result<Vec<Victim>> {
             let proxy = Proxy::before(world.address())?;
             let name = format!("follower-{number}");
             let service = if number < VERIFIERS {
-                Service::verifier(world, &name, proxy.address(), None)?
+                verifier(world, &name, proxy.address(), None)?
             } else {
                 Service::edge(world, &name, proxy.address())?
             };

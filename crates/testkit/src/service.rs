@@ -1,4 +1,4 @@
-//! Processes that check tokens themselves.
+//! Processes that check tokens themselves: `ntd edge`, and services that embed the library.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,18 +8,20 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use nt_testkit::hammer::Target;
-use nt_testkit::http::{Response, once};
-use nt_testkit::operator::Issued;
-use nt_testkit::world::free_port;
-use nt_testkit::{Request, World, process};
+
+use crate::hammer::Target;
+use crate::http::{Request, Response, once};
+use crate::operator::Issued;
+use crate::process;
+use crate::world::{World, free_port};
 
 /// How long a process may take until it answers.
 const SOON: Duration = Duration::from_secs(20);
 
-/// One process, in all its lives.
-pub(super) struct Service {
-    pub(super) address: SocketAddr,
+/// One process, in all its lives. Dropping it kills the process.
+#[derive(Debug)]
+pub struct Service {
+    address: SocketAddr,
     /// Where it is asked about a token.
     target: &'static str,
     command: Command,
@@ -27,26 +29,16 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// A service that embeds `nt-verifier`, told that the authority is there. It may be a mutant.
-    pub(super) fn verifier(
-        world: &World,
-        name: &str,
-        authority: SocketAddr,
-        mutant: Option<&str>,
-    ) -> Result<Self> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_verifier"));
-        command.args(mutant.map(|mutant| format!("--mutant={mutant}")));
-        Self::start(world, name, authority, command, "/check")
-    }
-
     /// An `ntd edge`, told that the authority is there.
-    pub(super) fn edge(world: &World, name: &str, authority: SocketAddr) -> Result<Self> {
+    pub fn edge(world: &World, name: &str, authority: SocketAddr) -> Result<Self> {
         let mut command = Command::new(&world.binaries().ntd);
         command.arg("edge");
         Self::start(world, name, authority, command, "/v1/token_auth")
     }
 
-    fn start(
+    /// Any program that takes the options of an edge, told that the authority is there; `target` is
+    /// where it is asked about a token.
+    pub fn start(
         world: &World,
         name: &str,
         authority: SocketAddr,
@@ -63,15 +55,20 @@ impl Service {
         Ok(service)
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Starts it (again), without waiting for anything.
-    pub(super) fn restart(&mut self) -> Result<()> {
+    pub fn restart(&mut self) -> Result<()> {
         self.kill9()?;
         self.child = Some(self.command.spawn().with_context(|| format!("{:?}", self.command))?);
         Ok(())
     }
 
     /// Kills it as a power cut would.
-    pub(super) fn kill9(&mut self) -> Result<()> {
+    pub fn kill9(&mut self) -> Result<()> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         child.kill()?;
         child.wait()?;
@@ -79,7 +76,7 @@ impl Service {
     }
 
     /// Sends it a signal.
-    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+    pub fn signal(&self, signal: Signal) -> Result<()> {
         let child = self.child.as_ref().context("it runs")?;
         kill(Pid::from_raw(i32::try_from(child.id())?), signal).context("cannot send a signal")
     }
@@ -90,18 +87,18 @@ impl Service {
     }
 
     /// Its address, and the questions about all these tokens.
-    pub(super) fn asked_about(&self, tokens: &[Issued]) -> Target {
+    pub fn asked_about(&self, tokens: &[Issued]) -> Target {
         let questions = tokens.iter().map(|made| self.question(&made.token).render()).collect();
         Target { address: self.address, questions }
     }
 
     /// Asks it about a token.
-    pub(super) fn check(&self, token: &str) -> Result<Response> {
+    pub fn check(&self, token: &str) -> Result<Response> {
         once(self.address, &self.question(token))
     }
 
     /// Waits until it answers so about a token.
-    pub(super) fn until(&self, token: &str, status: u16) -> Result<()> {
+    pub fn until(&self, token: &str, status: u16) -> Result<()> {
         let looked = process::until(SOON, || {
             Ok(self.check(token).is_ok_and(|answer| answer.status == status).then_some(()))
         });
