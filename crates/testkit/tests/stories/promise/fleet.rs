@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use nix::sys::signal::{Signal, kill};
@@ -14,8 +13,7 @@ use nt_testkit::operator::Issued;
 use nt_testkit::world::free_port;
 use nt_testkit::{Request, World, process};
 
-/// How long a process may take until it answers.
-const SOON: Duration = Duration::from_secs(20);
+use super::SOON;
 
 /// One process, in all its lives.
 pub(super) struct Service {
@@ -85,7 +83,7 @@ impl Service {
     }
 
     /// The request that asks it about a token.
-    fn question(&self, token: &str) -> Request {
+    pub(super) fn question(&self, token: &str) -> Request {
         Request::get(self.target).bearer(token)
     }
 
