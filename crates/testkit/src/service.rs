@@ -82,7 +82,7 @@ impl Service {
     }
 
     /// The request that asks it about a token.
-    fn question(&self, token: &str) -> Request {
+    pub fn question(&self, token: &str) -> Request {
         Request::get(self.target).bearer(token)
     }
 

@@ -10,16 +10,11 @@ use nt_testkit::{Service, World, process};
 use nt_token::clock::Stopwatch;
 use serde_json::json;
 
-use super::verifier;
+use super::{ANSWERED_WITHIN, BACK_WITHIN, SOON, verifier};
 use crate::{owner_with_workspace, report, story, text_of};
 
-/// κ·Lv and 100 ms are 2.65 s; the rest is for the machine that runs the test.
-const ANSWERED_WITHIN: Duration = Duration::from_millis(3_200);
 /// Lv and as much for the machine.
 const REFUSES_WITHIN: Duration = Duration::from_millis(2_600);
-/// The aim is 300 ms.
-const BACK_WITHIN: Duration = Duration::from_secs(1);
-const SOON: Duration = Duration::from_secs(20);
 
 /// What a verifier said of a good token from the cut on, and when it began to say 503.
 struct CutOff {

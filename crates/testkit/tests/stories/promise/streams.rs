@@ -10,12 +10,11 @@ use nt_testkit::{Request, process};
 use nt_token::clock::Stopwatch;
 use serde_json::json;
 
-use super::verifier;
+use super::{SOON, verifier};
 use crate::{OWNER, report, story};
 
 /// The aim is 100 ms; the rest is for the machine that runs the test.
 const ENDS_WITHIN: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_secs(20);
 
 /// A connection that is read until the other side ends it.
 struct Open {
@@ -27,7 +26,7 @@ impl Open {
     /// Sends the request and waits for the first of what comes without an end.
     fn new(address: SocketAddr, request: &Request, watch: Stopwatch) -> Result<Self> {
         let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(LONGEST))?;
+        stream.set_read_timeout(Some(SOON))?;
         stream.write_all(&request.render())?;
         let mut reading = stream.try_clone()?;
         let mut all = Vec::new();
@@ -51,7 +50,7 @@ impl Open {
 
     /// When it ended, and everything that came.
     fn end(self) -> Result<(Duration, Vec<u8>)> {
-        process::until(LONGEST, || Ok(self.reader.is_finished().then_some(())))?;
+        process::until(SOON, || Ok(self.reader.is_finished().then_some(())))?;
         drop(self.stream);
         self.reader.join().ok().context("the reader panicked")
     }
