@@ -8,7 +8,7 @@ pub mod client;
 pub mod server;
 mod wire;
 
-pub use wire::Malformed;
+pub use wire::{LIBRARY, Malformed};
 
 /// The messages and the service, generated from `proto/feed.proto`.
 pub mod proto {

@@ -8,6 +8,8 @@ use crate::proto::{self, from_authority, from_verifier};
 
 /// The version of the protocol that is spoken here.
 pub(crate) const VERSION: u32 = 1;
+/// The call's metadata under this name says which library follows.
+pub const LIBRARY: &str = "ntd-feed-library";
 /// A message carries at most this many bytes of snapshot or entries: far below what HTTP/2 clients
 /// accept, and small enough that a grant behind it does not wait long.
 const PIECE_MAX: usize = 1 << 20;

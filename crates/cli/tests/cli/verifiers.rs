@@ -8,7 +8,7 @@ const ADDED: &str = r#"{"name":"edge-1","id":"vrf_1","credential":"ntv_secret",
 
 const LIST: &str = r#"{"verifiers":[
     {"name":"edge-1","id":"vrf_1","created_at":"2024-08-07T12:30:00Z","created_by":"op_1",
-     "last_connected_at":"2024-08-07T12:31:00Z","version":"1.2.3","connected":true,
+     "last_connected_at":"2024-08-07T12:31:00Z","version":"ntd-edge 0.1.0","connected":true,
      "position":{"epoch":0,"seq":41},"lease_ms_left":1800,"last_ack_ms_ago":20},
     {"name":"edge-2","id":"vrf_2","created_at":"2024-08-07T12:30:00Z","created_by":"op_1",
      "last_connected_at":null,"version":null,"connected":false,
@@ -47,12 +47,12 @@ fn the_list_is_a_table_or_json() {
     let authority = Prepared::with(vec![answer(200, "", LIST), answer(200, "", LIST)]);
     let run = Run::of(&mut Home::new().operator(&authority.url, &["verifiers", "list"]));
     let expected = "\
-┌────────┬─────────────────────┬─────────────────────┬─────────┬───────────┬──────────┬────────────┐
-│ Name   │ Created             │ Last connected      │ Version │ Connected │ Position │ Lease left │
-├────────┼─────────────────────┼─────────────────────┼─────────┼───────────┼──────────┼────────────┤
-│ edge-1 │ 2024-08-07 12:30:00 │ 2024-08-07 12:31:00 │ 1.2.3   │ ✓         │ 0:41     │ 1800 ms    │
-│ edge-2 │ 2024-08-07 12:30:00 │ never               │         │           │          │            │
-└────────┴─────────────────────┴─────────────────────┴─────────┴───────────┴──────────┴────────────┘
+┌────────┬─────────────────────┬─────────────────────┬────────────────┬───────────┬──────────┬────────────┬───────────┐
+│ Name   │ Created             │ Last connected      │ Version        │ Connected │ Position │ Lease left │ Last ack  │
+├────────┼─────────────────────┼─────────────────────┼────────────────┼───────────┼──────────┼────────────┼───────────┤
+│ edge-1 │ 2024-08-07 12:30:00 │ 2024-08-07 12:31:00 │ ntd-edge 0.1.0 │ ✓         │ 0:41     │ 1800 ms    │ 20 ms ago │
+│ edge-2 │ 2024-08-07 12:30:00 │ never               │                │           │          │            │           │
+└────────┴─────────────────────┴─────────────────────┴────────────────┴───────────┴──────────┴────────────┴───────────┘
 ";
     assert_eq!((run.stdout.as_str(), run.exit), (expected, Some(0)), "{}", run.stdout);
     let line = ["verifiers", "list", "--format", "json"];

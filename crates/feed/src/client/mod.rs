@@ -65,7 +65,7 @@ impl Following {
 }
 
 /// Follows the authority at this endpoint until what this returns is dropped. Must be called within a tokio
-/// runtime.
+/// runtime. An endpoint with a `user_agent` of `program/version` is listed under that by the authority.
 pub fn follow(endpoint: Endpoint, follower: Follower, state: State) -> Following {
     let endpoint = endpoint
         .connect_timeout(CONNECT_WITHIN)

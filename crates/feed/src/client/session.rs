@@ -9,6 +9,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::MetadataValue;
 use tonic::transport::Endpoint;
 use tonic::{Request, Status, Streaming};
 
@@ -16,12 +17,15 @@ use super::known::{Known, Misfit, Say};
 use super::{CONNECT_WITHIN, Follower, RELEASE_WITHIN};
 use crate::proto::feed_client::FeedClient;
 use crate::proto::{self, FromAuthority, FromVerifier, from_authority, from_verifier};
-use crate::wire::{Malformed, VERSION};
+use crate::wire::{self, Malformed, VERSION};
 
 /// A snapshot has at most this many bytes.
 const SNAPSHOT_MAX: usize = 1 << 30;
 /// What is said waits for the connection in a queue of so many.
 const QUEUE: usize = 64;
+
+/// What follows, where the program around it does not say what it is.
+const LIBRARY: &str = concat!("nt-feed/", env!("CARGO_PKG_VERSION"));
 
 /// Why a session ended.
 pub(super) enum Ended {
@@ -119,6 +123,7 @@ impl Session<'_> {
         line.say(from_verifier::Message::Hello(hello))?;
         let mut request = Request::new(queue);
         request.metadata_mut().insert("authorization", self.follower.authorization.clone());
+        request.metadata_mut().insert(wire::LIBRARY, MetadataValue::from_static(LIBRARY));
         let answers = async {
             let channel = self.endpoint.connect().await;
             let channel = channel.map_err(|error| Ended::Lost(not_connected(&error)))?;

@@ -15,6 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use nt_api::verifiers::CREDENTIAL_PREFIX;
+use nt_feed::LIBRARY;
 use nt_feed::server::{Feed, NotAdmitted, Outcome, Source, Unavailable, Who};
 use nt_revocation::receipt::{CutOff, Verifiers as Counted};
 use nt_revocation::{Entry, Position, RevocationSet};
@@ -132,10 +133,14 @@ impl Source for FeedSource {
     }
 }
 
-/// The verifier's program and its version, as it calls itself.
+/// The verifier's program and its version, as it calls itself: the first product of its user agent
+/// (RFC 9110, section 10.1.5), else the library that follows.
 fn version(metadata: &MetadataMap) -> String {
-    let agent = metadata.get("user-agent").and_then(|agent| agent.to_str().ok());
-    agent.and_then(|agent| agent.split_whitespace().next()).unwrap_or_default().to_owned()
+    let said = |name| metadata.get(name).and_then(|said| said.to_str().ok());
+    let agent = said("user-agent").and_then(|agent| agent.split_whitespace().next());
+    let program = agent.filter(|agent| !agent.starts_with("tonic/"));
+    let named = program.or_else(|| said(LIBRARY)).or(agent).unwrap_or_default();
+    named.replacen('/', " ", 1)
 }
 
 impl Authority {

@@ -25,6 +25,9 @@ const RETRY_EACH: Duration = Duration::from_millis(100);
 /// A credential has 47 bytes; a file that is much longer is something else.
 const CREDENTIAL_BYTES: u64 = 1_024;
 
+/// What this program calls itself in the authority's listings.
+const PROGRAM: &str = concat!("ntd-edge/", env!("CARGO_PKG_VERSION"));
+
 /// Where the authority is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthorityUrl(Uri);
@@ -65,7 +68,7 @@ impl AuthorityUrl {
 
     /// To connect to; certificates are checked by those that the system trusts.
     pub fn endpoint(&self) -> anyhow::Result<Endpoint> {
-        let endpoint = Endpoint::from(self.0.clone());
+        let endpoint = Endpoint::from(self.0.clone()).user_agent(PROGRAM)?;
         if self.0.scheme_str() == Some("https") {
             let tls = ClientTlsConfig::new().with_native_roots();
             return endpoint.tls_config(tls).context("TLS cannot be set up");

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::ui;
 use crate::ui::table::{self, Column};
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column; 8] = [
     Column::new("Name"),
     Column::new("Created"),
     Column::new("Last connected"),
@@ -16,6 +16,7 @@ const COLUMNS: [Column; 7] = [
     Column::new("Connected"),
     Column::new("Position"),
     Column::new("Lease left"),
+    Column::new("Last ack"),
 ];
 
 /// List the verifiers, and what is known of those that are connected
@@ -56,5 +57,6 @@ fn row(verifier: &Verifier) -> Vec<String> {
         if verifier.connected { "✓" } else { "" }.to_owned(),
         position.unwrap_or_default(),
         verifier.lease_ms_left.map(|left| format!("{left} ms")).unwrap_or_default(),
+        verifier.last_ack_ms_ago.map(|ago| format!("{ago} ms ago")).unwrap_or_default(),
     ]
 }

@@ -105,3 +105,20 @@ async fn a_restart_costs_a_wait_only_where_leases_may_be_out() {
     world.authority.settle_feed().await;
     assert!(!world.authority.granted.by_the_process_before());
 }
+
+#[test]
+fn a_verifier_is_listed_by_its_program_else_by_the_library_that_follows() {
+    for (agent, library, listed) in [
+        ("ntd-edge/0.1.0 tonic/0.14.9", Some("nt-feed/0.1.0"), "ntd-edge 0.1.0"),
+        ("tonic/0.14.9", Some("nt-feed/0.1.0"), "nt-feed 0.1.0"),
+        ("tonic/0.14.9", None, "tonic 0.14.9"),
+        ("", None, ""),
+    ] {
+        let mut metadata = showing(None);
+        metadata.insert("user-agent", agent.parse().expect("visible characters"));
+        if let Some(library) = library {
+            metadata.insert(LIBRARY, library.parse().expect("visible characters"));
+        }
+        assert_eq!(version(&metadata), listed, "{agent}");
+    }
+}
