@@ -62,6 +62,8 @@ pub(super) struct Roster {
     node: Node<SessionId>,
     known: HashMap<SessionId, Known>,
     cuts: VecDeque<Cut>,
+    /// The log's end when it was last looked at who had been cut off before.
+    looked: u64,
 }
 
 /// So many cut-off verifiers are remembered for receipts.
@@ -70,7 +72,7 @@ const CUTS_MAX: usize = 1_024;
 impl Roster {
     pub(super) fn new(now: Now, lengths: Lengths, before: Option<Duration>, applied: u64) -> Self {
         let node = Node::new(now, lengths, Tenure::Sole { before }, applied);
-        Self { node, known: HashMap::new(), cuts: VecDeque::new() }
+        Self { node, known: HashMap::new(), cuts: VecDeque::new(), looked: applied }
     }
 
     /// Up to where every verifier of this node has applied everything, or has run out of lease.
@@ -97,8 +99,10 @@ impl Roster {
         // Before the step, which forgets sessions that are gone for good.
         self.note_cuts(now.mono);
         let outputs = self.node.step(now, input);
-        let left: Vec<SessionId> = self.node.sessions().map(|view| view.session).collect();
-        self.known.retain(|session, _| left.binary_search(session).is_ok());
+        if self.node.sessions_known() != self.known.len() {
+            let left: Vec<SessionId> = self.node.sessions().map(|view| view.session).collect();
+            self.known.retain(|session, _| left.binary_search(session).is_ok());
+        }
         outputs
     }
 
@@ -134,9 +138,17 @@ impl Roster {
         self.known.get(&view.session).map(|known| known.who.clone())
     }
 
+    /// A walk over all sessions only when the log has grown: else only those are news whose leases
+    /// have just ended.
     fn note_cuts(&mut self, now: Mono) {
         let applied = self.node.applied();
-        for view in self.node.sessions().filter(|view| view.acked < applied) {
+        let ended: Vec<SessionView<SessionId>> = if self.looked == applied {
+            self.node.run_out(now).collect()
+        } else {
+            self.node.sessions().collect()
+        };
+        self.looked = applied;
+        for view in ended.into_iter().filter(|view| view.acked < applied) {
             let Some(known) = self.known.get_mut(&view.session) else { continue };
             if view.deadline.is_some_and(|end| end <= now) && known.noted != view.deadline {
                 known.noted = view.deadline;

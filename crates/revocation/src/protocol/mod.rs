@@ -14,6 +14,7 @@ pub mod membership;
 pub mod node;
 pub mod revoke;
 pub mod rules;
+mod sessions;
 pub mod signals;
 #[cfg(test)]
 mod tests;

@@ -4,27 +4,15 @@
 //! Everything happens in one `step` at a time: a renewal, the push of an entry and an acknowledgement
 //! are never interleaved. A closed connection ends nothing: only a release or the deadline does.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::lease::{Held, Lengths};
 use super::rules::{Rules, Sound};
+use super::sessions::{Session, Sessions};
 use super::signals::{Input, Outcome, Output, Refusal, SessionView, Tenure};
 use super::time::{Boot, Mono, Now, kappa};
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Session {
-    acked: u64,
-    deadline: Option<Mono>,
-    connected: bool,
-}
-
-impl Session {
-    fn may_accept(&self, now: Mono) -> bool {
-        self.deadline.is_some_and(|deadline| now < deadline)
-    }
-}
 
 /// The machine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -37,7 +25,7 @@ pub struct Node<V: Ord + Copy, R: Rules = Sound> {
     pending: Option<(Boot, u64)>,
     refused: bool,
     leaving: bool,
-    sessions: BTreeMap<V, Session>,
+    sessions: Sessions<V>,
     /// Applied within the grace, so not yet overdue; and the last entry that is.
     recent: VecDeque<(Mono, u64)>,
     overdue: u64,
@@ -62,7 +50,7 @@ impl<V: Ord + Copy, R: Rules> Node<V, R> {
             pending: None,
             refused: false,
             leaving: false,
-            sessions: BTreeMap::new(),
+            sessions: Sessions::new(),
             recent: VecDeque::new(),
             overdue: applied,
             before,
@@ -88,25 +76,30 @@ impl<V: Ord + Copy, R: Rules> Node<V, R> {
 
     /// Its sessions.
     pub fn sessions(&self) -> impl Iterator<Item = SessionView<V>> + '_ {
-        self.sessions.iter().map(|(session, s)| SessionView {
-            session: *session,
-            acked: s.acked,
-            deadline: s.deadline,
-            connected: s.connected,
-        })
+        self.sessions.iter().map(view)
+    }
+
+    /// How many sessions it knows.
+    pub fn sessions_known(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// The sessions whose leases have ended since the last step.
+    pub fn run_out(&self, now: Mono) -> impl Iterator<Item = SessionView<V>> + '_ {
+        self.sessions.run_out(now).map(view)
     }
 
     /// Who has not applied entry `seq` and may still accept.
     pub fn waiting_for(&self, seq: u64, now: Mono) -> impl Iterator<Item = V> + '_ {
         let waits = move |s: &Session| s.acked < seq && s.may_accept(now);
-        self.sessions.iter().filter(move |(_, s)| waits(s)).map(|(session, _)| *session)
+        self.sessions.iter().filter(move |(_, s)| waits(s)).map(|(session, _)| session)
     }
 
     /// How the sessions stand to entry `seq`. Sessions that never had a lease count only once they
     /// have applied it: they cannot be cut off from what they never had.
     pub fn outcome(&self, seq: u64, now: Mono) -> Outcome {
         let mut outcome = Outcome::default();
-        for session in self.sessions.values() {
+        for (_, session) in self.sessions.iter() {
             if session.acked >= seq {
                 outcome.acked += 1;
             } else if session.may_accept(now) {
@@ -120,8 +113,8 @@ impl<V: Ord + Copy, R: Rules> Node<V, R> {
 
     /// When a [`Input::Tick`] may change something next.
     pub fn next_deadline(&self, now: Mono) -> Option<Mono> {
-        let deadlines = self.sessions.values().filter_map(|session| session.deadline);
-        deadlines.chain(self.before).filter(|deadline| *deadline > now).min()
+        let before = self.before.filter(|until| *until > now);
+        self.sessions.next_end(now).into_iter().chain(before).min()
     }
 
     /// Takes an input into account.
@@ -136,9 +129,9 @@ impl<V: Ord + Copy, R: Rules> Node<V, R> {
                 outputs.push(Output::LeaseLost);
             }
             Input::Applied(seq) => self.apply(now.mono, seq),
-            Input::SessionOpened { session, acked } => self.open(session, acked),
+            Input::SessionOpened { session, acked } => self.open(now.mono, session, acked),
             Input::Renew { session, nonce, acked } => {
-                self.ack(session, acked);
+                self.ack(now.mono, session, acked);
                 outputs.push(match self.grant(now, session) {
                     Ok(length) => {
                         let min = if R::GRANT_WITHOUT_MIN { 0 } else { self.applied };
@@ -147,11 +140,9 @@ impl<V: Ord + Copy, R: Rules> Node<V, R> {
                     Err(why) => Output::Refused { session, nonce, why },
                 });
             }
-            Input::Ack { session, seq } => self.ack(session, seq),
-            Input::Released(session) => {
-                self.sessions.remove(&session);
-            }
-            Input::Disconnected(session) => self.disconnect(session),
+            Input::Ack { session, seq } => self.ack(now.mono, session, seq),
+            Input::Released(session) => self.sessions.remove(session),
+            Input::Disconnected(session) => self.disconnect(now.mono, session),
             Input::Leave => self.leaving = true,
             Input::Tick => {}
         }
@@ -185,26 +176,24 @@ impl<V: Ord + Copy, R: Rules> Node<V, R> {
         }
     }
 
-    fn open(&mut self, session: V, acked: u64) {
+    fn open(&mut self, now: Mono, session: V, acked: u64) {
         // A verifier that comes back keeps its deadline. What it says now counts, also if it is less
         // than before: it may have lost its state.
-        let deadline = self.sessions.get(&session).and_then(|before| before.deadline);
-        self.sessions.insert(session, Session { acked, deadline, connected: true });
+        let deadline = self.sessions.get(session).and_then(|before| before.deadline);
+        self.sessions.put(now, session, Session { acked, deadline, connected: true });
     }
 
-    fn ack(&mut self, session: V, seq: u64) {
-        if let Some(session) = self.sessions.get_mut(&session) {
-            session.acked = session.acked.max(seq);
-        }
+    fn ack(&mut self, now: Mono, session: V, seq: u64) {
+        self.sessions.change(now, session, |session| session.acked = session.acked.max(seq));
     }
 
-    fn disconnect(&mut self, session: V) {
-        if let Some(gone) = self.sessions.get_mut(&session) {
+    fn disconnect(&mut self, now: Mono, session: V) {
+        self.sessions.change(now, session, |gone| {
             gone.connected = false;
             if R::CLOSE_IS_RELEASE {
                 gone.deadline = None;
             }
-        }
+        });
     }
 
     fn grant(&mut self, now: Now, session: V) -> Result<Duration, Refusal> {
@@ -219,15 +208,16 @@ impl<V: Ord + Copy, R: Rules> Node<V, R> {
             return Err(Refusal::Leaving);
         }
         self.age(now.mono);
-        let overdue = self.overdue;
-        let held = self.sessions.get_mut(&session).filter(|session| session.connected);
-        let held = held.ok_or(Refusal::NoSession)?;
-        if held.acked < overdue {
+        let held = self.sessions.get(session).filter(|session| session.connected);
+        if held.ok_or(Refusal::NoSession)?.acked < self.overdue {
             return Err(Refusal::Lagging);
         }
         let length = left.min(self.lengths.verifier);
+        let deadline = now.mono.after(kappa(length));
         // Recorded before it is sent, so no lease is ever out that nobody waits for.
-        held.deadline = held.deadline.max(Some(now.mono.after(kappa(length))));
+        self.sessions.change(now.mono, session, |held| {
+            held.deadline = held.deadline.max(Some(deadline));
+        });
         Ok(length)
     }
 
@@ -252,24 +242,26 @@ impl<V: Ord + Copy, R: Rules> Node<V, R> {
     fn report(&mut self, now: Mono, outputs: &mut Vec<Output<V>>) {
         self.age(now);
         // Who was cut off is remembered for a while: receipts count them.
-        let floor = self.lengths.floor();
-        let kept = |session: &Session| session.deadline.is_some_and(|end| now < end.after(floor));
-        self.sessions.retain(|_, session| session.connected || kept(session));
+        self.sessions.look(now, self.lengths.floor());
         self.before = self.before.filter(|until| now < *until);
         if self.before.is_some() {
             // Nothing is known of the verifiers of the process before.
             return;
         }
-        let live = self.sessions.values().filter(|session| session.may_accept(now));
-        let least = live.map(|session| session.acked).min().unwrap_or(u64::MAX);
+        let least = self.sessions.least_acked().unwrap_or(u64::MAX);
         let complete =
             if R::COMPLETE_WITHOUT_SESSIONS { self.applied } else { least.min(self.applied) };
         if complete > self.complete {
             self.complete = complete;
             outputs.push(Output::Complete(complete));
         }
-        if self.leaving && !self.sessions.values().any(|session| session.may_accept(now)) {
+        if self.leaving && self.sessions.least_acked().is_none() {
             outputs.push(Output::Left);
         }
     }
+}
+
+fn view<V>((session, s): (V, &Session)) -> SessionView<V> {
+    let Session { acked, deadline, connected } = *s;
+    SessionView { session, acked, deadline, connected }
 }
