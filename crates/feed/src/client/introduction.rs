@@ -39,6 +39,8 @@ pub async fn introduce(endpoint: &Endpoint, follower: &Follower) -> Result<Expec
 fn why(ended: Ended) -> NotTold {
     match ended {
         Ended::Unwanted => NotTold("not wanted".to_owned()),
-        Ended::Unreached(why) | Ended::Lost(why) | Ended::Misfit(why) => NotTold(why),
+        Ended::Unreached(why) | Ended::Lost(why) | Ended::Misfit(why) | Ended::Refused(why) => {
+            NotTold(why)
+        }
     }
 }

@@ -6,7 +6,7 @@ use nt_revocation::protocol::{
     Boot, Lengths, Next, Now, VerifierInput, VerifierLease, VerifierOutput, Wall,
 };
 use nt_revocation::{Entry, Position, RevocationSet};
-use nt_token::clock;
+use nt_token::{Expected, clock};
 use nt_verifier::State;
 
 use super::keys::Keys;
@@ -38,6 +38,11 @@ impl Known {
         let lengths = Lengths::default();
         let lease = VerifierLease::new(lengths, 0, nonces_from());
         Self { state, lease, lengths, position: Position::START, keys: Keys::default() }
+    }
+
+    /// Whose tokens are accepted here.
+    pub(super) fn expected(&self) -> &Expected {
+        self.state.expected()
     }
 
     /// `None` if nothing is known.

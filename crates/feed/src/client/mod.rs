@@ -3,6 +3,8 @@
 //! Without a connection the lease runs out, and the verifier refuses. A verifier without a lease tries
 //! a fresh connection each 100 ms.
 
+mod authority_url;
+mod connect;
 mod introduction;
 mod keys;
 mod known;
@@ -17,6 +19,8 @@ use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Endpoint;
 
+pub use authority_url::{AuthorityUrl, NoOrigin};
+pub use connect::{NotConnected, PlainHttp, Settings, connect, heard};
 pub use introduction::{NotTold, introduce};
 use known::Known;
 use session::{Ended, Session};
@@ -25,6 +29,8 @@ use session::{Ended, Session};
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// Between two attempts, give or take half.
 const RETRY_EACH: Duration = Duration::from_millis(100);
+/// The same where somebody has to look after the authority first.
+const RETRY_REFUSED: Duration = Duration::from_secs(1);
 /// An idle connection is asked whether it lives.
 const KEEPALIVE_EACH: Duration = Duration::from_millis(500);
 /// It answers within this.
@@ -64,8 +70,8 @@ impl Following {
     }
 }
 
-/// Follows the authority at this endpoint until what this returns is dropped. Must be called within a tokio
-/// runtime.
+/// Follows the authority at this endpoint until what this returns is dropped. Must be called within a
+/// tokio runtime. [`connect`] makes the verifier too.
 pub fn follow(endpoint: Endpoint, follower: Follower, state: State) -> Following {
     let endpoint = endpoint
         .connect_timeout(CONNECT_WITHIN)
@@ -91,6 +97,7 @@ async fn run(
         let session = Session { endpoint: &endpoint, follower: &follower, position };
         let ended = session.run(&mut known, &mut wanted).await;
         position = known.position();
+        let mut pause = RETRY_EACH;
         match ended {
             Ended::Unwanted => break,
             Ended::Lost(why) => {
@@ -103,6 +110,14 @@ async fn run(
                 tracing::warn!(why, "the feed cannot be reached");
                 told = Some(why);
             }
+            Ended::Refused(why) => {
+                known.give_up();
+                pause = RETRY_REFUSED;
+                if told.as_ref() != Some(&why) {
+                    tracing::error!("this authority is not followed, and no token accepted: {why}");
+                    told = Some(why);
+                }
+            }
             Ended::Misfit(why) => {
                 tracing::warn!(why, "what is known here does not fit the feed: asking anew");
                 known.give_up();
@@ -110,7 +125,7 @@ async fn run(
             }
         }
         let stopped = wanted.wait_for(|wanted| !wanted);
-        if timeout(jittered(RETRY_EACH), stopped).await.is_ok() {
+        if timeout(jittered(pause), stopped).await.is_ok() {
             break;
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nt_revocation::protocol::Lengths;
 use nt_revocation::{Entry, Position};
+use nt_token::Expected;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -33,6 +34,8 @@ pub(super) enum Ended {
     Lost(String),
     /// What is known does not fit the authority's log: to be asked for anew.
     Misfit(String),
+    /// This authority is not to be followed as it is; somebody has to look after it.
+    Refused(String),
 }
 
 impl From<Status> for Ended {
@@ -175,6 +178,16 @@ impl Line {
                 };
                 if lengths.verifier.is_zero() {
                     return Err(lost("leases of no length"));
+                }
+                let Expected { issuer, audience } = known.expected();
+                // Empty: an authority that does not say.
+                if !welcome.issuer.is_empty()
+                    && (&welcome.issuer, &welcome.audience) != (issuer, audience)
+                {
+                    return Err(Ended::Refused(format!(
+                        "its tokens name the issuer {} and the audience {}, and not {issuer} and {audience}",
+                        welcome.issuer, welcome.audience
+                    )));
                 }
                 tracing::info!(session = welcome.session, "the feed is followed");
                 self.patience = lengths.verifier;

@@ -1,5 +1,6 @@
 //! The feed from end to end: an authority's and a verifier's end over real sockets.
 
+mod connect;
 mod proxy;
 mod raw;
 mod token;
