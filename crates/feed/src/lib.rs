@@ -31,6 +31,7 @@
 //! | is followed | yes, or no: [`Refused`](nt_verifier::Refused) (401) |
 //! | is out of reach for longer than a lease (2 s) | [`NotReady`](nt_verifier::NotReady) (503), until it is back |
 //! | refuses the credential | the same; the reason is logged once |
+//! | has lost history that this verifier knows | the same; see [`Settings::position_file`](client::Settings::position_file) |
 //!
 //! A revoke that is answered at the authority is in force at every verifier that follows it. One that
 //! is killed delays revokes by what was left of its lease (2.5 s at most), one that is stopped by
@@ -42,6 +43,7 @@
 pub mod client;
 pub mod server;
 mod wire;
+mod witness;
 
 pub use wire::Malformed;
 

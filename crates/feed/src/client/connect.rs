@@ -1,11 +1,16 @@
 //! From settings to a verifier that is kept fresh, in one call.
 
+use std::path::PathBuf;
+
 use nt_token::{Expected, Secret};
 use nt_verifier::{Options, Verifier};
 use tokio::time::sleep;
 use tonic::metadata::MetadataValue;
 
-use super::{AuthorityUrl, Follower, Following, RETRY_EACH, follow, introduce, jittered};
+use super::position_file::{self, NoPosition};
+use super::{
+    AuthorityUrl, Follower, Following, Kept, RETRY_EACH, follow_from, introduce, jittered,
+};
 
 /// The longest name that an authority takes, in bytes.
 const NAME_MAX: usize = 128;
@@ -37,6 +42,14 @@ pub struct Settings {
     pub expected: Option<Expected>,
     /// Whether encryption may be done without.
     pub plain_http: PlainHttp,
+    /// Where to keep how far this verifier has been; made if it is not there, 56 bytes, for one
+    /// process. An authority whose log does not go through that position (an older copy of its
+    /// database was put back, or it is another one) is then refused also after a restart of this
+    /// process: no lease, "not ready", and an error in the log that says what to do. Written at most
+    /// once a second and at the end, so that a crash leaves a witness that is a second older, and
+    /// tells losses of the authority up to then. `None`: only what happens while this process runs is
+    /// noticed.
+    pub position_file: Option<PathBuf>,
 }
 
 /// What settings cannot be followed.
@@ -55,6 +68,9 @@ pub enum NotConnected {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(tonic::transport::Error),
+    /// The position file.
+    #[error(transparent)]
+    Position(#[from] NoPosition),
 }
 
 impl Settings {
@@ -67,6 +83,7 @@ impl Settings {
             name: name.into(),
             expected: None,
             plain_http: PlainHttp::default(),
+            position_file: None,
         }
     }
 
@@ -109,12 +126,16 @@ impl Settings {
 /// Waits for the authority only where [`Settings::expected`] leaves it to say whose tokens it issues.
 pub async fn connect(settings: Settings) -> Result<(Verifier, Following), NotConnected> {
     let (endpoint, follower) = (settings.endpoint()?, settings.follower()?);
+    let kept = settings.position_file.as_ref().map(|file| {
+        position_file::open(file).map(|position| Kept { file: file.clone(), position })
+    });
+    let kept = kept.transpose()?;
     let expected = match &settings.expected {
         Some(expected) => expected.clone(),
         None => heard(&settings).await?,
     };
     let (verifier, state) = Verifier::new(Options::new(expected));
-    Ok((verifier, follow(endpoint, follower, state)))
+    Ok((verifier, follow_from(endpoint, follower, state, kept)))
 }
 
 /// Waits until the authority says whose tokens it issues. Each reason why it does not is logged once.

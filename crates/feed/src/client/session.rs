@@ -13,16 +13,21 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Endpoint;
 use tonic::{Request, Status, Streaming};
 
-use super::known::{Known, Misfit, Say};
+use super::known::{Known, Misfit, Say, Unfit};
 use super::{CONNECT_WITHIN, Follower, RELEASE_WITHIN};
 use crate::proto::feed_client::FeedClient;
 use crate::proto::{self, FromAuthority, FromVerifier, from_authority, from_verifier};
 use crate::wire::{Malformed, VERSION};
+use crate::witness::Loss;
 
 /// A snapshot has at most this many bytes.
 const SNAPSHOT_MAX: usize = 1 << 30;
 /// What is said waits for the connection in a queue of so many.
 const QUEUE: usize = 64;
+
+const WHAT_TO_DO: &str = "An older copy of its database was put back, or this is another authority: \
+    revoked tokens would come back to life. Put its newest database back; it is followed again then. If \
+    another authority is meant to be followed from now on, stop this verifier and remove its position file";
 
 /// Why a session ended.
 pub(super) enum Ended {
@@ -56,6 +61,21 @@ impl From<Misfit> for Ended {
     }
 }
 
+impl From<Unfit> for Ended {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Misfit(misfit) => misfit.into(),
+            Unfit::Loss(loss) => loss.into(),
+        }
+    }
+}
+
+impl From<Loss> for Ended {
+    fn from(loss: Loss) -> Self {
+        Self::Refused(format!("{loss}. {WHAT_TO_DO}"))
+    }
+}
+
 fn lost(why: &str) -> Ended {
     Ended::Lost(why.to_owned())
 }
@@ -74,6 +94,8 @@ pub(super) struct Session<'a> {
     pub(super) follower: &'a Follower,
     /// From where on the log is wanted; `None` for a snapshot.
     pub(super) position: Option<Position>,
+    /// What the log must go through, if anything.
+    pub(super) witness: Option<Position>,
 }
 
 pub(super) type Answers = Streaming<FromAuthority>;
@@ -118,6 +140,7 @@ impl Session<'_> {
             name: self.follower.name.clone(),
             instance: self.follower.instance.to_vec().into(),
             position: self.position.map(Into::into),
+            witness: self.witness.map(Into::into),
         };
         line.say(from_verifier::Message::Hello(hello))?;
         let mut request = Request::new(queue);
@@ -189,6 +212,8 @@ impl Line {
                         welcome.issuer, welcome.audience
                     )));
                 }
+                let at_witness = welcome.at_witness.map(Position::try_from).transpose()?;
+                known.meets(at_witness)?;
                 tracing::info!(session = welcome.session, "the feed is followed");
                 self.patience = lengths.verifier;
                 known.welcomed(lengths)

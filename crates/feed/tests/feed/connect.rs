@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::world::{SECRET, World, ready};
 
-fn settings(world: &World) -> Settings {
+pub(crate) fn settings(world: &World) -> Settings {
     let authority = world.endpoint.uri().to_string().parse().expect("an origin");
     let mut settings = Settings::new(authority, "service");
     let secret = SECRET.strip_prefix("Bearer ").expect("a bearer's");

@@ -4,6 +4,7 @@ mod connect;
 mod proxy;
 mod raw;
 mod token;
+mod witness;
 mod world;
 
 use std::time::Duration;

@@ -54,6 +54,10 @@ pub(super) struct Args {
     /// End if the authority's tokens name another audience than this
     #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
+    /// Keep here how far this process has been, so that also after a restart it refuses an authority
+    /// that has lost revocations since. Made if it is not there; one for each process
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
     /// Follow the authority over http:// beyond this machine, where something else encrypts it
     #[arg(long)]
     plain_http: bool,
@@ -89,6 +93,10 @@ impl Args {
         settings.credential = self.credential_file.as_deref().map(credential).transpose()?;
         if self.plain_http {
             settings.plain_http = PlainHttp::Anywhere;
+        }
+        if let Some(dir) = &self.state_dir {
+            std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+            settings.position_file = Some(dir.join("position"));
         }
         let link = Link { settings, issuer: self.issuer, audience: self.audience };
         let listener = Listener::bind(&self.listen).await?;

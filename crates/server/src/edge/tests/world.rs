@@ -60,6 +60,12 @@ impl Source for Log {
         let entries = self.0.lock().expect("no panic under it");
         Ok(Some(entries.iter().filter(|entry| entry.seq > known.seq).cloned().collect()))
     }
+
+    async fn position_at(&self, seq: u64) -> Result<Option<Position>, Unavailable> {
+        let entries = self.0.lock().expect("no panic under it");
+        let at = entries.iter().find(|entry| entry.seq == seq);
+        Ok(at.map(|entry| Position { epoch: 1, seq, entry: entry.id }))
+    }
 }
 
 /// An authority with one key, whose address stays when it stops.
