@@ -19,6 +19,25 @@
 //! }
 //! ```
 //!
+//! `nt_feed::client::connect` makes both and keeps them fresh, in one call. Behind axum, hyper or tonic
+//! a layer does the rest (RFC 6750):
+//!
+//! ```
+//! # #[cfg(feature = "tower")]
+//! # fn doors(verifier: nt_verifier::Verifier) -> axum::Router {
+//! use axum::routing::get;
+//! use axum::{Extension, Router};
+//! use nt_verifier::VerifiedToken;
+//! use nt_verifier::layer::BearerLayer;
+//!
+//! async fn whoami(Extension(token): Extension<VerifiedToken>) -> String {
+//!     token.claims().sub.to_string()
+//! }
+//!
+//! Router::new().route("/whoami", get(whoami)).layer(BearerLayer::new(verifier))
+//! # }
+//! ```
+//!
 //! # What is promised
 //!
 //! After the authority has answered "revoked", no check that starts later accepts the token. The

@@ -4,8 +4,8 @@ use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use nt_revocation::{Entry, OutOfOrder, RevocationSet};
-use nt_token::KeySet;
 use nt_token::clock::{Boot, Clock};
+use nt_token::{Expected, KeySet};
 
 use crate::lease::Moment;
 use crate::seen::Keys;
@@ -23,6 +23,11 @@ impl State {
     /// The number of the last entry that every later check takes into account.
     pub fn applied(&self) -> u64 {
         self.0.set.load().applied()
+    }
+
+    /// Whose tokens are accepted, and for whom.
+    pub fn expected(&self) -> &Expected {
+        &self.0.expected
     }
 
     /// The clock that leases are held by: the moment before a renewal is asked for is read here.

@@ -1,5 +1,6 @@
 //! The reading side: is this token good right now?
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -55,6 +56,12 @@ impl Options {
 /// Answers whether a token is good right now, from memory. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Verifier(Arc<Shared>);
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
 
 /// What a verifier is doing, at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,7 @@ pub struct NotTold(String);
 /// once: it never asks for a lease, so nobody waits for it.
 pub async fn introduce(endpoint: &Endpoint, follower: &Follower) -> Result<Expected, NotTold> {
     let (line, queue) = Line::new();
-    let session = Session { endpoint, follower, position: None };
+    let session = Session { endpoint, follower, position: None, witness: None };
     let welcome = async {
         let mut answers = session.connect(&line, queue).await.map_err(why)?;
         let answer = answers.message().await.map_err(|status| why(status.into()))?;
@@ -39,6 +39,8 @@ pub async fn introduce(endpoint: &Endpoint, follower: &Follower) -> Result<Expec
 fn why(ended: Ended) -> NotTold {
     match ended {
         Ended::Unwanted => NotTold("not wanted".to_owned()),
-        Ended::Unreached(why) | Ended::Lost(why) | Ended::Misfit(why) => NotTold(why),
+        Ended::Unreached(why) | Ended::Lost(why) | Ended::Misfit(why) | Ended::Refused(why) => {
+            NotTold(why)
+        }
     }
 }

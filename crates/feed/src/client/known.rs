@@ -6,15 +6,26 @@ use nt_revocation::protocol::{
     Boot, Lengths, Next, Now, VerifierInput, VerifierLease, VerifierOutput, Wall,
 };
 use nt_revocation::{Entry, Position, RevocationSet};
-use nt_token::clock;
+use nt_token::{Expected, clock};
 use nt_verifier::State;
+use tokio::sync::watch;
 
 use super::keys::Keys;
+use crate::witness::{Loss, loss};
 
 /// What the authority sent does not follow what is known, or cannot be read here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Misfit(pub(super) String);
+
+/// Why a snapshot is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unfit {
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    #[error(transparent)]
+    Loss(#[from] Loss),
+}
 
 /// What is to be said to the authority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,19 +41,38 @@ pub(super) struct Known {
     lengths: Lengths,
     position: Position,
     keys: Keys,
+    /// The highest position that was ever applied, also before this process; whoever keeps it on the
+    /// disk listens.
+    witness: watch::Sender<Option<Position>>,
 }
 
 impl Known {
-    /// Nothing is known yet.
-    pub(super) fn new(state: State) -> Self {
+    /// Nothing is known yet, but perhaps how far it was known once.
+    pub(super) fn new(state: State, witness: watch::Sender<Option<Position>>) -> Self {
         let lengths = Lengths::default();
         let lease = VerifierLease::new(lengths, 0, nonces_from());
-        Self { state, lease, lengths, position: Position::START, keys: Keys::default() }
+        Self { state, lease, lengths, position: Position::START, keys: Keys::default(), witness }
+    }
+
+    /// Whose tokens are accepted here.
+    pub(super) fn expected(&self) -> &Expected {
+        self.state.expected()
     }
 
     /// `None` if nothing is known.
     pub(super) fn position(&self) -> Option<Position> {
         (self.position != Position::START).then_some(self.position)
+    }
+
+    /// The highest position that was ever applied, if any.
+    pub(super) fn witness(&self) -> Option<Position> {
+        *self.witness.borrow()
+    }
+
+    /// Whether a log that is here at the witness's place goes through the witness.
+    pub(super) fn meets(&self, at_witness: Option<Position>) -> Result<(), Loss> {
+        let loss = self.witness().and_then(|witness| loss(witness, at_witness));
+        loss.map_or(Ok(()), Err)
     }
 
     /// A session began: leases are this long, and one is asked for.
@@ -66,19 +96,25 @@ impl Known {
     }
 
     /// Replaces everything by a snapshot.
-    pub(super) fn replace(&mut self, bytes: &[u8]) -> Result<Vec<Say>, Misfit> {
+    pub(super) fn replace(&mut self, bytes: &[u8]) -> Result<Vec<Say>, Unfit> {
         let read = RevocationSet::from_snapshot(bytes);
         let set = read.map_err(|bad| Misfit(bad.to_string()))?;
         let position = set.position();
         if position.epoch < self.position.epoch {
-            return Err(Misfit("the snapshot is of an earlier epoch".to_owned()));
+            return Err(Misfit("the snapshot is of an earlier epoch".to_owned()).into());
+        }
+        // What it says of itself, too: it may end before the log does.
+        if let Some(witness) = self.witness()
+            && position.seq <= witness.seq
+        {
+            self.meets((position.seq == witness.seq).then_some(position))?;
         }
         if let Some(keys) = self.keys.replace(&set)? {
             self.state.set_keys(keys);
         }
         self.state.replace(set).map_err(|refused| Misfit(refused.to_string()))?;
         let again = position.epoch != self.position.epoch;
-        self.position = position;
+        self.reach(position);
         if again {
             self.begin_anew();
         }
@@ -101,11 +137,17 @@ impl Known {
                 self.state.set_keys(keys);
             }
             self.state.apply(entry).map_err(|refused| Misfit(refused.to_string()))?;
-            self.position = Position { epoch, seq: entry.seq, entry: entry.id };
+            self.reach(Position { epoch, seq: entry.seq, entry: entry.id });
             // The acknowledgement of the last one says the same of all before it.
             let _said_by_the_last = self.step(VerifierInput::Applied(entry.seq));
         }
         Ok(self.caught_up())
+    }
+
+    fn reach(&mut self, position: Position) {
+        self.position = position;
+        // The log goes through the last witness, or is of a later epoch: this one is higher.
+        self.witness.send_replace(Some(position).filter(|position| position.seq > 0));
     }
 
     /// A grant counts from when it was asked for, and only if everything up to `min` is known.

@@ -1,15 +1,21 @@
 //! The verifier's end: follows an authority for as long as it is wanted.
 //!
 //! Without a connection the lease runs out, and the verifier refuses. A verifier without a lease tries
-//! a fresh connection each 100 ms.
+//! a fresh connection each 100 ms. An authority whose log does not go through what was once applied here
+//! is not followed: it has lost history, and would bring revoked tokens back to life.
 
+mod authority_url;
+mod connect;
 mod introduction;
 mod keys;
 mod known;
+mod position_file;
 mod session;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use nt_revocation::Position;
 use nt_verifier::State;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -17,14 +23,19 @@ use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Endpoint;
 
+pub use authority_url::{AuthorityUrl, NoOrigin};
+pub use connect::{NotConnected, PlainHttp, Settings, connect, heard};
 pub use introduction::{NotTold, introduce};
 use known::Known;
+pub use position_file::NoPosition;
 use session::{Ended, Session};
 
 /// A connection is made within this, else another is tried.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// Between two attempts, give or take half.
 const RETRY_EACH: Duration = Duration::from_millis(100);
+/// The same where somebody has to look after the authority first.
+const RETRY_REFUSED: Duration = Duration::from_secs(1);
 /// An idle connection is asked whether it lives.
 const KEEPALIVE_EACH: Duration = Duration::from_millis(500);
 /// It answers within this.
@@ -64,9 +75,25 @@ impl Following {
     }
 }
 
-/// Follows the authority at this endpoint until what this returns is dropped. Must be called within a tokio
-/// runtime. An endpoint with a `user_agent` of `program/version` is listed under that by the authority.
+/// Follows the authority at this endpoint until what this returns is dropped. Must be called within a
+/// tokio runtime. [`connect`] makes the verifier too. An endpoint with a `user_agent` of
+/// `program/version` is listed under that by the authority.
 pub fn follow(endpoint: Endpoint, follower: Follower, state: State) -> Following {
+    follow_from(endpoint, follower, state, None)
+}
+
+/// What a verifier's disk says of how far it has been, and where that is kept up to date.
+struct Kept {
+    file: PathBuf,
+    position: Option<Position>,
+}
+
+fn follow_from(
+    endpoint: Endpoint,
+    follower: Follower,
+    state: State,
+    kept: Option<Kept>,
+) -> Following {
     let endpoint = endpoint
         .connect_timeout(CONNECT_WITHIN)
         .tcp_nodelay(true)
@@ -74,23 +101,36 @@ pub fn follow(endpoint: Endpoint, follower: Follower, state: State) -> Following
         .keep_alive_timeout(KEEPALIVE_WITHIN)
         .keep_alive_while_idle(true);
     let (wanted, until) = watch::channel(true);
-    let task = tokio::spawn(run(endpoint, follower, state, until));
+    let witness = watch::Sender::new(kept.as_ref().and_then(|kept| kept.position));
+    let positions = witness.subscribe();
+    let known = Known::new(state, witness);
+    let task = tokio::spawn(async move {
+        match kept {
+            None => run(endpoint, follower, known, until).await,
+            // The keeper ends when what is known does.
+            Some(Kept { file, .. }) => {
+                let keeper = position_file::keep(file, positions);
+                tokio::join!(run(endpoint, follower, known, until), keeper);
+            }
+        }
+    });
     Following { wanted, task }
 }
 
 async fn run(
     endpoint: Endpoint,
     follower: Follower,
-    state: State,
+    mut known: Known,
     mut wanted: watch::Receiver<bool>,
 ) {
-    let mut known = Known::new(state);
     let mut position = None;
     let mut told = None;
     loop {
-        let session = Session { endpoint: &endpoint, follower: &follower, position };
+        let witness = known.witness();
+        let session = Session { endpoint: &endpoint, follower: &follower, position, witness };
         let ended = session.run(&mut known, &mut wanted).await;
         position = known.position();
+        let mut pause = RETRY_EACH;
         match ended {
             Ended::Unwanted => break,
             Ended::Lost(why) => {
@@ -103,6 +143,14 @@ async fn run(
                 tracing::warn!(why, "the feed cannot be reached");
                 told = Some(why);
             }
+            Ended::Refused(why) => {
+                known.give_up();
+                pause = RETRY_REFUSED;
+                if told.as_ref() != Some(&why) {
+                    tracing::error!("this authority is not followed, and no token accepted: {why}");
+                    told = Some(why);
+                }
+            }
             Ended::Misfit(why) => {
                 tracing::warn!(why, "what is known here does not fit the feed: asking anew");
                 known.give_up();
@@ -110,7 +158,7 @@ async fn run(
             }
         }
         let stopped = wanted.wait_for(|wanted| !wanted);
-        if timeout(jittered(RETRY_EACH), stopped).await.is_ok() {
+        if timeout(jittered(pause), stopped).await.is_ok() {
             break;
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nt_revocation::protocol::Lengths;
 use nt_revocation::{Entry, Position};
+use nt_token::Expected;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -13,11 +14,12 @@ use tonic::metadata::MetadataValue;
 use tonic::transport::Endpoint;
 use tonic::{Request, Status, Streaming};
 
-use super::known::{Known, Misfit, Say};
+use super::known::{Known, Misfit, Say, Unfit};
 use super::{CONNECT_WITHIN, Follower, RELEASE_WITHIN};
 use crate::proto::feed_client::FeedClient;
 use crate::proto::{self, FromAuthority, FromVerifier, from_authority, from_verifier};
 use crate::wire::{self, Malformed, VERSION};
+use crate::witness::Loss;
 
 /// A snapshot has at most this many bytes.
 const SNAPSHOT_MAX: usize = 1 << 30;
@@ -26,6 +28,9 @@ const QUEUE: usize = 64;
 
 /// What follows, where the program around it does not say what it is.
 const LIBRARY: &str = concat!("nt-feed/", env!("CARGO_PKG_VERSION"));
+const WHAT_TO_DO: &str = "An older copy of its database was put back, or this is another authority: \
+    revoked tokens would come back to life. Put its newest database back; it is followed again then. If \
+    another authority is meant to be followed from now on, stop this verifier and remove its position file";
 
 /// Why a session ended.
 pub(super) enum Ended {
@@ -37,6 +42,8 @@ pub(super) enum Ended {
     Lost(String),
     /// What is known does not fit the authority's log: to be asked for anew.
     Misfit(String),
+    /// This authority is not to be followed as it is; somebody has to look after it.
+    Refused(String),
 }
 
 impl From<Status> for Ended {
@@ -54,6 +61,21 @@ impl From<Malformed> for Ended {
 impl From<Misfit> for Ended {
     fn from(misfit: Misfit) -> Self {
         Self::Misfit(misfit.to_string())
+    }
+}
+
+impl From<Unfit> for Ended {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Misfit(misfit) => misfit.into(),
+            Unfit::Loss(loss) => loss.into(),
+        }
+    }
+}
+
+impl From<Loss> for Ended {
+    fn from(loss: Loss) -> Self {
+        Self::Refused(format!("{loss}. {WHAT_TO_DO}"))
     }
 }
 
@@ -75,6 +97,8 @@ pub(super) struct Session<'a> {
     pub(super) follower: &'a Follower,
     /// From where on the log is wanted; `None` for a snapshot.
     pub(super) position: Option<Position>,
+    /// What the log must go through, if anything.
+    pub(super) witness: Option<Position>,
 }
 
 pub(super) type Answers = Streaming<FromAuthority>;
@@ -119,6 +143,7 @@ impl Session<'_> {
             name: self.follower.name.clone(),
             instance: self.follower.instance.to_vec().into(),
             position: self.position.map(Into::into),
+            witness: self.witness.map(Into::into),
         };
         line.say(from_verifier::Message::Hello(hello))?;
         let mut request = Request::new(queue);
@@ -181,6 +206,18 @@ impl Line {
                 if lengths.verifier.is_zero() {
                     return Err(lost("leases of no length"));
                 }
+                let Expected { issuer, audience } = known.expected();
+                // Empty: an authority that does not say.
+                if !welcome.issuer.is_empty()
+                    && (&welcome.issuer, &welcome.audience) != (issuer, audience)
+                {
+                    return Err(Ended::Refused(format!(
+                        "its tokens name the issuer {} and the audience {}, and not {issuer} and {audience}",
+                        welcome.issuer, welcome.audience
+                    )));
+                }
+                let at_witness = welcome.at_witness.map(Position::try_from).transpose()?;
+                known.meets(at_witness)?;
                 tracing::info!(session = welcome.session, "the feed is followed");
                 self.patience = lengths.verifier;
                 known.welcomed(lengths)

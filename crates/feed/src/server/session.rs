@@ -14,11 +14,14 @@ use super::roster::{SessionId, Who};
 use super::source::Source;
 use crate::proto::{self, FromAuthority, FromVerifier, from_authority, from_verifier};
 use crate::wire::{self, Malformed};
+use crate::witness::loss;
 
 /// A verifier that has connected says who it is within this.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
 /// A piece of the first state is taken by the verifier's connection within this.
 const PIECE_WITHIN: Duration = Duration::from_secs(10);
+const WHAT_TO_DO: &str = "An older copy of this authority's database was put back, or the verifier \
+    followed another authority. Put the newest database back";
 /// Names are shown to people.
 const NAME_MAX: usize = 128;
 
@@ -44,6 +47,7 @@ impl Drop for End {
 struct Hello {
     who: Who,
     known: Option<Position>,
+    witness: Option<Position>,
 }
 
 impl<S: Source> Session<S> {
@@ -84,7 +88,13 @@ impl<S: Source> Session<S> {
         let outbox = line.outbox.clone();
         let hello = timeout(HELLO_WITHIN, self.hello());
         let hello = hello.await.map_err(|_| Status::deadline_exceeded("no Hello came"))??;
-        send(&outbox, self.welcome(id)).await?;
+        let at_witness = self.at_witness(hello.witness).await?;
+        send(&outbox, self.welcome(id, at_witness)).await?;
+        if let Some(lost) = hello.witness.and_then(|witness| loss(witness, at_witness)) {
+            let Who { identity, name, .. } = &hello.who;
+            tracing::error!(identity, name, "a verifier is served nothing: {lost}. {WHAT_TO_DO}");
+            return Err(Status::failed_precondition(lost.to_string()));
+        }
         let known = match hello.known {
             Some(position) => self
                 .source
@@ -129,11 +139,25 @@ impl<S: Source> Session<S> {
         let instance = <[u8; 16]>::try_from(hello.instance.as_ref()).ok().filter(|_| named);
         let instance = instance.ok_or_else(|| Status::invalid_argument("malformed Hello"))?;
         let known = hello.position.map(Position::try_from).transpose().map_err(invalid)?;
+        let witness = hello.witness.map(Position::try_from).transpose().map_err(invalid)?;
         let who = Who { identity: self.identity.clone(), name: hello.name, instance };
-        Ok(Hello { who, known })
+        Ok(Hello { who, known, witness })
     }
 
-    fn welcome(&self, id: SessionId) -> FromAuthority {
+    /// Where this log is where the witness was.
+    async fn at_witness(&self, witness: Option<Position>) -> Result<Option<Position>, Status> {
+        match witness {
+            None => Ok(None),
+            // All logs begin alike.
+            Some(witness) if witness.seq == 0 => Ok(Some(witness)),
+            Some(witness) => {
+                let at = self.source.position_at(witness.seq).await;
+                at.map_err(|e| Status::unavailable(e.to_string()))
+            }
+        }
+    }
+
+    fn welcome(&self, id: SessionId, at_witness: Option<Position>) -> FromAuthority {
         let lengths = self.hub.lengths;
         let ms = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         let welcome = proto::Welcome {
@@ -142,6 +166,7 @@ impl<S: Source> Session<S> {
             node_lease_ms: ms(lengths.node),
             issuer: self.authority.issuer.clone(),
             audience: self.authority.audience.clone(),
+            at_witness: at_witness.map(Into::into),
         };
         from_authority::Message::Welcome(welcome).into()
     }

@@ -43,4 +43,7 @@ pub trait Source: Send + Sync + 'static {
     /// What follows this position: at least everything that was pushed before this call. `None` if
     /// this position is not of this log, or if a snapshot would be shorter.
     async fn entries_after(&self, position: Position) -> Result<Option<Vec<Entry>>, Unavailable>;
+
+    /// Where this log is at this sequence number, which is not 0; `None` if the log ends before it.
+    async fn position_at(&self, seq: u64) -> Result<Option<Position>, Unavailable>;
 }

@@ -1,8 +1,10 @@
 //! The feed from end to end: an authority's and a verifier's end over real sockets.
 
+mod connect;
 mod proxy;
 mod raw;
 mod token;
+mod witness;
 mod world;
 
 use std::time::Duration;

@@ -9,6 +9,7 @@ use tonic::transport::Endpoint;
 
 pub(crate) struct Proxy {
     endpoint: Endpoint,
+    target: Arc<Mutex<String>>,
     lines: Arc<Mutex<JoinSet<()>>>,
     listening: AbortHandle,
 }
@@ -21,14 +22,15 @@ impl Drop for Proxy {
 
 impl Proxy {
     pub(crate) async fn to(endpoint: &Endpoint) -> Self {
-        let target = endpoint.uri().authority().expect("an address").to_string();
+        let target = Arc::new(Mutex::new(address_of(endpoint)));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let lines = Arc::new(Mutex::new(JoinSet::new()));
-        let accepted = Arc::clone(&lines);
+        let (accepted, leads_to) = (Arc::clone(&lines), Arc::clone(&target));
         let listening = tokio::spawn(async move {
             while let Ok((mut inward, _)) = listener.accept().await {
-                let mut outward = TcpStream::connect(&target).await.expect("the target");
+                let target = leads_to.lock().expect("no panic under it").clone();
+                let mut outward = TcpStream::connect(target).await.expect("the target");
                 accepted.lock().expect("no panic under it").spawn(async move {
                     let _either_ended = copy_bidirectional(&mut inward, &mut outward).await;
                 });
@@ -36,14 +38,23 @@ impl Proxy {
         })
         .abort_handle();
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
-        Self { endpoint, lines, listening }
+        Self { endpoint, target, lines, listening }
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
         self.endpoint.clone()
     }
 
+    /// New connections go there.
+    pub(crate) fn turn_to(&self, endpoint: &Endpoint) {
+        *self.target.lock().expect("no panic under it") = address_of(endpoint);
+    }
+
     pub(crate) fn cut(&self) {
         self.lines.lock().expect("no panic under it").abort_all();
     }
+}
+
+fn address_of(endpoint: &Endpoint) -> String {
+    endpoint.uri().authority().expect("an address").to_string()
 }

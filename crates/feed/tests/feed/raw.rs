@@ -17,7 +17,13 @@ struct Raw {
 }
 
 fn hello(position: Option<proto::Position>) -> proto::Hello {
-    proto::Hello { version: 1, name: "raw".to_owned(), instance: vec![1; 16].into(), position }
+    proto::Hello {
+        version: 1,
+        name: "raw".to_owned(),
+        instance: vec![1; 16].into(),
+        position,
+        witness: None,
+    }
 }
 
 fn position(seq: u64) -> proto::Position {

@@ -28,6 +28,8 @@ pub(crate) struct Log {
     entries: Mutex<Vec<Entry>>,
     /// What followers were given.
     pub(crate) given: Mutex<Vec<&'static str>>,
+    /// Where followers had been.
+    pub(crate) asked_at: Mutex<Vec<u64>>,
 }
 
 /// The log's entries are all made by one rule, so that each test knows them.
@@ -75,6 +77,13 @@ impl Source for Log {
         let entries = self.entries.lock().expect("no panic under it");
         Ok(Some(entries.iter().filter(|entry| entry.seq > known.seq).cloned().collect()))
     }
+
+    async fn position_at(&self, seq: u64) -> Result<Option<Position>, Unavailable> {
+        self.asked_at.lock().expect("no panic under it").push(seq);
+        let entries = self.entries.lock().expect("no panic under it");
+        let at = entries.iter().find(|entry| entry.seq == seq);
+        Ok(at.map(|entry| Position { epoch: 1, seq, entry: entry.id }))
+    }
 }
 
 /// A running authority.
@@ -117,7 +126,16 @@ impl World {
 
     pub(crate) fn append(&self, fact: Fact) -> u64 {
         let seq = self.log.head() + 1;
-        let entry = Entry { fact, ..entry(seq) };
+        self.push(Entry { fact, ..entry(seq) })
+    }
+
+    /// Adds the next entry as another log has it.
+    pub(crate) fn append_as(&self, id: EntryId) -> u64 {
+        self.push(Entry { id, ..entry(self.log.head() + 1) })
+    }
+
+    fn push(&self, entry: Entry) -> u64 {
+        let seq = entry.seq;
         self.log.entries.lock().expect("no panic under it").push(entry.clone());
         self.feed.push(&[entry]);
         seq

@@ -131,6 +131,13 @@ impl Source for FeedSource {
         entries.remove(0);
         Ok(Some(entries))
     }
+
+    async fn position_at(&self, seq: u64) -> Result<Option<Position>, Unavailable> {
+        let store = self.store.upgrade().ok_or(Unavailable)?;
+        let read = store.entries_after(seq.saturating_sub(1), 1).await.map_err(|_| Unavailable)?;
+        let at = read.first().filter(|entry| entry.seq == seq);
+        Ok(at.map(|entry| Position { epoch: self.epoch, seq, entry: entry.id }))
+    }
 }
 
 /// The verifier's program and its version, as it calls itself: the first product of its user agent

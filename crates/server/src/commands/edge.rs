@@ -4,13 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use nt_feed::client::Follower;
+use nt_feed::client::{AuthorityUrl, PlainHttp, Settings};
 use tokio::signal::unix::{SignalKind, signal};
-use tonic::metadata::MetadataValue;
 
-use crate::authority::entropy::random;
 use crate::config::LogFormat;
-use crate::edge::link::{AuthorityUrl, Link, credential};
+use crate::edge::link::{Link, PROGRAM, credential};
 use crate::edge::listener::{Address, Listener};
 use crate::edge::serve;
 use crate::telemetry;
@@ -56,6 +54,10 @@ pub(super) struct Args {
     /// End if the authority's tokens name another audience than this
     #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
+    /// Keep here how far this process has been, so that also after a restart it refuses an authority
+    /// that has lost revocations since. Made if it is not there; one for each process
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
     /// Follow the authority over http:// beyond this machine, where something else encrypts it
     #[arg(long)]
     plain_http: bool,
@@ -87,19 +89,17 @@ impl Args {
         // Before anything that may take time: a signal that arrives meanwhile is an orderly stop too.
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let link = Link {
-            endpoint: self.authority.endpoint()?,
-            follower: Follower {
-                name: self.name,
-                instance: random().context("no randomness")?,
-                authorization: match &self.credential_file {
-                    Some(file) => credential(file)?,
-                    None => MetadataValue::from_static("Bearer"),
-                },
-            },
-            issuer: self.issuer,
-            audience: self.audience,
-        };
+        let mut settings = Settings::new(self.authority.clone(), self.name);
+        settings.program = Some(PROGRAM.to_owned());
+        settings.credential = self.credential_file.as_deref().map(credential).transpose()?;
+        if self.plain_http {
+            settings.plain_http = PlainHttp::Anywhere;
+        }
+        if let Some(dir) = &self.state_dir {
+            std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+            settings.position_file = Some(dir.join("position"));
+        }
+        let link = Link { settings, issuer: self.issuer, audience: self.audience };
         let listener = Listener::bind(&self.listen).await?;
         tracing::info!(authority = %self.authority, "listening on {}", listener.address()?);
         let stop = async move {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nt_feed::server::Stream;
 use nt_token::WorkspaceId;
 
-use crate::edge::link::{AuthorityUrl, credential};
+use crate::edge::link::credential;
 use crate::edge::listener::{Address, Listener};
 use world::{Authority, LEASE, Running, until};
 
@@ -152,8 +152,8 @@ fn a_credential_is_read_from_a_file_and_never_shown() {
     std::fs::write(&path, format!("{secret}\n")).expect("a file");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("ours");
     let read = credential(&path).expect("a credential");
-    assert_eq!(read.to_str().expect("ASCII"), format!("Bearer {secret}"));
-    assert!(read.is_sensitive() && !format!("{read:?}").contains("aaa"));
+    assert_eq!(read.expose(), secret);
+    assert!(!format!("{read:?}").contains("aaa"));
     for other in ["", "ntv_", "ntv_two\nlines", "nts_a-session"] {
         std::fs::write(&path, other).expect("a file");
         let refused = format!("{:#}", credential(&path).expect_err("none"));
@@ -163,20 +163,8 @@ fn a_credential_is_read_from_a_file_and_never_shown() {
 }
 
 #[test]
-fn an_authority_is_an_origin_and_private_if_encrypted_or_here() {
-    let private = |text: &str| text.parse::<AuthorityUrl>().map(|url| url.is_private());
-    for here in ["https://a.example", "http://127.0.0.1:8480", "http://[::1]:1", "http://localhost"]
-    {
-        assert_eq!(private(here), Ok(true), "{here}");
-    }
-    assert_eq!(private("http://10.0.0.5:8480/"), Ok(false));
-    assert_eq!(private("http://localhost.example"), Ok(false));
-    for wrong in ["a.example", "ftp://a", "https://a/path", "https://u@a", "https://a?x", "unix:/a"]
-    {
-        assert!(private(wrong).is_err(), "{wrong}");
-    }
-    let encrypted: AuthorityUrl = "https://a.example".parse().expect("an origin");
-    encrypted.endpoint().expect("TLS can be set up");
+fn where_it_listens_is_an_address_with_a_port_or_a_socket() {
     assert!("here:80".parse::<Address>().is_err() && "unix:".parse::<Address>().is_err());
+    assert!("127.0.0.1:0".parse::<Address>().is_ok() && "unix:/a".parse::<Address>().is_ok());
     assert!(OTHER.parse::<WorkspaceId>().is_ok());
 }

@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use nt_feed::client::Follower;
+use nt_feed::client::Settings;
 use nt_feed::server::{self, Feed, NotAdmitted, Source, Unavailable};
 use nt_revocation::protocol::Lengths;
 use nt_revocation::{Entry, Fact, Position, RevocationSet};
 use nt_token::clock::{Clock as _, SystemClock};
 use nt_token::sign::sign;
 use nt_token::{
-    Claims, EntryId, Jti, OperatorId, Place, Scopes, SigningKey, Timestamp, WorkspaceId,
+    Claims, EntryId, Jti, OperatorId, Place, Scopes, Secret, SigningKey, Timestamp, WorkspaceId,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -27,7 +27,7 @@ use crate::edge::listener::{Address, Listener};
 use crate::edge::serve;
 
 pub(super) const LEASE: Duration = Duration::from_millis(800);
-const SECRET: &str = "Bearer of the test";
+const SECRET: &str = "ntv_of-the-test";
 
 #[derive(Default)]
 pub(super) struct Log(Mutex<Vec<Entry>>);
@@ -44,6 +44,7 @@ impl Log {
 impl Source for Log {
     async fn authenticate(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
         let shown = metadata.get("authorization").and_then(|shown| shown.to_str().ok());
+        let shown = shown.and_then(|shown| shown.strip_prefix("Bearer "));
         shown.filter(|shown| *shown == SECRET).ok_or(NotAdmitted::Unauthenticated)?;
         Ok("the test's".to_owned())
     }
@@ -58,6 +59,12 @@ impl Source for Log {
     async fn entries_after(&self, known: Position) -> Result<Option<Vec<Entry>>, Unavailable> {
         let entries = self.0.lock().expect("no panic under it");
         Ok(Some(entries.iter().filter(|entry| entry.seq > known.seq).cloned().collect()))
+    }
+
+    async fn position_at(&self, seq: u64) -> Result<Option<Position>, Unavailable> {
+        let entries = self.0.lock().expect("no panic under it");
+        let at = entries.iter().find(|entry| entry.seq == seq);
+        Ok(at.map(|entry| Position { epoch: 1, seq, entry: entry.id }))
     }
 }
 
@@ -111,17 +118,10 @@ impl Authority {
     }
 
     pub(super) fn link(&self) -> Link {
-        let endpoint = format!("http://{}", self.address).parse().expect("a URL");
-        Link {
-            endpoint,
-            follower: Follower {
-                name: "edge".to_owned(),
-                instance: [7; 16],
-                authorization: SECRET.parse().expect("ASCII"),
-            },
-            issuer: None,
-            audience: None,
-        }
+        let authority = format!("http://{}", self.address).parse().expect("an origin");
+        let mut settings = Settings::new(authority, "edge");
+        settings.credential = Some(Secret::from(SECRET.to_owned()));
+        Link { settings, issuer: None, audience: None }
     }
 
     /// A token, told apart by its number, and its workspace.

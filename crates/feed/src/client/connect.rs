@@ -1,0 +1,213 @@
+//! From settings to a verifier that is kept fresh, in one call.
+
+use std::path::PathBuf;
+
+use nt_token::{Expected, Secret};
+use nt_verifier::{Options, Verifier};
+use tokio::time::sleep;
+use tonic::metadata::MetadataValue;
+
+use super::position_file::{self, NoPosition};
+use super::{
+    AuthorityUrl, Follower, Following, Kept, RETRY_EACH, follow_from, introduce, jittered,
+};
+
+/// The longest name that an authority takes, in bytes.
+const NAME_MAX: usize = 128;
+
+/// Whether an authority may be followed without encryption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PlainHttp {
+    /// Only on this machine. Whoever is on the way could say which keys sign.
+    #[default]
+    OnThisMachine,
+    /// Anywhere: something else encrypts it.
+    Anywhere,
+}
+
+/// Which authority is followed, and by whom.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Where the authority is.
+    pub authority: AuthorityUrl,
+    /// What `ntcli verifiers add NAME` printed. Only an authority that was started with `--dev` does
+    /// without.
+    pub credential: Option<Secret>,
+    /// What people call this process in listings and receipts: 1 to 128 bytes, no control characters.
+    pub name: String,
+    /// The program and its version, `program/version`, as the authority lists it. `None`: this library.
+    pub program: Option<String>,
+    /// The issuer and the audience that tokens must name. `None`: those that the authority names when
+    /// it is heard for the first time, which [`connect`] then waits for. An authority that names
+    /// others is not followed.
+    pub expected: Option<Expected>,
+    /// Whether encryption may be done without.
+    pub plain_http: PlainHttp,
+    /// Where to keep how far this verifier has been; made if it is not there, 56 bytes, for one
+    /// process. An authority whose log does not go through that position (an older copy of its
+    /// database was put back, or it is another one) is then refused also after a restart of this
+    /// process: no lease, "not ready", and an error in the log that says what to do. Written at most
+    /// once a second and at the end, so that a crash leaves a witness that is a second older, and
+    /// tells losses of the authority up to then. `None`: only what happens while this process runs is
+    /// noticed.
+    pub position_file: Option<PathBuf>,
+}
+
+/// What settings cannot be followed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotConnected {
+    /// The name is empty, too long, or has control characters.
+    #[error("a name has 1 to 128 bytes and no control characters")]
+    Name,
+    /// The program's name cannot stand in a header.
+    #[error("a program's name has no control characters")]
+    Program,
+    /// The credential cannot stand in a header. Its text is not part of this.
+    #[error("the credential holds what no credential holds")]
+    Credential,
+    /// Anybody on the way could say which keys sign.
+    #[error("{0} is not encrypted: whoever is on the way could say which keys sign")]
+    Plain(AuthorityUrl),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(tonic::transport::Error),
+    /// The position file.
+    #[error(transparent)]
+    Position(#[from] NoPosition),
+}
+
+impl Settings {
+    /// Follows this authority under this name: without a credential, the tokens' issuer as the
+    /// authority names it, and encrypted unless the authority is on this machine.
+    pub fn new(authority: AuthorityUrl, name: impl Into<String>) -> Self {
+        Self {
+            authority,
+            credential: None,
+            name: name.into(),
+            program: None,
+            expected: None,
+            plain_http: PlainHttp::default(),
+            position_file: None,
+        }
+    }
+
+    fn follower(&self) -> Result<Follower, NotConnected> {
+        let length = self.name.len();
+        if length == 0 || length > NAME_MAX || self.name.chars().any(char::is_control) {
+            return Err(NotConnected::Name);
+        }
+        let authorization = match &self.credential {
+            None => MetadataValue::from_static("Bearer"),
+            Some(credential) => {
+                let shown = format!("Bearer {}", credential.expose().trim());
+                let mut shown: MetadataValue<_> =
+                    shown.parse().map_err(|_| NotConnected::Credential)?;
+                shown.set_sensitive(true);
+                shown
+            }
+        };
+        let mut instance = [0; 16];
+        aws_lc_rs::rand::fill(&mut instance).expect("the system has randomness");
+        Ok(Follower { name: self.name.clone(), instance, authorization })
+    }
+
+    fn endpoint(&self) -> Result<tonic::transport::Endpoint, NotConnected> {
+        if self.plain_http == PlainHttp::OnThisMachine && !self.authority.is_private() {
+            return Err(NotConnected::Plain(self.authority.clone()));
+        }
+        let endpoint = self.authority.endpoint().map_err(NotConnected::Tls)?;
+        match &self.program {
+            Some(program) => {
+                endpoint.user_agent(program.clone()).map_err(|_| NotConnected::Program)
+            }
+            None => Ok(endpoint),
+        }
+    }
+}
+
+/// A verifier that follows an authority for as long as the [`Following`] is kept. Must be called
+/// within a tokio runtime.
+///
+/// It says "good" from its first lease on, which takes one round trip and a snapshot. Until then,
+/// and whenever the authority is out of reach for longer than a lease (2 s), it answers
+/// [`NotReady`](nt_verifier::NotReady). Connections are tried again for as long as it is kept: an
+/// authority that is out of reach, or refuses the credential, is logged and is no error here.
+///
+/// Waits for the authority only where [`Settings::expected`] leaves it to say whose tokens it issues.
+pub async fn connect(settings: Settings) -> Result<(Verifier, Following), NotConnected> {
+    let (endpoint, follower) = (settings.endpoint()?, settings.follower()?);
+    let kept = settings.position_file.as_ref().map(|file| {
+        position_file::open(file).map(|position| Kept { file: file.clone(), position })
+    });
+    let kept = kept.transpose()?;
+    let expected = match &settings.expected {
+        Some(expected) => expected.clone(),
+        None => heard(&settings).await?,
+    };
+    let (verifier, state) = Verifier::new(Options::new(expected));
+    Ok((verifier, follow_from(endpoint, follower, state, kept)))
+}
+
+/// Waits until the authority says whose tokens it issues. Each reason why it does not is logged once.
+pub async fn heard(settings: &Settings) -> Result<Expected, NotConnected> {
+    let (endpoint, follower) = (settings.endpoint()?, settings.follower()?);
+    let mut told = None;
+    loop {
+        match introduce(&endpoint, &follower).await {
+            Ok(expected) => return Ok(expected),
+            Err(why) if told.as_ref() == Some(&why) => {}
+            Err(why) => {
+                tracing::warn!(%why, "the authority does not answer yet");
+                told = Some(why);
+            }
+        }
+        sleep(jittered(RETRY_EACH)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(authority: &str) -> Settings {
+        Settings::new(authority.parse().expect("an origin"), "service")
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_followed_is_said_before_anything_is_asked() {
+        let plain = connect(settings("http://10.0.0.5:1")).await.expect_err("not encrypted");
+        assert!(matches!(plain, NotConnected::Plain(_)), "{plain}");
+        for name in ["", "a\nb", &"n".repeat(129)] {
+            let unnamed = Settings { name: name.to_owned(), ..settings("http://localhost:1") };
+            let refused = connect(unnamed).await.expect_err("no name");
+            assert!(matches!(refused, NotConnected::Name), "{refused}");
+        }
+        let credential = Some(Secret::from("ntv_secret\nline".to_owned()));
+        let torn = Settings { credential, ..settings("http://localhost:1") };
+        let refused = connect(torn).await.expect_err("no header");
+        assert_eq!(refused.to_string(), "the credential holds what no credential holds");
+    }
+
+    #[tokio::test]
+    async fn a_verifier_whose_issuer_is_named_does_not_wait_for_its_authority() {
+        let expected = Expected { issuer: "http://a".to_owned(), audience: "b".to_owned() };
+        // Nobody listens there.
+        let pinned = Settings { expected: Some(expected), ..settings("http://127.0.0.1:1") };
+        let (verifier, _following) = connect(pinned).await.expect("at once");
+        assert!(verifier.stats().lease_left.is_zero());
+    }
+
+    #[test]
+    fn a_credential_is_sensitive_and_an_encrypted_authority_may_be_anywhere() {
+        let credential = Some(Secret::from("ntv_abc\n".to_owned()));
+        let settings = Settings { credential, ..settings("https://a.example") };
+        let follower = settings.follower().expect("settings that can be followed");
+        assert_eq!(follower.authorization.to_str().expect("ASCII"), "Bearer ntv_abc");
+        assert!(!format!("{settings:?}{follower:?}").contains("abc"));
+        settings.endpoint().expect("encrypted");
+        let plain = Settings { plain_http: PlainHttp::Anywhere, ..settings };
+        plain.endpoint().expect("asked for");
+    }
+}
