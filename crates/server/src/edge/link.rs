@@ -2,7 +2,7 @@
 //! then accepted.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read as _;
 use std::net::IpAddr;
 use std::path::Path;
@@ -15,10 +15,11 @@ use nt_feed::client::{Follower, Following, follow, introduce};
 use nt_token::Expected;
 use nt_verifier::{Options, Verifier};
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{ClientTlsConfig, Endpoint, Uri};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Uri};
 
 use crate::data_dir::private;
 use crate::edge::Edge;
+use crate::tls::certificates;
 
 /// Between two attempts to hear the authority for the first time.
 const RETRY_EACH: Duration = Duration::from_millis(100);
@@ -63,14 +64,23 @@ impl AuthorityUrl {
             || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
-    /// To connect to; certificates are checked by those that the system trusts.
-    pub fn endpoint(&self) -> anyhow::Result<Endpoint> {
+    /// To connect to; its certificate is checked by those that are in this file, else by those that
+    /// the system trusts.
+    pub fn endpoint(&self, ca: Option<&Path>) -> anyhow::Result<Endpoint> {
         let endpoint = Endpoint::from(self.0.clone());
-        if self.0.scheme_str() == Some("https") {
-            let tls = ClientTlsConfig::new().with_native_roots();
-            return endpoint.tls_config(tls).context("TLS cannot be set up");
+        if self.0.scheme_str() != Some("https") {
+            ensure!(ca.is_none(), "{self} is not encrypted: --ca goes with https");
+            return Ok(endpoint);
         }
-        Ok(endpoint)
+        let tls = match ca {
+            None => ClientTlsConfig::new().with_native_roots(),
+            Some(path) => {
+                certificates(path)?;
+                let pem = fs::read(path).with_context(|| path.display().to_string())?;
+                ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
+            }
+        };
+        endpoint.tls_config(tls).context("TLS cannot be set up")
     }
 }
 

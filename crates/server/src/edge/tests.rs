@@ -176,7 +176,10 @@ fn an_authority_is_an_origin_and_private_if_encrypted_or_here() {
         assert!(private(wrong).is_err(), "{wrong}");
     }
     let encrypted: AuthorityUrl = "https://a.example".parse().expect("an origin");
-    encrypted.endpoint().expect("TLS can be set up");
+    encrypted.endpoint(None).expect("TLS can be set up");
+    let open: AuthorityUrl = "http://127.0.0.1:1".parse().expect("an origin");
+    let refused = open.endpoint(Some("ca.pem".as_ref())).expect_err("not encrypted");
+    assert!(refused.to_string().ends_with("--ca goes with https"), "{refused}");
     assert!("here:80".parse::<Address>().is_err() && "unix:".parse::<Address>().is_err());
     assert!(OTHER.parse::<WorkspaceId>().is_ok());
 }
