@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use self::people::provider;
 pub use self::people::{ClerkLayer, OidcLayer, ProviderSettings, TrustLayer};
+use crate::tls::Files;
 
 /// Where a setting comes from when nothing is said: see each field.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -30,6 +31,10 @@ pub struct Layer {
     pub issuer: Option<String>,
     /// The `aud` of every token.
     pub audience: Option<String>,
+    /// The certificate to serve TLS by, in PEM.
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key, in PEM.
+    pub tls_key: Option<PathBuf>,
     /// Whose forwarded addresses count.
     pub trusted_proxies: Option<Vec<IpNet>>,
     /// Who may do what belongs to no workspace.
@@ -74,10 +79,12 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The database file; in the data directory by default.
     pub database: Option<PathBuf>,
-    /// The `iss` of every token; `http://<listen>` by default.
+    /// The `iss` of every token; `http://<listen>` by default, with TLS `https://`.
     pub issuer: Option<String>,
     /// The `aud` of every token; the issuer by default.
     pub audience: Option<String>,
+    /// What TLS is served by; no TLS by default.
+    pub tls: Option<Files>,
     /// Whose forwarded addresses count; nobody's by default.
     pub trusted_proxies: Vec<IpNet>,
     /// Who may do what belongs to no workspace; nobody by default.
@@ -133,6 +140,9 @@ pub enum ConfigError {
     /// Two providers.
     #[error("both [clerk] and [oidc] are configured: people sign in with one identity provider")]
     TwoProviders,
+    /// Half of TLS.
+    #[error("'{0}' is missing: a certificate and its key go together")]
+    HalfOfTls(&'static str),
     /// Half a provider.
     #[error("'{0}' is missing: it goes with the other settings of its section")]
     Missing(&'static str),
@@ -146,12 +156,14 @@ pub enum ConfigError {
     },
 }
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 25] = [
     "listen",
     "data_dir",
     "database",
     "issuer",
     "audience",
+    "tls_certificate",
+    "tls_key",
     "trusted_proxies",
     "admins",
     "token_max_lifetime",
@@ -207,6 +219,7 @@ impl Config {
             database,
             issuer: layer.issuer,
             audience: layer.audience,
+            tls: tls(layer.tls_certificate, layer.tls_key)?,
             trusted_proxies: layer.trusted_proxies.unwrap_or_default(),
             admins: layer.admins.unwrap_or_default(),
             token_max_lifetime: layer.token_max_lifetime.unwrap_or(Lifetime::TEN_YEARS),
@@ -235,6 +248,8 @@ impl Layer {
             database: self.database.or(other.database),
             issuer: self.issuer.or(other.issuer),
             audience: self.audience.or(other.audience),
+            tls_certificate: self.tls_certificate.or(other.tls_certificate),
+            tls_key: self.tls_key.or(other.tls_key),
             trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
             admins: self.admins.or(other.admins),
             token_max_lifetime: self.token_max_lifetime.or(other.token_max_lifetime),
@@ -313,6 +328,15 @@ fn list(value: &str) -> toml::Value {
     toml::Value::Array(items.map(|item| toml::Value::String(item.to_owned())).collect())
 }
 
+fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<Files>, ConfigError> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(Files { certificate, key })),
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(ConfigError::HalfOfTls("tls_certificate")),
+        (Some(_), None) => Err(ConfigError::HalfOfTls("tls_key")),
+    }
+}
+
 fn sqlite_path(url: &str) -> Result<PathBuf, ConfigError> {
     let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
     let path = path.filter(|path| !path.is_empty());
@@ -359,6 +383,16 @@ mod tests {
             let refused = environment(name, value).expect_err(value).to_string();
             assert!(refused.contains(name), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_certificate_and_its_key_go_together() {
+        let mut layer = environment("NTD_TLS_CERTIFICATE", "c.pem").expect("a setting");
+        let refused = Config::complete(layer.clone()).expect_err("half").to_string();
+        assert!(refused.contains("'tls_key' is missing"), "{refused}");
+        layer.tls_key = Some("k.pem".into());
+        let tls = Config::complete(layer).expect("both").tls.expect("TLS");
+        assert_eq!((tls.certificate, tls.key), ("c.pem".into(), "k.pem".into()));
     }
 
     #[test]

@@ -11,3 +11,4 @@ pub mod data_dir;
 pub mod edge;
 pub mod http;
 pub mod telemetry;
+pub mod tls;

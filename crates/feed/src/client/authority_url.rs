@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use tonic::transport::{ClientTlsConfig, Endpoint, Error, Uri};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Error, Uri};
 
 /// The origin of an authority: `https://tokens.example.com`. Feed and API are behind the same one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,18 +44,26 @@ impl AuthorityUrl {
     pub fn is_private(&self) -> bool {
         let host = self.0.host().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        self.0.scheme_str() == Some("https")
+        self.is_encrypted()
             || host == "localhost"
             || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
-    /// To connect to; certificates are checked by those that the system trusts.
-    pub fn endpoint(&self) -> Result<Endpoint, Error> {
+    /// Whether what is said to it is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.0.scheme_str() == Some("https")
+    }
+
+    /// To connect to; its certificate is checked by these (PEM), else by those that the system trusts.
+    pub fn endpoint(&self, ca: Option<&str>) -> Result<Endpoint, Error> {
         let endpoint = Endpoint::from(self.0.clone());
-        if self.0.scheme_str() == Some("https") {
-            return endpoint.tls_config(ClientTlsConfig::new().with_native_roots());
+        if !self.is_encrypted() {
+            return Ok(endpoint);
         }
-        Ok(endpoint)
+        endpoint.tls_config(match ca {
+            None => ClientTlsConfig::new().with_native_roots(),
+            Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
+        })
     }
 }
 
@@ -79,6 +87,6 @@ mod tests {
             assert_eq!(private(wrong), Err(NoOrigin), "{wrong}");
         }
         let encrypted: AuthorityUrl = "https://a.example".parse().expect("an origin");
-        encrypted.endpoint().expect("TLS can be set up");
+        encrypted.endpoint(None).expect("TLS can be set up");
     }
 }

@@ -44,6 +44,8 @@ pub struct Settings {
     pub expected: Option<Expected>,
     /// Whether encryption may be done without.
     pub plain_http: PlainHttp,
+    /// Certificates (PEM, RFC 7468) by which the authority's is checked, in place of the system's.
+    pub ca: Option<String>,
     /// Where to keep how far this verifier has been; made if it is not there, 56 bytes, for one
     /// process. An authority whose log does not go through that position (an older copy of its
     /// database was put back, or it is another one) is then refused also after a restart of this
@@ -70,6 +72,9 @@ pub enum NotConnected {
     /// Anybody on the way could say which keys sign.
     #[error("{0} is not encrypted: whoever is on the way could say which keys sign")]
     Plain(AuthorityUrl),
+    /// Certificates were given for a connection that shows none.
+    #[error("{0} is not encrypted: certificates to check it by go with https")]
+    NothingToCheck(AuthorityUrl),
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(tonic::transport::Error),
@@ -89,6 +94,7 @@ impl Settings {
             program: None,
             expected: None,
             plain_http: PlainHttp::default(),
+            ca: None,
             position_file: None,
         }
     }
@@ -117,7 +123,10 @@ impl Settings {
         if self.plain_http == PlainHttp::OnThisMachine && !self.authority.is_private() {
             return Err(NotConnected::Plain(self.authority.clone()));
         }
-        let endpoint = self.authority.endpoint().map_err(NotConnected::Tls)?;
+        if self.ca.is_some() && !self.authority.is_encrypted() {
+            return Err(NotConnected::NothingToCheck(self.authority.clone()));
+        }
+        let endpoint = self.authority.endpoint(self.ca.as_deref()).map_err(NotConnected::Tls)?;
         match &self.program {
             Some(program) => {
                 endpoint.user_agent(program.clone()).map_err(|_| NotConnected::Program)
@@ -184,6 +193,10 @@ mod tests {
             let refused = connect(unnamed).await.expect_err("no name");
             assert!(matches!(refused, NotConnected::Name), "{refused}");
         }
+        let ca = Some("-----BEGIN CERTIFICATE-----".to_owned());
+        let unchecked = Settings { ca, ..settings("http://localhost:1") };
+        let refused = connect(unchecked).await.expect_err("nothing to check");
+        assert!(matches!(refused, NotConnected::NothingToCheck(_)), "{refused}");
         let credential = Some(Secret::from("ntv_secret\nline".to_owned()));
         let torn = Settings { credential, ..settings("http://localhost:1") };
         let refused = connect(torn).await.expect_err("no header");

@@ -49,6 +49,12 @@ pub const CONNECTIONS: usize = 16_384;
 /// it also ends idle connections.
 pub const HEAD_WAIT: Duration = Duration::from_secs(75);
 
+/// How long a TLS handshake may take: some round trips over the slowest of links.
+pub const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether the certificate's files changed: who renews it has days, not minutes.
+pub const CERTIFICATE_EVERY: Duration = Duration::from_mins(1);
+
 /// How long a request may take, its body included.
 pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
 

@@ -8,10 +8,11 @@ use nt_feed::client::{AuthorityUrl, PlainHttp, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::LogFormat;
-use crate::edge::link::{Link, PROGRAM, credential};
+use crate::edge::link::{Link, PROGRAM, authorities, credential};
 use crate::edge::listener::{Address, Listener};
 use crate::edge::serve;
 use crate::telemetry;
+use crate::tls::{Files, Tls};
 
 /// The longest name that the feed takes, in bytes.
 const NAME_BYTES: usize = 128;
@@ -29,11 +30,14 @@ const NAME_BYTES: usize = 128;
       --credential-file /etc/ntd/edge.credential
   ntd edge --authority https://tokens.example.com --listen unix:/run/ntd/edge.sock \\
       --credential-file /etc/ntd/edge.credential --name gateway-1
+  ntd edge --authority https://tokens.internal:8480 --ca ca.pem --listen 0.0.0.0:8481 \\
+      --credential-file /etc/ntd/edge.credential --tls-certificate edge.pem --tls-key edge.key
   curl --unix-socket /run/ntd/edge.sock -H \"Authorization: Bearer $TOKEN\" \\
       http://edge/v1/token_auth
 
 Beside it: /readyz (200 while it can answer), /livez, /health, /metrics (Prometheus).
-SIGTERM and SIGINT stop it in order: it tells the authority first, so that no revoke waits for it.")]
+SIGTERM and SIGINT stop it in order: it tells the authority first, so that no revoke waits for it.
+SIGHUP reads its TLS certificate and key again.")]
 pub(super) struct Args {
     /// Where the authority is
     #[arg(long, value_name = "URL")]
@@ -45,6 +49,15 @@ pub(super) struct Args {
     /// Only an authority that was started with --dev does without
     #[arg(long, value_name = "FILE")]
     credential_file: Option<PathBuf>,
+    /// Trust the certificates in this PEM file for the authority's https, in place of the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Serve TLS by this certificate, a PEM file with those between it and its root
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's private key, a PEM file; readable by nobody else
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
     /// What people call this process in listings and receipts [default: edge]
     #[arg(long, value_name = "NAME", default_value = "edge", value_parser = name, hide_default_value = true)]
     name: String,
@@ -99,16 +112,21 @@ impl Args {
             std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
             settings.position_file = Some(dir.join("position"));
         }
+        settings.ca = self.ca.as_deref().map(authorities).transpose()?;
         let link = Link { settings, issuer: self.issuer, audience: self.audience };
+        let files = self.tls_certificate.zip(self.tls_key);
+        let files = files.map(|(certificate, key)| Files { certificate, key });
+        let tls = files.map(Tls::open).transpose()?;
         let listener = Listener::bind(&self.listen).await?;
-        tracing::info!(authority = %self.authority, "listening on {}", listener.address()?);
+        let (address, is_encrypted) = (listener.address()?, tls.is_some());
+        tracing::info!(authority = %self.authority, tls = is_encrypted, "listening on {address}");
         let stop = async move {
             tokio::select! {
                 _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
                 _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
             }
         };
-        serve::run(listener, link, stop).await
+        serve::run(listener, tls, link, stop).await
     }
 }
 

@@ -21,6 +21,7 @@ use crate::authority::start::Start;
 use crate::authority::{Authority, Policy};
 use crate::config::{Config, Layer, LogFormat, ProviderSettings};
 use crate::data_dir::DataDir;
+use crate::tls::Tls;
 use crate::{http, telemetry};
 
 /// Run the authority.
@@ -28,9 +29,12 @@ use crate::{http, telemetry};
 #[command(after_help = "Examples:
   ntd serve --dev                                   try it out: loopback, development sign-in
   ntd serve --listen 10.0.0.5:8480 --data-dir /var/lib/ntd
+  ntd serve --listen 0.0.0.0:443 --tls-certificate fullchain.pem --tls-key key.pem \\
+      --issuer https://tokens.example.com
   ntd serve --config /etc/ntd.toml
 
-SIGTERM and SIGINT stop it in order: what was accepted is answered first.")]
+SIGTERM and SIGINT stop it in order: what was accepted is answered first. SIGHUP reads the TLS
+certificate and its key again.")]
 pub(super) struct Args {
     /// For trying things out: loopback only, with a sign-in whose users have no passwords
     #[arg(long)]
@@ -44,12 +48,19 @@ pub(super) struct Args {
     /// The database, as sqlite:PATH [default: ntd.db in the data directory]
     #[arg(long, value_name = "URL")]
     database: Option<String>,
-    /// The `iss` of every token; fixed at the first start [default: http://<listen address>]
+    /// The `iss` of every token; fixed at the first start [default: http://<listen
+    /// address>, with TLS https://]
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
     /// The `aud` of every token [default: the issuer]
     #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
+    /// Serve TLS by this certificate, a PEM file with those between it and its root
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's private key, a PEM file; readable by nobody else
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
     /// A TOML file with settings
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -70,6 +81,8 @@ impl Args {
             database: self.database,
             issuer: self.issuer,
             audience: self.audience,
+            tls_certificate: self.tls_certificate,
+            tls_key: self.tls_key,
             log: self.log,
             log_format: self.log_format,
             ..Layer::default()
@@ -94,11 +107,13 @@ async fn serve(config: Config, data_dir: &DataDir, dev: bool) -> anyhow::Result<
     // Before anything that may take time: a signal that arrives meanwhile is an orderly stop too.
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let tls = config.tls.clone().map(Tls::open).transpose()?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
-    let base = format!("http://{address}");
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let base = format!("{scheme}://{address}");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (provider, development) = provider(&config, dev, &base, &clock)?;
     let trusted = TrustedIssuers::new(config.trust.clone())?;
@@ -117,7 +132,7 @@ async fn serve(config: Config, data_dir: &DataDir, dev: bool) -> anyhow::Result<
             _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
         }
     };
-    http::serve::run(listener, doors, development, stop).await
+    http::serve::run(listener, tls, doors, development, stop).await
 }
 
 fn start(

@@ -1,6 +1,6 @@
 //! The link to the authority: by which credential it is followed, and whose tokens are then accepted.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -11,6 +11,7 @@ use nt_token::{Expected, Secret};
 
 use crate::data_dir::private;
 use crate::edge::Edge;
+use crate::tls::certificates;
 
 /// A credential has 47 bytes; a file that is much longer is something else.
 const CREDENTIAL_BYTES: u64 = 1_024;
@@ -40,6 +41,12 @@ pub fn credential(path: &Path) -> anyhow::Result<Secret> {
         path.display()
     );
     Ok(Secret::from(text.to_owned()))
+}
+
+/// Reads the certificates (PEM) that are trusted in place of the system's.
+pub fn authorities(path: &Path) -> anyhow::Result<String> {
+    certificates(path)?;
+    fs::read_to_string(path).with_context(|| path.display().to_string())
 }
 
 /// How the authority is followed.

@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use nt_api::path::TOKEN_AUTH;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
 use crate::authority::limits;
@@ -21,16 +22,23 @@ use crate::edge::link::Link;
 use crate::edge::listener::{Listener, Stream};
 use crate::edge::{Edge, routes};
 use crate::http::serve::converse;
+use crate::tls::Tls;
 
 /// Serves until `stop` resolves. Then the lease is given back first, so that no revoke waits for
 /// this process, and what was accepted is answered.
 pub async fn run(
     listener: Listener,
+    tls: Option<Tls>,
     link: Link,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let edge = Arc::new(Edge::default());
-    let service = Service { router: routes::router(Arc::clone(&edge)), edge: Arc::clone(&edge) };
+    let service = Service {
+        router: routes::router(Arc::clone(&edge)),
+        edge: Arc::clone(&edge),
+        tls: tls.clone(),
+    };
+    let renewing = tls.as_ref().map(Tls::keep_fresh).transpose()?;
     let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let (mut stop, mut linking) = (pin!(stop), pin!(link.follow(&edge)));
@@ -61,6 +69,8 @@ pub async fn run(
         following.stop().await;
     }
     drop(listener);
+    tls.iter().for_each(Tls::stop);
+    renewing.iter().for_each(JoinHandle::abort);
     if tokio::time::timeout(limits::STOP_WAIT, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were not answered in time and are cut off");
     }
@@ -72,13 +82,15 @@ pub async fn run(
 struct Service {
     router: Router,
     edge: Arc<Edge>,
+    tls: Option<Tls>,
 }
 
 impl Service {
     fn connect(self, stream: Box<dyn Stream>, permit: OwnedSemaphorePermit, watcher: Watcher) {
+        let tls = self.tls.clone();
         let service = service_fn(move |request| self.clone().call(request));
         tokio::spawn(async move {
-            converse(stream, service, watcher).await;
+            converse(stream, tls, service, watcher).await;
             drop(permit);
         });
     }

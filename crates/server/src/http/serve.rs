@@ -23,16 +23,19 @@ use nt_feed::server::Feed;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
 use crate::authority::feed::FeedSource;
 use crate::authority::{Authority, limits};
 use crate::http::client_address::Peer;
 use crate::http::{Doors, forward_auth, router};
+use crate::tls::Tls;
 
 /// Serves until `stop` resolves, then answers what was accepted and closes the authority.
 pub async fn run(
     listener: TcpListener,
+    tls: Option<Tls>,
     doors: Doors,
     development: Option<Router>,
     stop: impl Future<Output = ()>,
@@ -44,7 +47,9 @@ pub async fn run(
         feed: authority.feed().service(),
         router: router(doors.clone(), development),
         doors: Arc::new(doors),
+        tls: tls.clone(),
     };
+    let renewing = tls.as_ref().map(Tls::keep_fresh).transpose()?;
     let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut stop = pin!(stop);
@@ -68,6 +73,7 @@ pub async fn run(
         }
     }
     drop(listener);
+    tls.iter().for_each(Tls::stop);
     // Streams do not end by themselves.
     authority.close_feed();
     if tokio::time::timeout(limits::STOP_WAIT, graceful.shutdown()).await.is_err() {
@@ -77,6 +83,7 @@ pub async fn run(
     }
     counting.abort();
     fetching.abort();
+    renewing.iter().for_each(JoinHandle::abort);
     authority.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -113,8 +120,27 @@ async fn keep_keys_fresh(authority: Arc<Authority>) {
     tokio::join!(of_provider, authority.trusted().keep_keys_fresh(authority.shared_clock()));
 }
 
-/// Answers what comes over one connection, until it ends or is to stop.
-pub async fn converse<I, S>(stream: I, service: S, watcher: Watcher)
+/// Answers what comes over one connection, until it ends or is to stop. Where there is TLS, nothing is
+/// heard before the handshake.
+pub async fn converse<I, S>(stream: I, tls: Option<Tls>, service: S, watcher: Watcher)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: hyper::service::Service<Request<Incoming>, Response = Response, Error = Infallible>
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    match tls {
+        None => converse_openly(stream, service, watcher).await,
+        Some(tls) => {
+            if let Some(stream) = tls.accept(stream).await {
+                converse_openly(stream, service, watcher).await;
+            }
+        }
+    }
+}
+
+async fn converse_openly<I, S>(stream: I, service: S, watcher: Watcher)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: hyper::service::Service<Request<Incoming>, Response = Response, Error = Infallible>
@@ -136,6 +162,7 @@ struct Service {
     feed: FeedServer<Feed<FeedSource>>,
     router: Router,
     doors: Arc<Doors>,
+    tls: Option<Tls>,
 }
 
 impl Service {
@@ -148,9 +175,10 @@ impl Service {
     ) {
         // Answers are small and wanted at once.
         let _without_delay = stream.set_nodelay(true);
+        let tls = self.tls.clone();
         let service = service_fn(move |request| self.clone().call(request, peer));
         tokio::spawn(async move {
-            converse(stream, service, watcher).await;
+            converse(stream, tls, service, watcher).await;
             drop(permit);
         });
     }

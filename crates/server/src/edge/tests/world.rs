@@ -181,7 +181,7 @@ impl Running {
         let address = listener.address().expect("bound");
         let (stop, stopped) = oneshot::channel();
         let stopped = async { stopped.await.unwrap_or_default() };
-        Self { address, stop, task: tokio::spawn(serve::run(listener, link, stopped)) }
+        Self { address, stop, task: tokio::spawn(serve::run(listener, None, link, stopped)) }
     }
 
     pub(super) async fn stop(self) {

@@ -99,6 +99,7 @@ async fn session(
         name: follower.name.clone(),
         instance: follower.instance.to_vec().into(),
         position: None,
+        witness: None,
     }))
     .await?;
     let mut call = tonic::Request::new(ReceiverStream::new(queue));
