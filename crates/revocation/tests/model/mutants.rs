@@ -12,7 +12,7 @@ use super::{ALL, Checked, NESTED, PROMISE, RESTART};
 macro_rules! broken {
     ($test:ident, $name:ident, $rule:ident, $bounds:expr) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        struct $name;
+        pub(super) struct $name;
 
         impl Rules for $name {
             const $rule: bool = true;
