@@ -38,7 +38,11 @@ enum Task {
         full: bool,
     },
     /// Measure, and write `docs/benchmarks.md`.
-    Bench,
+    Bench {
+        /// Measure only this part, and keep what is written of the others; may be given several times.
+        #[arg(long)]
+        only: Vec<String>,
+    },
 }
 
 /// Builds the two programs, for the whole workspace: so everything shared is built once, with one set
@@ -56,10 +60,11 @@ fn main() -> Result<ExitCode> {
             run::status(run::built("debug", "demo")?.args(keep.then_some("--keep")))
         }
         Task::Test { full } => test::run(&root, full),
-        Task::Bench => {
+        Task::Bench { only } => {
             say("Building in the release profile (the first time takes some ten minutes).");
             run::demand(cargo(&root).args(BUILD).args(["--bin", "bench", "--release"]))?;
-            run::status(run::built("release", "bench")?.current_dir(&root))
+            let only = only.iter().flat_map(|name| ["--only", name]);
+            run::status(run::built("release", "bench")?.args(only).current_dir(&root))
         }
     }
 }

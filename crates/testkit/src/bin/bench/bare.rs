@@ -1,5 +1,6 @@
-//! The control of forward-auth: a server on bare hyper that answers 200, with or without verifying
-//! one signature for each request.
+//! The controls that are processes of their own: of forward-auth, a server on bare hyper that answers
+//! 200, with or without verifying one signature for each request; of revokes, a broadcaster that does
+//! nothing but send bytes to many and wait until all have sent them back.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -12,7 +13,12 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{broadcast, mpsc};
+
+/// About as many bytes as one revocation and its frames are on the wire.
+pub(crate) const NEWS: usize = 100;
 
 /// A signature to verify, over as many bytes as a token's has to cover.
 struct Signed {
@@ -55,4 +61,43 @@ fn signed() -> Result<Signed> {
     let message = [b'a'; 460];
     let signature = pair.sign(&message).as_ref().to_vec();
     Ok(Signed { public, message, signature })
+}
+
+/// Whoever connects says what it is by one byte: 1 is told each news and sends it back; 0 asks, by
+/// any byte, for news to be sent to all of those, and is answered by one when all have answered.
+pub(crate) async fn broadcast(listen: SocketAddr) -> Result<()> {
+    let listener = TcpListener::bind(listen).await?;
+    let (news, _) = broadcast::channel::<[u8; NEWS]>(16);
+    let (answered, mut answers) = mpsc::channel::<()>(16_384);
+    let asker = loop {
+        let (mut stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        if stream.read_u8().await? == 0 {
+            break stream;
+        }
+        tokio::spawn(tell(stream, news.subscribe(), answered.clone()));
+    };
+    let mut asker = asker;
+    while asker.read_u8().await.is_ok() {
+        let told = news.send([7; NEWS]).unwrap_or(0);
+        for _ in 0..told {
+            answers.recv().await.context("nobody is left to answer")?;
+        }
+        asker.write_all(&[1]).await?;
+    }
+    Ok(())
+}
+
+async fn tell(
+    mut stream: TcpStream,
+    mut news: broadcast::Receiver<[u8; NEWS]>,
+    answered: mpsc::Sender<()>,
+) -> Result<()> {
+    let mut back = [0; NEWS];
+    while let Ok(bytes) = news.recv().await {
+        stream.write_all(&bytes).await?;
+        stream.read_exact(&mut back).await?;
+        answered.send(()).await?;
+    }
+    Ok(())
 }

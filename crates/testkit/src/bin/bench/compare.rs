@@ -15,6 +15,11 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
+    /// Of what is the same each time.
+    pub(crate) fn once(control: f64, system: f64) -> Self {
+        Self { control, system, ratios: vec![system / control] }
+    }
+
     pub(crate) fn ratio(&self) -> f64 {
         median(&self.ratios)
     }
@@ -39,9 +44,20 @@ pub(crate) fn compare(
 
 /// The middle of some figures.
 pub(crate) fn median(figures: &[f64]) -> f64 {
+    percentile(figures, 0.5)
+}
+
+/// What this share of some figures is below.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "an index between nothing and a few hundred thousand"
+)]
+pub(crate) fn percentile(figures: &[f64], share: f64) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+    sorted.get((sorted.len() as f64 * share) as usize).copied().unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]
@@ -59,5 +75,6 @@ mod tests {
         assert_eq!(result.ratios.len(), ROUNDS);
         assert!(result.ratios.iter().all(|ratio| (ratio - 3.0).abs() < 1e-9));
         assert!((median(&[9.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
+        assert!((percentile(&[9.0, 1.0, 2.0, 3.0], 0.99) - 9.0).abs() < 1e-9);
     }
 }

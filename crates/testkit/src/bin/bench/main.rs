@@ -3,9 +3,13 @@
 
 mod bare;
 mod compare;
+mod followers;
 mod forward_auth;
+mod library;
 mod machine;
 mod process;
+mod promise;
+mod sets;
 mod table;
 mod verify;
 mod writes;
@@ -14,7 +18,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use nt_testkit::World;
 
 use crate::table::Table;
@@ -23,8 +27,40 @@ use crate::table::Table;
 #[derive(Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 struct Args {
+    /// Measure only this part; may be given several times.
+    #[arg(long, value_enum)]
+    only: Vec<Name>,
     #[command(subcommand)]
     part: Option<Part>,
+}
+
+/// What can be measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// A check at the authority, in one process.
+    Check,
+    /// `nt-verifier`: tokens that it has not seen.
+    LibraryFirst,
+    /// `nt-verifier`: a token that it has seen.
+    LibrarySeen,
+    /// `nt-verifier`: checks while revocations pour in.
+    LibraryUnderRevokes,
+    /// The revocation set's memory.
+    Memory,
+    /// A snapshot until the first verdict.
+    Snapshot,
+    /// `/v1/token_auth` over HTTP.
+    ForwardAuth,
+    /// `ntcli` as a whole process.
+    Process,
+    /// Creating and revoking over HTTP.
+    Writes,
+    /// A revoke with eight verifiers.
+    Revoke,
+    /// A revoke with a thousand verifiers.
+    Thousand,
+    /// What five thousand verifiers cost.
+    Crowd,
 }
 
 #[derive(Subcommand)]
@@ -38,26 +74,48 @@ enum Part {
         #[arg(long)]
         verify: bool,
     },
+    /// Run the bare broadcaster that is the control of revokes: a process of its own, as ntd is.
+    #[command(hide = true)]
+    Broadcast {
+        /// Where to listen.
+        listen: SocketAddr,
+    },
 }
 
 fn main() -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("no threads to run on")?;
-    match Args::parse().part {
+    let args = Args::parse();
+    match args.part {
         Some(Part::Bare { listen, verify }) => runtime.block_on(bare::serve(listen, verify)),
-        None => measure(&runtime),
+        Some(Part::Broadcast { listen }) => runtime.block_on(bare::broadcast(listen)),
+        None => measure(&runtime, &args.only),
     }
 }
 
-fn measure(runtime: &tokio::runtime::Runtime) -> Result<()> {
+fn measure(runtime: &tokio::runtime::Runtime, only: &[Name]) -> Result<()> {
     println!("==> Measuring; this takes some minutes, and wants the machine for itself.");
     let mut table = Table::default();
-    verify::measure(&mut table)?;
-    let world = World::start()?;
-    forward_auth::measure(&world, runtime, &mut table)?;
-    process::measure(&world, &mut table)?;
-    writes::measure(&world, runtime, &mut table)?;
+    let wanted = |name: &Name| only.is_empty() || only.contains(name);
+    for name in Name::value_variants().iter().filter(|name| wanted(name)) {
+        let table = &mut table;
+        match name {
+            Name::Check => verify::measure(table)?,
+            Name::LibraryFirst => library::first_time(table)?,
+            Name::LibrarySeen => library::seen_before(table)?,
+            Name::LibraryUnderRevokes => library::under_revokes(table)?,
+            Name::Memory => sets::memory(table)?,
+            Name::Snapshot => sets::snapshot(table)?,
+            Name::ForwardAuth => forward_auth::measure(&World::start()?, runtime, table)?,
+            Name::Process => process::measure(&World::start()?, table)?,
+            Name::Writes => writes::measure(&World::start()?, runtime, table)?,
+            Name::Revoke => promise::with_eight(runtime, table)?,
+            Name::Thousand => promise::with_a_thousand(runtime, table)?,
+            Name::Crowd => promise::crowd(runtime, table)?,
+        }
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let file = root.join("docs/benchmarks.md");
+    table.keep(&std::fs::read_to_string(&file).unwrap_or_default());
     std::fs::write(&file, table.page(&machine::describe()))?;
     println!("==> Written to docs/benchmarks.md");
     Ok(())

@@ -98,10 +98,10 @@ pub(crate) fn measure(table: &mut Table) -> Result<()> {
 }
 
 /// How long it takes once, in microseconds; it must succeed every time.
-fn micros(times: u32, act: impl Fn() -> bool) -> Result<f64> {
+pub(crate) fn micros(times: usize, mut act: impl FnMut() -> bool) -> Result<f64> {
     let watch = Stopwatch::start();
     let good = (0..times).filter(|_| act()).count();
     let took = watch.elapsed();
-    ensure!(good == times as usize, "something failed that must not");
-    Ok(took.as_secs_f64() * 1e6 / f64::from(times))
+    ensure!(good == times, "something failed that must not");
+    Ok(took.as_secs_f64() * 1e6 / f64::from(u32::try_from(times)?))
 }

@@ -59,12 +59,16 @@ pub(crate) fn measure(world: &World, runtime: &Runtime, table: &mut Table) -> Re
     Ok(())
 }
 
-fn create(operator: &Operator, workspace: &str) -> Vec<u8> {
+pub(crate) fn create(operator: &Operator, workspace: &str) -> Vec<u8> {
     let path = format!("/v1/workspaces/{workspace}/tokens");
     Request::new("POST", &path).bearer(&operator.session).json(&json!({})).render()
 }
 
-fn revokes(operator: &Operator, workspace: &str, created: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
+pub(crate) fn revokes(
+    operator: &Operator,
+    workspace: &str,
+    created: &[Vec<u8>],
+) -> Result<Vec<Vec<u8>>> {
     let revoke = |answer: &Vec<u8>| -> Result<Vec<u8>> {
         let answer: Value = serde_json::from_slice(answer)?;
         let jti = answer["jti"].as_str().context("a created token")?;
@@ -79,14 +83,14 @@ fn per_second(count: usize, took: std::time::Duration) -> f64 {
 }
 
 /// A database with tables as the authority's and the same durability, on the same file system.
-struct Bare {
+pub(crate) struct Bare {
     db: Connection,
     created: i64,
     revoked: i64,
 }
 
 impl Bare {
-    fn open(world: &World) -> Result<Self> {
+    pub(crate) fn open(world: &World) -> Result<Self> {
         let db = Connection::open(world.dir().join("bare.db"))?;
         db.execute_batch(
             "PRAGMA journal_mode = WAL;
@@ -105,7 +109,7 @@ impl Bare {
     }
 
     /// Tokens created a second: a token's row and an audit row for each.
-    fn creates(&mut self, count: usize, batch: usize) -> Result<f64> {
+    pub(crate) fn creates(&mut self, count: usize, batch: usize) -> Result<f64> {
         let watch = Stopwatch::start();
         for pairs in batches(count, batch) {
             let step = self.db.transaction()?;
@@ -124,7 +128,7 @@ impl Bare {
     }
 
     /// Tokens revoked a second: a log entry, the token's row changed, and an audit row for each.
-    fn revokes(&mut self, count: usize, batch: usize) -> Result<f64> {
+    pub(crate) fn revokes(&mut self, count: usize, batch: usize) -> Result<f64> {
         let watch = Stopwatch::start();
         for pairs in batches(count, batch) {
             let step = self.db.transaction()?;
