@@ -10,4 +10,5 @@ pub mod config;
 pub mod data_dir;
 pub mod edge;
 pub mod http;
+mod metrics;
 pub mod telemetry;
