@@ -12,6 +12,7 @@ pub mod iso;
 pub mod members;
 pub mod path;
 pub mod receipts;
+pub mod revocations;
 pub mod sessions;
 pub mod tokens;
 pub mod verification;

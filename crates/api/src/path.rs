@@ -26,6 +26,8 @@ pub const TOKEN: &str = "/v1/workspaces/{workspace}/tokens/{jti}";
 pub const REFRESH: &str = "/v1/workspaces/{workspace}/tokens/{jti}/refresh";
 /// The receipt of a revoked token.
 pub const RECEIPT: &str = "/v1/workspaces/{workspace}/tokens/{jti}/receipt";
+/// How far a token's revocation is on its way into force.
+pub const REVOCATION: &str = "/v1/workspaces/{workspace}/tokens/{jti}/revocation";
 /// The members of a workspace.
 pub const MEMBERS: &str = "/v1/workspaces/{workspace}/members";
 /// One member of a workspace.
@@ -61,6 +63,11 @@ pub fn token(id: WorkspaceId, jti: &Jti) -> String {
 /// The path of a revoked token's receipt.
 pub fn receipt(id: WorkspaceId, jti: &Jti) -> String {
     format!("{}/receipt", token(id, jti))
+}
+
+/// The path that says how far a token's revocation is.
+pub fn revocation(id: WorkspaceId, jti: &Jti) -> String {
+    format!("{}/revocation", token(id, jti))
 }
 
 /// The path of a verifier. A name needs no encoding, as a JTI needs none.

@@ -25,7 +25,7 @@ pub(crate) use agent::agent;
 /// How long a request may take, with all its repetitions.
 const LIMIT: Duration = Duration::from_secs(10);
 /// A revoke waits until the token is dead.
-const REVOKE_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const REVOKE_LIMIT: Duration = Duration::from_secs(30);
 /// The largest answer that is read: a page of 500 tokens takes less than a mebibyte.
 const LARGEST_ANSWER: u64 = 16 * 1024 * 1024;
 const ATTEMPTS: u32 = 4;
@@ -47,13 +47,16 @@ struct Call<'a> {
     bearer: Option<&'a Secret>,
     body: Option<Vec<u8>>,
     idempotency_key: Option<&'a str>,
+    /// For how long the authority is to wait, in seconds.
+    wait: Option<u32>,
     limit: Duration,
 }
 
 impl<'a> Call<'a> {
     fn new(method: Method, target: impl Into<String>) -> Self {
         let target = target.into();
-        Self { method, target, bearer: None, body: None, idempotency_key: None, limit: LIMIT }
+        let (bearer, body, idempotency_key, wait) = (None, None, None, None);
+        Self { method, target, bearer, body, idempotency_key, wait, limit: LIMIT }
     }
 
     fn bearer(self, secret: &'a Secret) -> Self {
@@ -168,6 +171,9 @@ impl Client {
         }
         if let Some(key) = call.idempotency_key {
             request = request.header("idempotency-key", key);
+        }
+        if let Some(seconds) = call.wait {
+            request = request.header("prefer", format!("wait={seconds}"));
         }
         let sent = if let Some(body) = &call.body {
             let request = request.header(header::CONTENT_TYPE, "application/json");

@@ -47,6 +47,8 @@ pub struct Layer {
     pub session_idle: Option<Lifetime>,
     /// How long a CI job's session lasts at the most, in seconds.
     pub job_session_lifetime: Option<Lifetime>,
+    /// How often a canary is revoked, in seconds; 0 for never.
+    pub canary_interval: Option<u32>,
     /// Sign in with Clerk.
     pub clerk: Option<ClerkLayer>,
     /// Sign in with any OpenID Connect issuer.
@@ -97,6 +99,8 @@ pub struct Config {
     pub session_idle: Lifetime,
     /// How long a CI job's session lasts at the most; an hour by default.
     pub job_session_lifetime: Lifetime,
+    /// How often a canary is revoked, in seconds; 60 by default, and 0 for never.
+    pub canary_interval: u32,
     /// Who signs operators in; nobody by default.
     pub provider: Option<ProviderSettings>,
     /// Which CI jobs are let in; none by default.
@@ -156,7 +160,7 @@ pub enum ConfigError {
     },
 }
 
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 26] = [
     "listen",
     "data_dir",
     "database",
@@ -170,6 +174,7 @@ const KEYS: [&str; 25] = [
     "session_lifetime",
     "session_idle",
     "job_session_lifetime",
+    "canary_interval",
     "clerk.frontend_api",
     "clerk.client_id",
     "clerk.scopes",
@@ -226,6 +231,7 @@ impl Config {
             session_lifetime: layer.session_lifetime.unwrap_or(seconds(604_800)),
             session_idle: layer.session_idle.unwrap_or(seconds(86_400)),
             job_session_lifetime: layer.job_session_lifetime.unwrap_or(seconds(3_600)),
+            canary_interval: layer.canary_interval.unwrap_or(60),
             provider: provider(layer.clerk, layer.oidc)?,
             trust: layer
                 .trust
@@ -256,6 +262,7 @@ impl Layer {
             session_lifetime: self.session_lifetime.or(other.session_lifetime),
             session_idle: self.session_idle.or(other.session_idle),
             job_session_lifetime: self.job_session_lifetime.or(other.job_session_lifetime),
+            canary_interval: self.canary_interval.or(other.canary_interval),
             clerk: merged(self.clerk, other.clerk, ClerkLayer::over),
             oidc: merged(self.oidc, other.oidc, OidcLayer::over),
             trust: self.trust.or(other.trust),
@@ -284,7 +291,11 @@ fn read_environment(variables: &[(String, String)]) -> Result<Layer, ConfigError
             | "clerk.authorized_parties"
             | "clerk.scopes"
             | "oidc.scopes" => list(value),
-            "token_max_lifetime" | "session_lifetime" | "session_idle" | "job_session_lifetime" => {
+            "token_max_lifetime"
+            | "session_lifetime"
+            | "session_idle"
+            | "job_session_lifetime"
+            | "canary_interval" => {
                 let bad = |_| ConfigError::Variable(name.clone(), "not a number of seconds".into());
                 toml::Value::Integer(value.parse().map_err(bad)?)
             }
@@ -378,6 +389,7 @@ mod tests {
             ("NTD_TRUSTED_PROXIES", "10.0.0.0/33"),
             ("NTD_SESSION_LIFETIME", "-1"),
             ("NTD_TOKEN_MAX_LIFETIME", "soon"),
+            ("NTD_CANARY_INTERVAL", "-1"),
             ("NTD_LOG_FORMAT", "xml"),
         ] {
             let refused = environment(name, value).expect_err(value).to_string();

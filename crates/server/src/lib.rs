@@ -10,5 +10,6 @@ pub mod config;
 pub mod data_dir;
 pub mod edge;
 pub mod http;
+mod metrics;
 pub mod telemetry;
 pub mod tls;

@@ -9,6 +9,7 @@ use nt_api::health::Health;
 use nt_api::members::{AddMember, ChangeMember, Member, MemberList, MemberRemoved, RoleName};
 use nt_api::path;
 use nt_api::receipts::TokenReceipt;
+use nt_api::revocations::Revocation;
 use nt_api::sessions::{SessionList, SessionsEnded};
 use nt_api::tokens::{CreateToken, StatusFilter, Token, TokenCreated, TokenList, TokenRevoked};
 use nt_api::verification::{EXPIRED, REVOKED, X_AUTH_JTI, X_AUTH_WORKSPACE};
@@ -234,12 +235,29 @@ impl Operator<'_> {
         jti: &Jti,
         reason: Option<&str>,
     ) -> Result<TokenRevoked, ClientError> {
-        let mut target = path::token(workspace, jti);
-        if let Some(reason) = reason {
-            target = format!("{target}?reason={}", encode(reason));
-        }
-        let call = Call { limit: REVOKE_LIMIT, ..Call::new(Method::DELETE, target) };
+        let call = Call { limit: REVOKE_LIMIT, ..revocation(workspace, jti, reason) };
         self.call(call).map_err(|error| name_token(error, jti))
+    }
+
+    /// Revokes, and does not wait until it is in force.
+    pub(crate) fn begin_to_revoke(
+        &self,
+        workspace: WorkspaceId,
+        jti: &Jti,
+        reason: Option<&str>,
+    ) -> Result<TokenRevoked, ClientError> {
+        let call = Call { wait: Some(0), ..revocation(workspace, jti, reason) };
+        self.call(call).map_err(|error| name_token(error, jti))
+    }
+
+    /// How far a revocation is on its way into force.
+    pub(crate) fn revocation(
+        &self,
+        workspace: WorkspaceId,
+        jti: &Jti,
+    ) -> Result<Revocation, ClientError> {
+        let found = self.call(Call::new(Method::GET, path::revocation(workspace, jti)));
+        found.map_err(|error| name_token(error, jti))
     }
 
     /// The receipt of a revoked token.
@@ -335,6 +353,12 @@ impl Operator<'_> {
         }
         self.call(Call::new(Method::GET, target))
     }
+}
+
+fn revocation(workspace: WorkspaceId, jti: &Jti, reason: Option<&str>) -> Call<'static> {
+    let target = path::token(workspace, jti);
+    let query = reason.map(|reason| format!("?reason={}", encode(reason))).unwrap_or_default();
+    Call::new(Method::DELETE, format!("{target}{query}"))
 }
 
 /// Says which token was not found.

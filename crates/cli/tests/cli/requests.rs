@@ -62,6 +62,60 @@ fn what_is_not_yet_proven_is_not_called_revoked() {
     }
 }
 
+fn on_its_way(waiting_for: &str, within_ms: u32) -> String {
+    let body = format!(
+        r#"{{"jti":"jti_a","workspace_id":"{WORKSPACE}","status":"revoking",
+        "position":{{"epoch":0,"seq":7,"entry_id":"00"}},"committed_at":"2024-08-07T12:30:00Z",
+        "waiting_for":[{waiting_for}],"acknowledged":1,"acknowledged_by":["edge-1"],
+        "cut_off":[],"in_force_within_ms":{within_ms}}}"#
+    );
+    answer(200, "", &body)
+}
+
+#[test]
+fn a_revoke_that_says_more_tells_who_is_waited_for_each_time_that_this_changes() {
+    let not_yet = answer(202, "", &revoked("revoking", false));
+    let in_force = on_its_way("", 0).replace(r#""revoking""#, r#""revoked" "#);
+    let no_receipt = answer(404, "", &refusal("NOT_FOUND", "none"));
+    let authority = Prepared::with(vec![
+        not_yet,
+        on_its_way(r#""edge-2","edge-3""#, 2_420),
+        on_its_way(r#""edge-2","edge-3""#, 2_320),
+        on_its_way(r#""edge-2""#, 1_210),
+        in_force,
+        no_receipt,
+    ]);
+    let line = ["token", "revoke", "jti_a", "--force", "--verbose", "--reason", "a"];
+    let run = Run::of(&mut Home::new().operator(&authority.url, &line));
+    let told = "Refused by edge-1. Waiting for edge-2, edge-3, at most 2.5 s.\n\
+                Refused by edge-1. Waiting for edge-2, at most 1.3 s.\n\
+                warning: the receipt could not be had: none\n";
+    let done = "Token jti_a revoked successfully.\n";
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str(), run.exit), (done, told, Some(0)));
+    let asked = authority.asked();
+    let token = format!("/v1/workspaces/{WORKSPACE}/tokens/jti_a");
+    assert_eq!(asked[0].line, format!("DELETE {token}?reason=a"));
+    assert_eq!(asked[0].header("prefer"), Some("wait=0"));
+    assert!(asked[1..5].iter().all(|asked| asked.line == format!("GET {token}/revocation")));
+    assert_eq!(asked[5].line, format!("GET {token}/receipt"));
+}
+
+#[test]
+fn a_revoke_that_cannot_be_watched_to_its_end_is_not_called_revoked() {
+    let authority = Prepared::with(vec![
+        answer(202, "", &revoked("revoking", false)),
+        on_its_way("", 2_546),
+        answer(404, "", &refusal("NOT_FOUND", "no such path")),
+    ]);
+    let line = ["token", "revoke", "jti_a", "--force", "--verbose", "--format", "json"];
+    let run = Run::of(&mut Home::new().operator(&authority.url, &line));
+    let told = "Refused by edge-1. Waiting for the verifiers of the authority's process before, \
+                at most 2.6 s.\nwarning: the revocation cannot be watched: no such path\n";
+    assert_eq!((run.stderr.as_str(), run.exit), (told, Some(7)));
+    assert!(run.stdout.contains("\"status\": \"revoking\""), "{}", run.stdout);
+    authority.asked();
+}
+
 #[test]
 fn refusals_have_their_texts_and_exit_codes() {
     for (status, code, told, exit) in [

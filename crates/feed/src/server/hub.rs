@@ -31,6 +31,8 @@ pub(super) struct Hub {
     numbered: AtomicU64,
     began: Stopwatch,
     complete: watch::Sender<u64>,
+    /// A verifier said how far it is.
+    heard: watch::Sender<()>,
     /// A deadline may have come that is earlier than the one being waited for.
     pub(super) changed: Notify,
 }
@@ -63,6 +65,7 @@ impl Hub {
             numbered: AtomicU64::new(1),
             began,
             complete: watch::Sender::new(0),
+            heard: watch::Sender::new(()),
             changed: Notify::new(),
         }
     }
@@ -80,6 +83,10 @@ impl Hub {
 
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.complete.subscribe()
+    }
+
+    pub(super) fn heard(&self) -> watch::Receiver<()> {
+        self.heard.subscribe()
     }
 
     pub(super) fn push(&self, entries: &[Entry]) {
@@ -129,6 +136,7 @@ impl Hub {
         let (mut inner, now) = self.lock();
         let acked = acked.min(inner.head.seq);
         self.step(&mut inner, now, Input::Renew { session, nonce, acked });
+        self.heard.send_replace(());
         self.changed.notify_one();
     }
 
@@ -140,6 +148,7 @@ impl Hub {
         if ours {
             let seq = seq.min(inner.head.seq);
             self.step(&mut inner, now, Input::Ack { session, seq });
+            self.heard.send_replace(());
         }
         ours
     }

@@ -112,6 +112,11 @@ impl<S: Source> Feed<S> {
         reached.map(drop).expect("this feed has the sender");
     }
 
+    /// Changes whenever a verifier has said how far it is.
+    pub fn heard(&self) -> watch::Receiver<()> {
+        self.shared.hub.heard()
+    }
+
     /// The verifiers that follow, and those that went away while they may still say "good".
     pub fn sessions(&self) -> Vec<Listed> {
         self.shared.hub.list()

@@ -44,6 +44,8 @@ pub struct Listed {
     pub stream: Stream,
     /// The last entry that it is known to have applied.
     pub acked: u64,
+    /// How long ago it first said so.
+    pub acked_ago: Duration,
     /// How long ago it last said how far it is.
     pub heard_ago: Duration,
     /// How long it may at most still say "good"; zero if it may not.
@@ -54,6 +56,8 @@ struct Known {
     who: Who,
     /// When it last said how far it is.
     heard: Mono,
+    /// The last entry that it said to have applied, and when it first did.
+    reached: (u64, Mono),
     /// The end of lease for which it was noted as cut off.
     noted: Option<Mono>,
 }
@@ -86,15 +90,21 @@ impl Roster {
     }
 
     pub(super) fn open(&mut self, now: Now, session: SessionId, who: Who, acked: u64) {
-        self.known.insert(session, Known { who, heard: now.mono, noted: None });
+        self.known.insert(
+            session,
+            Known { who, heard: now.mono, reached: (acked, now.mono), noted: None },
+        );
         self.step(now, Input::SessionOpened { session, acked });
     }
 
     pub(super) fn step(&mut self, now: Now, input: Input<SessionId>) -> Vec<Output<SessionId>> {
-        if let Input::Renew { session, .. } | Input::Ack { session, .. } = &input
+        if let Input::Renew { session, acked, .. } | Input::Ack { session, seq: acked } = &input
             && let Some(known) = self.known.get_mut(session)
         {
             known.heard = now.mono;
+            if *acked > known.reached.0 {
+                known.reached = (*acked, now.mono);
+            }
         }
         // Before the step, which forgets sessions that are gone for good.
         self.note_cuts(now.mono);
@@ -124,6 +134,7 @@ impl Roster {
                 heard_ago: now.since(known.heard),
                 stream: if view.connected { Stream::Open } else { Stream::Ended },
                 acked: view.acked,
+                acked_ago: now.since(known.reached.1),
                 lease_left: view.deadline.map_or(Duration::ZERO, |end| end.since(now)),
             })
         };

@@ -66,6 +66,10 @@ impl RevocationSet {
     /// Lists are numbered from 0 to one below this: 2⁴⁰ tokens.
     pub const LISTS_MAX: u32 = Bitmaps::LISTS_MAX;
 
+    /// The last list, which no token is issued from: its places are for canaries, which an authority
+    /// revokes to see how long that takes.
+    pub const CANARIES: u32 = Self::LISTS_MAX - 1;
+
     /// The set of the empty log.
     pub fn new() -> Self {
         Self {

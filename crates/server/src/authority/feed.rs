@@ -17,6 +17,8 @@ use bytes::Bytes;
 use nt_api::verifiers::CREDENTIAL_PREFIX;
 use nt_feed::LIBRARY;
 use nt_feed::server::{Feed, NotAdmitted, Outcome, Source, Unavailable, Who};
+use nt_revocation::protocol::Lengths;
+use nt_revocation::protocol::time::kappa;
 use nt_revocation::receipt::{CutOff, Verifiers as Counted};
 use nt_revocation::{Entry, Position, RevocationSet};
 use nt_store::Store;
@@ -35,6 +37,13 @@ pub enum Admission {
     Registered,
     /// Also whoever shows no credential: for trying things out, on loopback addresses.
     Everybody,
+}
+
+/// κ·Lv and the grace for an acknowledgement: after this no verifier accepts otherwise than an entry
+/// says, whatever became of it.
+pub(super) fn longest_wait() -> Duration {
+    let lengths = Lengths::default();
+    kappa(lengths.verifier) + lengths.ack_grace
 }
 
 /// Whom the feed takes a verifier without a credential for.
@@ -180,21 +189,24 @@ impl Authority {
         }
     }
 
+    /// What people call a verifier: by the register, else as it calls itself.
+    pub(super) fn called(&self, who: &Who) -> String {
+        let id = who.identity.parse().ok();
+        let registered = id.and_then(|id| self.verifiers.name_of(&id));
+        registered.map_or_else(|| format!("{}:{}", who.identity, who.name), |name| name.to_string())
+    }
+
     /// Which verifiers a receipt counts.
     pub(super) fn counted(&self, seq: u64) -> Counted {
         let Outcome { acked, cut_off } = self.feed.outcome(seq);
-        let name = |who: &Who| {
-            let id = who.identity.parse().ok();
-            id.and_then(|id| self.verifiers.name_of(&id)).map_or_else(
-                || format!("{}:{}", who.identity, who.name),
-                |registered| registered.to_string(),
-            )
-        };
         // Of several sessions of one verifier, the one that was heard of last.
         let mut silent: BTreeMap<String, u64> = BTreeMap::new();
         for cut in &cut_off {
             let ms = u64::try_from(cut.silent.as_millis()).unwrap_or(u64::MAX);
-            silent.entry(name(&cut.who)).and_modify(|known| *known = ms.min(*known)).or_insert(ms);
+            silent
+                .entry(self.called(&cut.who))
+                .and_modify(|known| *known = ms.min(*known))
+                .or_insert(ms);
         }
         // A receipt has a longest length.
         let named = silent.into_iter().take(limits::NAMED_CUT_OFF);

@@ -93,3 +93,13 @@ pub const DENIED_LOG_EVERY: i64 = 60;
 
 /// Log entries read at once when the authority starts.
 pub const REPLAY_ENTRIES: u32 = 10_000;
+
+/// How long a canary is waited for: some ten times as long as one may take.
+pub const CANARY_WAIT: Duration = Duration::from_secs(30);
+
+/// How much later than the bound a canary may come into force before somebody is warned: a commit and
+/// a machine that is busy.
+pub const CANARY_LATE: Duration = Duration::from_secs(1);
+
+/// Most verifiers that are measured one by one: as many as may be registered.
+pub const MEASURED_VERIFIERS: usize = VERIFIERS;

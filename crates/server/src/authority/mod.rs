@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod audit;
+mod canary;
 pub mod entropy;
 pub mod error;
 pub mod feed;
@@ -11,10 +12,12 @@ pub mod jobs;
 pub mod keyring;
 pub mod limits;
 pub mod list;
+mod measured;
 pub mod members;
 pub mod people;
 pub mod receipts;
 pub mod refresh;
+pub mod revocation;
 pub mod revoke;
 pub mod seen;
 pub mod sessions;
@@ -29,6 +32,7 @@ pub mod workspaces;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use nt_feed::server::Feed;
 use nt_identity::provider::Provider;
@@ -43,6 +47,7 @@ use crate::authority::feed::FeedSource;
 use crate::authority::feed::granted::Granted;
 use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::Keyring;
+use crate::authority::measured::Measured;
 use crate::authority::people::People;
 use crate::authority::receipts::{Commits, Receipts};
 use crate::authority::seen::SeenTokens;
@@ -66,6 +71,8 @@ pub struct Policy {
     pub job_session: Lifetime,
     /// Who may do what belongs to no workspace: e-mail addresses or subjects.
     pub admins: Vec<String>,
+    /// How often a canary is revoked; never where nothing is said.
+    pub canary_each: Option<Duration>,
 }
 
 /// The authority.
@@ -92,6 +99,7 @@ pub struct Authority {
     verifiers: Arc<Verifiers>,
     feed: Feed<FeedSource>,
     granted: Arc<Granted>,
+    measured: Measured,
 }
 
 impl Authority {

@@ -9,7 +9,7 @@ use nt_api::receipts::{CountedVerifiers, CutOffVerifier, LogPosition, TokenRecei
 use nt_revocation::receipt::{self, CutOff, Proven, Receipt, Verifiers};
 use nt_revocation::{Entry, Position};
 use nt_store::{KeptReceipt, StoreError};
-use nt_token::clock::Clock;
+use nt_token::clock::{Clock, Stopwatch};
 use nt_token::{Jti, State, TokenRecord, WorkspaceId};
 
 use crate::authority::access::Action;
@@ -21,8 +21,17 @@ use crate::authority::{Authority, Caller};
 /// answer.
 pub struct Commits {
     clock: Arc<dyn Clock>,
-    /// The last entry of each batch, and when it was committed; oldest first.
-    recent: Mutex<VecDeque<(u64, u64)>>,
+    /// The first and the last entry of each batch, and when it was committed; oldest first.
+    recent: Mutex<VecDeque<(u64, u64, Committed)>>,
+}
+
+/// When an entry was committed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Committed {
+    /// For people, in milliseconds since the Unix epoch.
+    pub(super) at_ms: u64,
+    /// For measuring.
+    pub(super) since: Stopwatch,
 }
 
 impl Commits {
@@ -33,37 +42,63 @@ impl Commits {
 
     /// Notes that these entries were committed just now.
     pub fn note(&self, entries: &[Entry]) {
-        let Some(last) = entries.last() else { return };
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
+        let committed = Committed { at_ms: self.clock.wall_ms(), since: Stopwatch::start() };
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if recent.len() == RECENT_COMMITS {
             recent.pop_front();
         }
-        recent.push_back((last.seq, self.clock.wall_ms()));
+        recent.push_back((first.seq, last.seq, committed));
     }
 
     /// The last entry that was committed, 0 if there was none yet.
     pub fn last(&self) -> u64 {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.back().map_or(0, |(last, _)| *last)
+        recent.back().map_or(0, |(_, last, _)| *last)
     }
 
     /// When this entry was committed, if that is not too long ago to be known.
-    pub(super) fn of(&self, seq: u64) -> Option<u64> {
+    pub(super) fn of(&self, seq: u64) -> Option<Committed> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = recent.partition_point(|(last, _)| *last < seq);
-        // What came before the oldest batch that is remembered may have been in one that is not.
-        let is_known = at > 0 || recent.len() < RECENT_COMMITS;
-        recent.get(at).filter(|_| is_known).map(|(_, at)| *at)
+        let at = recent.partition_point(|(_, last, _)| *last < seq);
+        recent.get(at).filter(|(first, ..)| *first <= seq).map(|(.., committed)| *committed)
     }
 }
 
-/// Receipts that were handed out and are still to be written down, by token and entry.
+/// Receipts on their way.
 #[derive(Default)]
-pub struct Receipts(Mutex<BTreeMap<(Jti, u64), KeptReceipt>>);
+pub struct Receipts {
+    /// Those that were handed out and are still to be written down, by token and entry.
+    handed_out: Mutex<BTreeMap<(Jti, u64), KeptReceipt>>,
+    /// Revocations whose callers do not wait for them to be in force.
+    unstated: Mutex<Vec<Unstated>>,
+}
+
+/// A revocation of which nothing can be stated yet.
+pub(super) struct Unstated {
+    /// What was revoked.
+    pub(super) token: TokenRecord,
+    /// By which entry.
+    pub(super) position: Position,
+    /// When that was committed.
+    pub(super) committed: Option<Committed>,
+}
 
 impl Receipts {
     fn waiting(&self) -> MutexGuard<'_, BTreeMap<(Jti, u64), KeptReceipt>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.handed_out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unstated(&self) -> MutexGuard<'_, Vec<Unstated>> {
+        self.unstated.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a receipt stated as soon as that can be. Beyond a limit it is stated when it is asked for.
+    pub(super) fn later(&self, revocation: Unstated) {
+        let mut unstated = self.unstated();
+        if unstated.len() < RECEIPTS_WAITING {
+            unstated.push(revocation);
+        }
     }
 
     /// Beyond a limit they are not kept: they can be stated again.
@@ -89,11 +124,35 @@ impl Authority {
         &self,
         token: &TokenRecord,
         position: Position,
-        committed: Option<u64>,
+        committed: Option<Committed>,
     ) -> String {
+        if let Some(committed) = committed {
+            self.measured.in_force.observe(committed.since.elapsed().as_secs_f64());
+        }
         let now = self.clock.wall_ms();
-        let committed = committed.unwrap_or(now).min(now);
+        let committed = committed.map_or(now, |committed| committed.at_ms).min(now);
         self.state(token, position, committed, Some(now - committed), self.counted(position.seq))
+    }
+
+    /// States what has come into force although nobody waited for it.
+    pub(super) fn state_what_is_in_force(&self) {
+        let complete = *self.feed.complete().borrow();
+        let mut unstated = self.receipts.unstated();
+        let (now, later) = unstated.drain(..).partition(|waiting| waiting.position.seq <= complete);
+        *unstated = later;
+        drop(unstated);
+        let now: Vec<Unstated> = now;
+        for Unstated { token, position, committed } in now {
+            self.receipt_now(&token, position, committed);
+        }
+    }
+
+    /// Does so from now on, whenever something comes into force.
+    pub async fn keep_stating(&self) {
+        let mut complete = self.feed.complete();
+        while complete.changed().await.is_ok() {
+            self.state_what_is_in_force();
+        }
     }
 
     /// States that a revocation of earlier is in force. That is so: the whole log was applied before
@@ -153,6 +212,7 @@ impl Authority {
         if token.state == State::Live {
             return Err(Refusal::NotRevoked(jti).into());
         }
+        self.state_what_is_in_force();
         // The database first: a receipt that waits may be that of a later revocation. Then what
         // waits, which is in the database by now if it was not there a moment ago.
         let mut kept = self.store.receipt(workspace, &jti).await?;

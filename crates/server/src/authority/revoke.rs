@@ -10,6 +10,7 @@ use nt_token::{Jti, WorkspaceId};
 use crate::authority::access::{Action, Standing};
 use crate::authority::entropy::entry_id;
 use crate::authority::error::{Answer, Refusal};
+use crate::authority::receipts::Unstated;
 use crate::authority::{Authority, Caller, shown_text};
 
 impl Authority {
@@ -44,9 +45,17 @@ impl Authority {
             seq, already = before, "token revoked"
         );
         let position = Position { epoch: self.epoch, seq, entry };
+        self.measured.revocations.inc();
         let committed = self.commits.of(seq);
         let in_force = self.in_force_within(seq, wait).await;
-        let receipt = in_force.then(|| self.receipt_now(&token, position, committed));
+        let receipt = if in_force {
+            Some(self.receipt_now(&token, position, committed))
+        } else {
+            self.receipts.later(Unstated { token: token.clone(), position, committed });
+            // It may have come into force just now.
+            self.state_what_is_in_force();
+            None
+        };
         let (status, message) = match (in_force, before) {
             (false, _) => ("revoking", "Token is being revoked; it is not refused everywhere yet"),
             (true, true) => ("revoked", "Token is already revoked"),

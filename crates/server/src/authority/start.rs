@@ -21,6 +21,7 @@ use crate::authority::feed::{Admission, FeedSource};
 use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::{Keyring, KeyringError};
 use crate::authority::limits;
+use crate::authority::measured::Measured;
 use crate::authority::people::People;
 use crate::authority::receipts::{Commits, Receipts};
 use crate::authority::seen::SeenTokens;
@@ -124,6 +125,7 @@ impl Authority {
             verifiers,
             feed,
             granted,
+            measured: Measured::default(),
         })
     }
 }

@@ -51,6 +51,7 @@ impl World {
                 session_idle: Lifetime::from_seconds(600).expect("ten minutes"),
                 job_session: Lifetime::from_seconds(900).expect("a quarter of an hour"),
                 admins: vec!["admin@example.com".to_owned()],
+                canary_each: None,
             },
             clock: clock.clone(),
             provider: None,

@@ -76,7 +76,12 @@ impl Authority {
         from: Option<IpAddr>,
     ) -> Result<VerifiedToken, NotAccepted> {
         let now = self.clock.now();
-        let seen = self.look(token, now, from)?;
+        let seen = self.look(token, now, from).inspect_err(|why| {
+            match why {
+                NotAccepted::NotReady => self.measured.not_ready.inc(),
+                _ => self.measured.refused.inc(),
+            };
+        })?;
         if !binding.fits(seen.signed.claims()) {
             return Err(NotAccepted::OtherWorkspace);
         }

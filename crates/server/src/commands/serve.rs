@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use axum::Router;
@@ -157,6 +158,8 @@ fn start(
             session_idle: config.session_idle,
             job_session: config.job_session_lifetime,
             admins: config.admins.clone(),
+            canary_each: (config.canary_interval > 0)
+                .then(|| Duration::from_secs(config.canary_interval.into())),
         },
         clock: Arc::clone(clock),
         provider,

@@ -13,11 +13,12 @@ use nt_api::health::Health;
 use nt_api::path;
 use nt_token::clock::{Clock as _, SystemClock};
 
-use crate::edge::{Edge, metrics};
+use crate::edge::{Edge, metrics as measured_here};
 use crate::http::error::{ApiError, Reply};
 use crate::http::forward_auth::question::Question;
 use crate::http::forward_auth::{Denied, accepted, refused};
 use crate::http::request;
+use crate::metrics;
 
 /// All of them. The one that every request waits for is answered in front of them, by
 /// [`token_auth`].
@@ -62,5 +63,5 @@ async fn readyz(State(edge): State<Arc<Edge>>) -> Reply<&'static str> {
 }
 
 async fn measured(State(edge): State<Arc<Edge>>) -> ([(HeaderName, &'static str); 1], String) {
-    ([(CONTENT_TYPE, metrics::MEDIA_TYPE)], metrics::text(&edge))
+    ([(CONTENT_TYPE, metrics::MEDIA_TYPE)], metrics::text(measured_here::measured(&edge)))
 }

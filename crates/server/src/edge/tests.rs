@@ -127,11 +127,14 @@ async fn everything_that_is_measured_says_what_it_is() {
     edge.until_ready().await;
     edge.token_auth("wst_nonsense", "").await;
     let answer = edge.ask("GET /metrics", "").await;
-    assert!(answer.head.contains("content-type: text/plain; version=0.0.4"), "{}", answer.head);
-    let lines: Vec<_> = answer.body.lines().collect();
+    let written = "content-type: application/openmetrics-text; version=1.0.0";
+    assert!(answer.head.contains(written), "{}", answer.head);
+    let body = answer.body.strip_suffix("# EOF\n").expect("it says where it ends");
+    let lines: Vec<_> = body.lines().collect();
     assert_eq!(lines.len(), 15);
     for metric in lines.chunks(3) {
         let name = metric[2].split(' ').next().unwrap_or_default();
+        let name = name.strip_suffix("_total").unwrap_or(name);
         assert!(metric[0].starts_with(&format!("# HELP {name} ")), "{metric:?}");
         assert!(metric[1].starts_with(&format!("# TYPE {name} ")), "{metric:?}");
     }

@@ -56,6 +56,7 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .routes(routes!(tokens::show, tokens::revoke))
         .routes(routes!(tokens::refresh))
         .routes(routes!(tokens::receipt))
+        .routes(routes!(tokens::revocation))
         .routes(routes!(verifiers::add, verifiers::list))
         .routes(routes!(verifiers::remove))
         .routes(routes!(audit::list))
@@ -65,6 +66,7 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .routes(routes!(operations::health))
         .routes(routes!(operations::livez))
         .routes(routes!(operations::readyz))
+        .routes(routes!(operations::measured))
         .split_for_parts();
     let router = router
         .route("/openapi.json", openapi::serve(&document))

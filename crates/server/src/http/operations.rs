@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, HeaderName};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use nt_api::error::ErrorBody;
 use nt_api::health::Health;
 use nt_api::path;
@@ -11,6 +11,7 @@ use nt_token::jwk::Jwks;
 
 use crate::http::Doors;
 use crate::http::error::{ApiError, Reply};
+use crate::metrics;
 
 /// The keys that sign tokens (RFC 7517).
 #[utoipa::path(get, path = path::JWKS, tag = "verification",
@@ -46,4 +47,11 @@ pub async fn readyz(State(doors): State<Doors>) -> Reply<&'static str> {
     } else {
         Err(ApiError::unavailable("The revocation state is not known here"))
     }
+}
+
+/// What the authority measures, as OpenMetrics.
+#[utoipa::path(get, path = "/metrics", tag = "operations",
+    responses((status = 200, content_type = "application/openmetrics-text", body = String)))]
+pub async fn measured(State(doors): State<Doors>) -> ([(HeaderName, &'static str); 1], String) {
+    ([(CONTENT_TYPE, metrics::MEDIA_TYPE)], metrics::text(doors.authority.measured()))
 }

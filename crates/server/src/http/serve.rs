@@ -43,6 +43,7 @@ pub async fn run(
     let authority = Arc::clone(&doors.authority);
     let mut counting = tokio::spawn(count(Arc::clone(&authority)));
     let fetching = tokio::spawn(keep_keys_fresh(Arc::clone(&authority)));
+    let measuring = tokio::spawn(measure(Arc::clone(&authority)));
     let service = Service {
         feed: authority.feed().service(),
         router: router(doors.clone(), development),
@@ -84,6 +85,7 @@ pub async fn run(
     counting.abort();
     fetching.abort();
     renewing.iter().for_each(JoinHandle::abort);
+    measuring.abort();
     authority.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -106,6 +108,11 @@ async fn count(authority: Arc<Authority>) {
             authority.forget_ended_sessions();
         }
     }
+}
+
+/// Keeps measuring how long revocations take, also where nobody waits for them.
+async fn measure(authority: Arc<Authority>) {
+    tokio::join!(authority.keep_stating(), authority.keep_canaries());
 }
 
 /// Keeps the keys of those who vouch for operators and jobs at hand, so that no request waits for

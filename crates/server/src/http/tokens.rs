@@ -7,6 +7,7 @@ use axum::http::header::HeaderName;
 use nt_api::error::ErrorBody;
 use nt_api::path;
 use nt_api::receipts::TokenReceipt;
+use nt_api::revocations::Revocation;
 use nt_api::tokens::{
     CreateToken, ListTokens, RevokeToken, Token, TokenCreated, TokenList, TokenRefreshed,
     TokenRevoked,
@@ -124,4 +125,19 @@ pub async fn receipt(
     InWorkspace(workspace): InWorkspace,
 ) -> Reply<Json<TokenReceipt>> {
     Ok(Json(doors.authority.receipt(&caller, workspace, jti).await?))
+}
+
+/// How far a token's revocation is: who is waited for, and when it is in force at the latest.
+#[utoipa::path(get, path = path::REVOCATION, tag = "tokens", security(("session" = [])),
+    params(("workspace" = String, Path), ("jti" = String, Path)),
+    responses((status = 200, body = Revocation), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn revocation(
+    State(doors): State<Doors>,
+    caller: Caller,
+    OfToken(jti): OfToken,
+    InWorkspace(workspace): InWorkspace,
+) -> Reply<Json<Revocation>> {
+    Ok(Json(doors.authority.revocation(&caller, workspace, jti).await?))
 }

@@ -81,7 +81,7 @@ impl State {
         };
         u32::try_from(at)
             .ok()
-            .filter(|list| *list < RevocationSet::LISTS_MAX)
+            .filter(|list| *list < RevocationSet::CANARIES)
             .ok_or(StoreError::Full)
     }
 

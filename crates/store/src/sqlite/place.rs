@@ -35,7 +35,7 @@ fn new_list(db: &Connection, bucket: i64, capacity: u32) -> Result<(u32, u32), S
     const INSERT: &str =
         "INSERT INTO lists (list, bucket, capacity, issued) VALUES (?1, ?2, ?3, 0)";
     let list = one(db, NEXT, [], |row| number(row, 0))?.unwrap_or(0);
-    if list >= RevocationSet::LISTS_MAX {
+    if list >= RevocationSet::CANARIES {
         return Err(StoreError::Full);
     }
     change(db, INSERT, params![list, bucket, capacity])?;

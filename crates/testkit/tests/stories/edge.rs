@@ -25,7 +25,7 @@ const LEASE: Duration = Duration::from_secs(2);
 /// For the machine that runs the test.
 const SLACK: Duration = Duration::from_millis(200);
 
-struct Edge {
+pub(crate) struct Edge {
     child: Child,
     address: SocketAddr,
 }
@@ -41,7 +41,7 @@ impl Edge {
     }
 
     /// The same, when it can answer.
-    fn start(world: &World, more: &[&str]) -> Result<Self> {
+    pub(crate) fn start(world: &World, more: &[&str]) -> Result<Self> {
         let edge = Self::spawn(world, more)?;
         edge.until(200, "/readyz")?;
         Ok(edge)
@@ -51,7 +51,7 @@ impl Edge {
         once(self.address, &Request::get(target))
     }
 
-    fn check(&self, token: &str) -> Result<Response> {
+    pub(crate) fn check(&self, token: &str) -> Result<Response> {
         once(self.address, &Request::get("/v1/token_auth").bearer(token))
     }
 
@@ -70,8 +70,13 @@ impl Edge {
         Ok((seen, watch.elapsed()))
     }
 
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = Pid::from_raw(i32::try_from(self.child.id())?);
+        kill(pid, signal).context("cannot send a signal")
+    }
+
     fn stop(mut self) -> Result<ExitStatus> {
-        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGTERM)?;
+        self.signal(Signal::SIGTERM)?;
         process::wait(&mut self.child, SOON)
     }
 }

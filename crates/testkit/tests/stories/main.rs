@@ -29,6 +29,7 @@ mod text;
 mod traffic;
 mod transcripts;
 mod verifiers;
+mod watched;
 mod webdriver;
 
 use std::io::Write as _;

@@ -1,5 +1,7 @@
 //! `ntcli token revoke`: the documented command.
 
+mod watch;
+
 use nt_api::IsoTime;
 use nt_api::tokens::Token;
 use nt_token::{Jti, Timestamp, WorkspaceId};
@@ -24,6 +26,7 @@ Examples:
   ntcli token revoke jti_abc123def456 --force
   ntcli token revoke jti_abc123def456 --force --format json
   ntcli token revoke jti_abc123def456 --reason 'found in a public repository'
+  ntcli token revoke jti_abc123def456 --force --verbose    shows who is waited for
 
 It cannot be undone. `ntcli token list` shows the JTIs.")]
 pub(crate) struct Args {
@@ -63,7 +66,12 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
     if !args.force {
         confirm(&jti, workspace, &operator, context)?;
     }
-    let revoked = operator.revoke(workspace, &jti, args.reason.as_deref())?;
+    let reason = args.reason.as_deref();
+    let revoked = if context.verbose {
+        watch::revoke(&operator, workspace, &jti, reason)?
+    } else {
+        operator.revoke(workspace, &jti, reason)?
+    };
     let is_dead = revoked.status == "revoked";
     // It must be told that the token is revoked whatever becomes of its copy here, and the copy
     // must go whatever becomes of the telling.
