@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use nt_feed::ask::HttpAsk;
 use nt_feed::client::{AuthorityUrl, PlainHttp, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::LogFormat;
+use crate::edge::WithoutLease;
 use crate::edge::link::{Link, credential};
 use crate::edge::listener::{Address, Listener};
 use crate::edge::serve;
@@ -32,7 +34,8 @@ const NAME_BYTES: usize = 128;
   curl --unix-socket /run/ntd/edge.sock -H \"Authorization: Bearer $TOKEN\" \\
       http://edge/v1/token_auth
 
-Beside it: /readyz (200 while it can answer), /livez, /health, /metrics (Prometheus).
+/v1/token_auth?freshness=sync asks the authority about this very token, for what cannot bear a
+lease's delay. Beside it: /readyz (200 while it can answer), /livez, /health, /metrics (Prometheus).
 SIGTERM and SIGINT stop it in order: it tells the authority first, so that no revoke waits for it.")]
 pub(super) struct Args {
     /// Where the authority is
@@ -54,6 +57,10 @@ pub(super) struct Args {
     /// End if the authority's tokens name another audience than this
     #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
+    /// What to do about a token while there is no lease; to ask makes each check as slow as the
+    /// authority is far
+    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    without_lease: WithoutLease,
     /// Keep here how far this process has been, so that also after a restart it refuses an authority
     /// that has lost revocations since. Made if it is not there; one for each process
     #[arg(long, value_name = "DIR")]
@@ -98,7 +105,13 @@ impl Args {
             std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
             settings.position_file = Some(dir.join("position"));
         }
-        let link = Link { settings, issuer: self.issuer, audience: self.audience };
+        settings.ask = Some(HttpAsk::new(&self.authority)?);
+        let link = Link {
+            settings,
+            issuer: self.issuer,
+            audience: self.audience,
+            without_lease: self.without_lease,
+        };
         let listener = Listener::bind(&self.listen).await?;
         tracing::info!(authority = %self.authority, "listening on {}", listener.address()?);
         let stop = async move {
