@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use nt_token::{Expected, Secret};
-use nt_verifier::{Ask, Options, Verifier};
+use nt_verifier::{Ask, Drain, Options, Verifier};
 use tokio::time::sleep;
 use tonic::metadata::MetadataValue;
 
@@ -56,6 +56,8 @@ pub struct Settings {
     /// [`Freshness::Sync`](nt_verifier::Freshness::Sync) is demanded. `None`: nobody, so that both are
     /// answered "not ready".
     pub ask: Option<HttpAsk>,
+    /// Whether a revoke waits for requests that its token was let in for before.
+    pub drain: Drain,
 }
 
 /// What settings cannot be followed.
@@ -91,6 +93,7 @@ impl Settings {
             plain_http: PlainHttp::default(),
             position_file: None,
             ask: None,
+            drain: Drain::No,
         }
     }
 
@@ -143,6 +146,7 @@ pub async fn connect(settings: Settings) -> Result<(Verifier, Following), NotCon
     };
     let mut options = Options::new(expected);
     options.ask = settings.ask.map(|ask| Arc::new(ask) as Arc<dyn Ask>);
+    options.drain = settings.drain;
     let (verifier, state) = Verifier::new(options);
     Ok((verifier, follow_from(endpoint, follower, state, kept)))
 }
