@@ -106,9 +106,10 @@ impl Verifier {
         (Self(Arc::clone(&shared)), State::new(shared))
     }
 
-    /// Checks a token, with or without its `wst_`. Takes no lock (but see [`Drain`]) and asks nobody; for a token that
-    /// was seen before it allocates nothing. The verdict holds at its moment: what goes on for
-    /// longer looks at [`VerifiedToken::still_valid`] or waits for [`VerifiedToken::ended`].
+    /// Checks a token, with or without its `wst_`. Takes no lock and asks nobody; for a token that
+    /// was seen before it allocates nothing ([`Drain`] costs both). The verdict holds at its moment:
+    /// what goes on for longer looks at [`VerifiedToken::still_valid`] or waits for
+    /// [`VerifiedToken::ended`].
     pub fn verify(&self, token: &str) -> Result<VerifiedToken, NotAccepted> {
         self.look(token).map_err(|not| self.0.count(not))
     }
