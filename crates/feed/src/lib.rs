@@ -29,7 +29,7 @@
 //! | the authority | the verifier answers |
 //! |---|---|
 //! | is followed | yes, or no: [`Refused`](nt_verifier::Refused) (401) |
-//! | is out of reach for longer than a lease (2 s) | [`NotReady`](nt_verifier::NotReady) (503), until it is back |
+//! | is out of reach for longer than a lease (2 s) | [`NotReady`](nt_verifier::NotReady) (503), until it is back; or what [`HttpAsk`](ask::HttpAsk) hears, where there is one |
 //! | refuses the credential | the same; the reason is logged once |
 //! | has lost history that this verifier knows | the same; see [`Settings::position_file`](client::Settings::position_file) |
 //!
@@ -40,6 +40,7 @@
 //! What is not here: how a snapshot is encoded (the revocation set says), what a credential is
 //! worth (the authority says), and how a token is checked (the verifier does).
 
+pub mod ask;
 pub mod client;
 pub mod server;
 mod wire;

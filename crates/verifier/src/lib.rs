@@ -68,6 +68,7 @@
 //! its lease when it wakes; what cannot bear that demands [`Freshness::Sync`].
 
 pub mod ask;
+pub mod drain;
 #[cfg(feature = "tower")]
 pub mod layer;
 mod lease;
@@ -81,6 +82,7 @@ pub mod token;
 pub mod verifier;
 
 pub use ask::{Answer, Ask, Asking, Freshness};
+pub use drain::Drain;
 pub use refusal::{NotAccepted, NotReady, Refused};
 pub use state::State;
 pub use token::{End, VerifiedToken};

@@ -10,10 +10,11 @@ use nt_token::{Expected, SignedClaims};
 use tokio::sync::watch;
 
 use crate::ask::Ask;
+use crate::drain::UnderWay;
 use crate::lease::{Lease, Moment};
 use crate::order;
 use crate::refusal::{NotAccepted, NotReady, Refused};
-use crate::seen::{Keys, SeenTokens};
+use crate::seen::{Keys, Seen, SeenTokens};
 
 pub(crate) struct Shared {
     pub(crate) expected: Expected,
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     /// Held by whoever changes keys, set or lease. No check touches it.
     pub(crate) writer: Mutex<()>,
     pub(crate) ask: Option<Arc<dyn Ask>>,
+    pub(crate) under_way: UnderWay,
     pub(crate) refused: AtomicU64,
     pub(crate) not_ready: AtomicU64,
 }
@@ -49,6 +51,17 @@ impl Shared {
         }
         signed.valid_at(&self.expected, now.wall()).map_err(Refused::Token)?;
         Ok(now)
+    }
+
+    /// Whether a token was taken back, or the key that signed it is one no longer: for good.
+    pub(crate) fn is_revoked(&self, seen: &Seen) -> bool {
+        matches!(self.set.load().status(&seen.signed), Status::Revoked(_)) || !self.has_key(seen)
+    }
+
+    pub(crate) fn has_key(&self, seen: &Seen) -> bool {
+        let keys = self.keys.load();
+        let kid = seen.signed.kid().as_str();
+        keys.generation == seen.generation || keys.set.key(kid).is_some()
     }
 
     /// Counts what is not accepted. What is accepted is not counted here: a counter that all threads

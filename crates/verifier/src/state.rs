@@ -94,6 +94,14 @@ impl State {
         self.published();
     }
 
+    /// Waits until everything has ended that was let in by a token which was revoked by what was applied
+    /// between the last call and this one; `None` if nothing is left of it, always where
+    /// [`Drain::No`](crate::Drain::No) was chosen. Whoever feeds the verifier calls this after what it
+    /// applied, and acknowledges when all of these waits so far are over, or when the lease is.
+    pub fn drain(&self) -> Option<impl Future<Output = ()> + Send + Sync + use<>> {
+        self.0.drain()
+    }
+
     /// Nothing that is done after this, an acknowledgement above all, comes before what was stored.
     fn published(&self) {
         fence(Ordering::SeqCst);

@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nt_revocation::Status;
 use nt_token::Claims;
 use nt_token::check::LEEWAY;
 use nt_token::clock::Boot;
 
+use crate::drain::Admission;
 use crate::lease::Moment;
 use crate::seen::Seen;
 use crate::shared::Shared;
@@ -20,6 +20,8 @@ pub struct VerifiedToken {
     shared: Arc<Shared>,
     /// When it was found good.
     at: Boot,
+    /// The request is under way for as long as this is kept.
+    _admission: Option<Arc<Admission>>,
 }
 
 /// Why what runs under a token must stop.
@@ -37,8 +39,13 @@ pub enum End {
 }
 
 impl VerifiedToken {
-    pub(crate) fn new(seen: Arc<Seen>, shared: Arc<Shared>, at: Boot) -> Self {
-        Self { seen, shared, at }
+    pub(crate) fn new(
+        seen: Arc<Seen>,
+        shared: Arc<Shared>,
+        at: Boot,
+        admission: Option<Arc<Admission>>,
+    ) -> Self {
+        Self { seen, shared, at, _admission: admission }
     }
 
     /// What it says.
@@ -49,7 +56,7 @@ impl VerifiedToken {
     /// Whether a check would accept it now. As cheap as the check, and as strict: without a lease
     /// the answer is no.
     pub fn still_valid(&self) -> bool {
-        self.has_key() && self.shared.judge(&self.seen.signed).is_ok()
+        self.shared.has_key(&self.seen) && self.shared.judge(&self.seen.signed).is_ok()
     }
 
     /// Resolves when what runs under the token must stop: it was revoked or expired, or the lease
@@ -82,9 +89,7 @@ impl VerifiedToken {
 
     /// Why it has ended, or how long nothing will end it but a change.
     pub(crate) fn end(&self) -> Result<End, Duration> {
-        let revoked =
-            matches!(self.shared.set.load().status(&self.seen.signed), Status::Revoked(_));
-        if revoked || !self.has_key() {
+        if self.shared.is_revoked(&self.seen) {
             return Ok(End::Revoked);
         }
         let now = Moment::read(&*self.shared.clock);
@@ -98,12 +103,6 @@ impl VerifiedToken {
             return Ok(End::NotKnown);
         }
         Err(known_for.min(Duration::from_millis(expires_in)))
-    }
-
-    fn has_key(&self) -> bool {
-        let keys = self.shared.keys.load();
-        let kid = self.seen.signed.kid().as_str();
-        keys.generation == self.seen.generation || keys.set.key(kid).is_some()
     }
 }
 

@@ -14,6 +14,7 @@ use nt_token::{Expected, KeySet};
 use tokio::sync::watch;
 
 use crate::ask::{Answer, Ask, Freshness};
+use crate::drain::{Drain, UnderWay};
 use crate::lease::{Lease, Moment};
 use crate::refusal::{NotAccepted, NotReady, Refused};
 use crate::seen::{Keys, Seen, SeenTokens};
@@ -36,11 +37,13 @@ pub struct Options {
     pub lease: Duration,
     /// Whom to ask about a single token, if anybody.
     pub ask: Option<Arc<dyn Ask>>,
+    /// Whether what was let in before a revocation holds its acknowledgement up.
+    pub drain: Drain,
 }
 
 impl Options {
     /// The defaults: no keys yet, the machine's clock, 16 MiB for signatures (about 20,000 tokens),
-    /// leases of two seconds, nobody to ask.
+    /// leases of two seconds, nobody to ask, nothing drained.
     pub fn new(expected: Expected) -> Self {
         Self {
             expected,
@@ -49,6 +52,7 @@ impl Options {
             cache_bytes: 16 << 20,
             lease: Duration::from_secs(2),
             ask: None,
+            drain: Drain::No,
         }
     }
 }
@@ -95,6 +99,7 @@ impl Verifier {
             changed: watch::Sender::new(()),
             writer: Mutex::new(()),
             ask: options.ask,
+            under_way: UnderWay::new(options.drain),
             refused: AtomicU64::new(0),
             not_ready: AtomicU64::new(0),
         });
@@ -102,8 +107,9 @@ impl Verifier {
     }
 
     /// Checks a token, with or without its `wst_`. Takes no lock and asks nobody; for a token that
-    /// was seen before it allocates nothing. The verdict holds at its moment: what goes on for
-    /// longer looks at [`VerifiedToken::still_valid`] or waits for [`VerifiedToken::ended`].
+    /// was seen before it allocates nothing ([`Drain`] costs both). The verdict holds at its moment:
+    /// what goes on for longer looks at [`VerifiedToken::still_valid`] or waits for
+    /// [`VerifiedToken::ended`].
     pub fn verify(&self, token: &str) -> Result<VerifiedToken, NotAccepted> {
         self.look(token).map_err(|not| self.0.count(not))
     }
@@ -140,8 +146,9 @@ impl Verifier {
 
     fn look(&self, token: &str) -> Result<VerifiedToken, NotAccepted> {
         let seen = self.signature(token)?;
+        let admission = self.0.admit(&seen);
         let now = self.0.judge(&seen.signed)?;
-        Ok(VerifiedToken::new(seen, Arc::clone(&self.0), now.boot))
+        Ok(VerifiedToken::new(seen, Arc::clone(&self.0), now.boot, admission))
     }
 
     fn signature(&self, token: &str) -> Result<Arc<Seen>, NotAccepted> {
@@ -160,13 +167,14 @@ impl Verifier {
     async fn ask(&self, token: &str) -> Result<VerifiedToken, NotAccepted> {
         let seen = self.signature(token)?;
         let ask = self.0.ask.as_ref().ok_or(NotReady::NoAnswer)?;
+        let admission = self.0.admit(&seen);
         let began = self.0.clock.boot();
         match ask.ask(token).await? {
             Answer::Refused => Err(Refused::ByAuthority.into()),
             Answer::Good => {
                 let now = Moment::read(&*self.0.clock).wall();
                 seen.signed.valid_at(&self.0.expected, now).map_err(Refused::Token)?;
-                Ok(VerifiedToken::new(seen, Arc::clone(&self.0), began))
+                Ok(VerifiedToken::new(seen, Arc::clone(&self.0), began, admission))
             }
         }
     }

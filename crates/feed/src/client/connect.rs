@@ -1,9 +1,10 @@
 //! From settings to a verifier that is kept fresh, in one call.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use nt_token::{Expected, Secret};
-use nt_verifier::{Options, Verifier};
+use nt_verifier::{Ask, Drain, Options, Verifier};
 use tokio::time::sleep;
 use tonic::metadata::MetadataValue;
 
@@ -11,6 +12,7 @@ use super::position_file::{self, NoPosition};
 use super::{
     AuthorityUrl, Follower, Following, Kept, RETRY_EACH, follow_from, introduce, jittered,
 };
+use crate::ask::HttpAsk;
 
 /// The longest name that an authority takes, in bytes.
 const NAME_MAX: usize = 128;
@@ -54,6 +56,12 @@ pub struct Settings {
     /// tells losses of the authority up to then. `None`: only what happens while this process runs is
     /// noticed.
     pub position_file: Option<PathBuf>,
+    /// Whom to ask about a single token: while there is no lease, and wherever
+    /// [`Freshness::Sync`](nt_verifier::Freshness::Sync) is demanded. `None`: nobody, so that both are
+    /// answered "not ready".
+    pub ask: Option<HttpAsk>,
+    /// Whether a revoke waits for requests that its token was let in for before.
+    pub drain: Drain,
 }
 
 /// What settings cannot be followed.
@@ -96,6 +104,8 @@ impl Settings {
             plain_http: PlainHttp::default(),
             ca: None,
             position_file: None,
+            ask: None,
+            drain: Drain::No,
         }
     }
 
@@ -155,7 +165,10 @@ pub async fn connect(settings: Settings) -> Result<(Verifier, Following), NotCon
         Some(expected) => expected.clone(),
         None => heard(&settings).await?,
     };
-    let (verifier, state) = Verifier::new(Options::new(expected));
+    let mut options = Options::new(expected);
+    options.ask = settings.ask.map(|ask| Arc::new(ask) as Arc<dyn Ask>);
+    options.drain = settings.drain;
+    let (verifier, state) = Verifier::new(options);
     Ok((verifier, follow_from(endpoint, follower, state, kept)))
 }
 

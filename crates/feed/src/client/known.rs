@@ -1,5 +1,7 @@
 //! What a verifier knows and under which lease: its state, driven by the lease's machine.
 
+use std::collections::VecDeque;
+use std::pin::Pin;
 use std::time::Duration;
 
 use nt_revocation::protocol::{
@@ -9,6 +11,7 @@ use nt_revocation::{Entry, Position, RevocationSet};
 use nt_token::{Expected, clock};
 use nt_verifier::State;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::keys::Keys;
 use crate::witness::{Loss, loss};
@@ -44,14 +47,29 @@ pub(super) struct Known {
     /// The highest position that was ever applied, also before this process; whoever keeps it on the
     /// disk listens.
     witness: watch::Sender<Option<Position>>,
+    /// Up to where everything has ended that was let in before: this may be acknowledged.
+    drained: Position,
+    /// What waits for that, in order.
+    draining: VecDeque<(Position, Draining)>,
 }
+
+type Draining = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 impl Known {
     /// Nothing is known yet, but perhaps how far it was known once.
     pub(super) fn new(state: State, witness: watch::Sender<Option<Position>>) -> Self {
         let lengths = Lengths::default();
         let lease = VerifierLease::new(lengths, 0, nonces_from());
-        Self { state, lease, lengths, position: Position::START, keys: Keys::default(), witness }
+        Self {
+            state,
+            lease,
+            lengths,
+            position: Position::START,
+            keys: Keys::default(),
+            witness,
+            drained: Position::START,
+            draining: VecDeque::new(),
+        }
     }
 
     /// Whose tokens are accepted here.
@@ -59,9 +77,39 @@ impl Known {
         self.state.expected()
     }
 
-    /// `None` if nothing is known.
+    /// What can be gone on from; `None` if nothing is known. The authority takes it as acknowledged.
     pub(super) fn position(&self) -> Option<Position> {
-        (self.position != Position::START).then_some(self.position)
+        (self.drained != Position::START).then_some(self.drained)
+    }
+
+    /// Waits until more can be acknowledged, and returns up to where; for ever if nothing is owed. Not
+    /// for longer than the lease: after it nothing is accepted here, which is what the authority waits
+    /// for.
+    pub(super) async fn drained(&mut self) -> Position {
+        let lease = self.lease.end().map_or(Duration::ZERO, |end| end.since(self.now().boot));
+        let Some((upto, drained)) = self.draining.front_mut() else {
+            return std::future::pending().await;
+        };
+        let in_time = timeout(lease, drained.as_mut()).await;
+        in_time.map_or(self.position, |()| *upto)
+    }
+
+    /// Acknowledges up to here.
+    pub(super) fn acknowledge(&mut self, upto: Position) -> Vec<Say> {
+        self.draining.retain(|(owed, _)| owed.seq > upto.seq);
+        self.drained = upto;
+        self.caught_up()
+    }
+
+    /// Whether what was applied may be acknowledged at once, or what has to end before.
+    fn drain(&mut self) {
+        match self.state.drain() {
+            Some(draining) => self.draining.push_back((self.position, Box::pin(draining))),
+            None => match self.draining.back_mut() {
+                Some((upto, _)) => *upto = self.position,
+                None => self.drained = self.position,
+            },
+        }
     }
 
     /// The highest position that was ever applied, if any.
@@ -118,6 +166,7 @@ impl Known {
         if again {
             self.begin_anew();
         }
+        self.drain();
         Ok(self.caught_up())
     }
 
@@ -141,6 +190,7 @@ impl Known {
             // The acknowledgement of the last one says the same of all before it.
             let _said_by_the_last = self.step(VerifierInput::Applied(entry.seq));
         }
+        self.drain();
         Ok(self.caught_up())
     }
 
@@ -182,10 +232,15 @@ impl Known {
         let mut says = Vec::new();
         for output in self.lease.step(now, input) {
             match output {
-                VerifierOutput::Renew { nonce, acked } => says.push(Say::Renew { nonce, acked }),
-                VerifierOutput::Ack(seq) => {
+                // The machine says what is applied; what is acknowledged may be less.
+                VerifierOutput::Renew { nonce, acked } => {
+                    says.push(Say::Renew { nonce, acked: acked.min(self.drained.seq) });
+                }
+                VerifierOutput::Ack(seq) if self.drained.epoch == self.position.epoch => {
+                    let seq = seq.min(self.drained.seq);
                     says.push(Say::Ack { epoch: self.position.epoch, seq });
                 }
+                VerifierOutput::Ack(_) => {}
                 VerifierOutput::LeaseUntil(end) => {
                     self.state.extend_lease(clock::Boot::from_nanos(end.0));
                 }

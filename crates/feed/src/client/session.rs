@@ -179,6 +179,7 @@ async fn listen(known: &mut Known, line: &mut Line, answers: &mut Answers) -> En
             }
             () = sleep(known.renews_in()), if greeted => line.say_all(known.tick()),
             () = sleep_until(heard + line.patience) => Err(lost("no sign of life")),
+            upto = known.drained(), if greeted => line.say_all(known.acknowledge(upto)),
         };
         if let Err(ended) = result {
             return ended;

@@ -1,6 +1,6 @@
 //! The authority's end: who follows, what they were told, and when all of them know.
 //!
-//! Everything that is ordered happens under the one mutex of [`hub`]: entries, grants and
+//! Everything that is ordered happens under the one mutex of `hub`: entries, grants and
 //! acknowledgements. What may take long (a snapshot, the log's reader, a credential) happens outside.
 
 mod hub;

@@ -1,6 +1,7 @@
 //! The feed from end to end: an authority's and a verifier's end over real sockets.
 
 mod connect;
+mod drain;
 mod proxy;
 mod raw;
 mod token;

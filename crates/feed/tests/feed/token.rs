@@ -10,7 +10,7 @@ use super::world::{World, ready};
 
 const HERE: Place = Place { list: 2, idx: 70_000 };
 
-fn claims(rv: u64) -> Claims {
+pub(crate) fn claims(rv: u64) -> Claims {
     let now = SystemClock.now().unix();
     Claims {
         iss: "http://a".to_owned(),
@@ -26,12 +26,12 @@ fn claims(rv: u64) -> Claims {
     }
 }
 
-fn key_added(key: &SigningKey) -> Fact {
+pub(crate) fn key_added(key: &SigningKey) -> Fact {
     let jwk = serde_json::to_string(&key.jwk()).expect("a JWK is JSON");
     Fact::KeyAdded { kid: key.kid().clone(), jwk }
 }
 
-fn revoked(rv: u64) -> Fact {
+pub(crate) fn revoked(rv: u64) -> Fact {
     let claims = claims(rv);
     Fact::TokenRevoked { place: HERE, jti: claims.jti, exp: claims.exp }
 }

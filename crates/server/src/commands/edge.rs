@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use nt_feed::ask::HttpAsk;
 use nt_feed::client::{AuthorityUrl, PlainHttp, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::LogFormat;
+use crate::edge::WithoutLease;
 use crate::edge::link::{Link, PROGRAM, authorities, credential};
 use crate::edge::listener::{Address, Listener};
 use crate::edge::serve;
@@ -35,7 +37,8 @@ const NAME_BYTES: usize = 128;
   curl --unix-socket /run/ntd/edge.sock -H \"Authorization: Bearer $TOKEN\" \\
       http://edge/v1/token_auth
 
-Beside it: /readyz (200 while it can answer), /livez, /health, /metrics (Prometheus).
+/v1/token_auth?freshness=sync asks the authority about this very token, for what cannot bear a
+lease's delay. Beside it: /readyz (200 while it can answer), /livez, /health, /metrics (OpenMetrics).
 SIGTERM and SIGINT stop it in order: it tells the authority first, so that no revoke waits for it.
 SIGHUP reads its TLS certificate and key again.")]
 pub(super) struct Args {
@@ -67,6 +70,10 @@ pub(super) struct Args {
     /// End if the authority's tokens name another audience than this
     #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
+    /// What to do about a token while there is no lease; to ask makes each check as slow as the
+    /// authority is far
+    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    without_lease: WithoutLease,
     /// Keep here how far this process has been, so that also after a restart it refuses an authority
     /// that has lost revocations since. Made if it is not there; one for each process
     #[arg(long, value_name = "DIR")]
@@ -113,7 +120,13 @@ impl Args {
             settings.position_file = Some(dir.join("position"));
         }
         settings.ca = self.ca.as_deref().map(authorities).transpose()?;
-        let link = Link { settings, issuer: self.issuer, audience: self.audience };
+        settings.ask = Some(HttpAsk::new(&self.authority, settings.ca.as_deref())?);
+        let link = Link {
+            settings,
+            issuer: self.issuer,
+            audience: self.audience,
+            without_lease: self.without_lease,
+        };
         let files = self.tls_certificate.zip(self.tls_key);
         let files = files.map(|(certificate, key)| Files { certificate, key });
         let tls = files.map(Tls::open).transpose()?;

@@ -10,7 +10,7 @@ use nt_feed::client::{Following, Settings, connect, heard};
 use nt_token::{Expected, Secret};
 
 use crate::data_dir::private;
-use crate::edge::Edge;
+use crate::edge::{Edge, WithoutLease};
 use crate::tls::certificates;
 
 /// A credential has 47 bytes; a file that is much longer is something else.
@@ -58,6 +58,8 @@ pub struct Link {
     pub issuer: Option<String>,
     /// The audience that its tokens must name, where that was said here too.
     pub audience: Option<String>,
+    /// What is done while there is no lease.
+    pub without_lease: WithoutLease,
 }
 
 impl Link {

@@ -15,11 +15,21 @@ mod tests;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use nt_verifier::{NotAccepted, Refused, Stats, Verifier};
+use nt_verifier::{Freshness, NotAccepted, Refused, Stats, Verifier};
 
 use crate::authority::seen::Texts;
 use crate::http::forward_auth::Denied;
 use crate::http::forward_auth::question::Question;
+
+/// What is done while there is no lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum WithoutLease {
+    /// Answer 503
+    #[default]
+    Refuse,
+    /// Ask the authority about each token
+    Ask,
+}
 
 /// What the doors ask. Knows nothing, and says so, until the authority was heard for the first time.
 #[derive(Default)]
@@ -27,21 +37,30 @@ pub struct Edge {
     verifier: OnceLock<Verifier>,
     /// How often the answer was "not ready" before there was a verifier to count it.
     asked_too_early: AtomicU64,
+    without_lease: WithoutLease,
 }
 
 impl Edge {
+    fn new(without_lease: WithoutLease) -> Self {
+        Self { without_lease, ..Self::default() }
+    }
+
     /// From now on this verifier decides. The first one stays.
     fn decide_by(&self, verifier: Verifier) {
         self.verifier.get_or_init(|| verifier);
     }
 
     /// Whether the request that a gateway asks about may pass.
-    fn check(&self, question: &Question<'_>) -> Result<Texts, Denied> {
+    async fn check(&self, question: &Question<'_>, fresh: Freshness) -> Result<Texts, Denied> {
         let Some(verifier) = self.verifier.get() else {
             self.asked_too_early.fetch_add(1, Ordering::Relaxed);
             return Err(Denied::NotReady);
         };
-        let token = verifier.verify(question.token).map_err(|reason| {
+        let checked = match (fresh, self.without_lease) {
+            (Freshness::Local, WithoutLease::Refuse) => verifier.verify(question.token),
+            _ => verifier.verify_or_ask(question.token, fresh).await,
+        };
+        let token = checked.map_err(|reason| {
             tracing::debug!(%reason, "a token was not accepted");
             Denied::from(reason)
         })?;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
 use nt_api::health::Health;
 use nt_api::path;
 use nt_token::clock::{Clock as _, SystemClock};
+use nt_verifier::Freshness;
 
 use crate::edge::{Edge, metrics as measured_here};
 use crate::http::error::{ApiError, Reply};
@@ -35,13 +36,25 @@ pub(super) fn router(edge: Arc<Edge>) -> Router {
 }
 
 /// Whether the request that a gateway asks about may pass.
-pub(super) fn token_auth<B>(edge: &Edge, request: &Request<B>) -> Response<Body> {
-    let Some(question) = Question::of(request.headers(), request.uri()) else {
+pub(super) async fn token_auth(edge: &Edge, headers: &HeaderMap, uri: &Uri) -> Response<Body> {
+    let Some(question) = Question::of(headers, uri) else {
         return refused(Denied::NoToken);
     };
-    match edge.check(&question) {
+    match edge.check(&question, freshness(uri)).await {
         Ok(texts) => accepted(&texts),
         Err(why) => refused(why),
+    }
+}
+
+/// `freshness=sync` has the authority asked about this very token. So has whatever else is not
+/// `local`: who meant to be strict and misspelt it is not to get less.
+fn freshness(uri: &Uri) -> Freshness {
+    let mut pairs = uri.query().unwrap_or_default().split('&');
+    let strict = |value: &str| value != "local";
+    if pairs.any(|pair| pair.strip_prefix("freshness=").is_some_and(strict)) {
+        Freshness::Sync
+    } else {
+        Freshness::Local
     }
 }
 

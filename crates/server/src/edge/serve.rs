@@ -32,7 +32,7 @@ pub async fn run(
     link: Link,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let edge = Arc::new(Edge::default());
+    let edge = Arc::new(Edge::new(link.without_lease));
     let service = Service {
         router: routes::router(Arc::clone(&edge)),
         edge: Arc::clone(&edge),
@@ -98,7 +98,8 @@ impl Service {
     async fn call(self, request: Request<Incoming>) -> Result<Response, Infallible> {
         let asked = matches!(*request.method(), Method::GET | Method::POST | Method::HEAD);
         if asked && request.uri().path() == TOKEN_AUTH {
-            return Ok(routes::token_auth(&self.edge, &request));
+            let (head, _body) = request.into_parts();
+            return Ok(routes::token_auth(&self.edge, &head.headers, &head.uri).await);
         }
         self.router.oneshot(request.map(Body::new)).await
     }

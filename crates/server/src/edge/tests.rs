@@ -8,7 +8,8 @@ use std::time::Duration;
 use nt_feed::server::Stream;
 use nt_token::WorkspaceId;
 
-use crate::edge::link::credential;
+use crate::edge::WithoutLease;
+use crate::edge::link::{Link, credential};
 use crate::edge::listener::{Address, Listener};
 use world::{Authority, LEASE, Running, until};
 
@@ -75,6 +76,54 @@ async fn whoever_cannot_know_says_503_and_never_401() {
     authority.serve().await;
     edge.until_ready().await;
     assert_eq!(edge.token_auth(&token, "").await.status, 200);
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_lease_the_authority_is_asked_about_each_token_where_that_was_chosen() {
+    let mut authority = Authority::start().await;
+    let refusing = Running::start(authority.link()).await;
+    let link = Link { without_lease: WithoutLease::Ask, ..authority.link() };
+    let asking = Running::start(link).await;
+    for edge in [&refusing, &asking] {
+        edge.until_ready().await;
+    }
+    let (token, workspace) = authority.token(7);
+    let (dying, _) = authority.token(8);
+    authority.cut_feed();
+    until("both leases are over", || async {
+        let ready = [refusing.ask("GET /readyz", "").await, asking.ask("GET /readyz", "").await];
+        ready.iter().all(|answer| answer.status == 503)
+    })
+    .await;
+    authority.revoke(8).await;
+    assert_eq!(refusing.token_auth(&token, "").await.status, 503);
+    assert_eq!(refusing.token_auth(&token, "?freshness=local").await.status, 503);
+    assert_eq!(refusing.token_auth(&token, "?freshness=sync").await.status, 200);
+    assert_eq!(refusing.token_auth(&dying, "?freshness=sync").await.status, 401);
+    assert_eq!(asking.token_auth(&token, "").await.status, 200);
+    assert_eq!(asking.token_auth(&token, &format!("?workspace={workspace}")).await.status, 200);
+    assert_eq!(asking.token_auth(&token, &format!("?workspace={OTHER}")).await.status, 403);
+    assert_eq!(asking.token_auth(&dying, "").await.status, 401);
+    authority.stop().await;
+    for (edge, query) in [(&refusing, "?freshness=sync"), (&asking, ""), (&asking, "?freshness=x")]
+    {
+        assert_eq!(edge.token_auth(&token, query).await.status, 503, "{query}");
+    }
+    refusing.stop().await;
+    asking.stop().await;
+}
+
+#[tokio::test]
+async fn under_a_lease_the_authority_is_asked_only_where_that_is_demanded() {
+    let mut authority = Authority::start().await;
+    let edge = Running::start(authority.link()).await;
+    edge.until_ready().await;
+    let (token, _) = authority.token(7);
+    assert_eq!(edge.token_auth(&token, "?freshness=sync").await.status, 200);
+    authority.stop().await;
+    assert_eq!(edge.token_auth(&token, "?freshness=sync").await.status, 503);
+    assert_eq!(edge.token_auth(&token, "?freshness=local").await.status, 200, "under its lease");
     edge.stop().await;
 }
 

@@ -11,7 +11,7 @@ use nt_token::{
     Timestamp, VerifyingKey, WorkspaceId,
 };
 
-use crate::{Ask, NotAccepted, NotReady, Options, Refused, State, VerifiedToken, Verifier};
+use crate::{Ask, Drain, NotAccepted, NotReady, Options, Refused, State, VerifiedToken, Verifier};
 
 pub(super) const ISSUED: Timestamp = Timestamp::from_unix(1_723_033_800);
 pub(super) const LEASE: Duration = Duration::from_secs(2);
@@ -47,6 +47,16 @@ impl World {
         let keys = keys([&key]);
         let (verifier, state) =
             Verifier::new(Options { keys, clock, ask, ..Options::new(expected) });
+        Self { key, verifier, state }
+    }
+
+    /// A verifier without a lease that waits for what is under way, or does not.
+    pub(super) fn draining(clock: Arc<dyn Clock>, drain: Drain) -> Self {
+        let (key, _) = SigningKey::generate().expect("entropy");
+        let expected = Expected { issuer: ISSUER.to_owned(), audience: ISSUER.to_owned() };
+        let keys = keys([&key]);
+        let (verifier, state) =
+            Verifier::new(Options { keys, clock, drain, ..Options::new(expected) });
         Self { key, verifier, state }
     }
 

@@ -4,27 +4,33 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::get;
+use nt_feed::ask::HttpAsk;
 use nt_feed::client::Settings;
 use nt_feed::server::{self, Feed, NotAdmitted, Source, Unavailable};
 use nt_revocation::protocol::Lengths;
 use nt_revocation::{Entry, Fact, Position, RevocationSet};
+use nt_token::check::check_signature;
 use nt_token::clock::{Clock as _, SystemClock};
+use nt_token::jwk::Jwks;
 use nt_token::sign::sign;
 use nt_token::{
-    Claims, EntryId, Jti, OperatorId, Place, Scopes, Secret, SigningKey, Timestamp, WorkspaceId,
+    Claims, EntryId, Jti, KeySet, OperatorId, Place, Scopes, Secret, SigningKey, Timestamp,
+    WorkspaceId,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::codegen::Bytes;
 use tonic::metadata::MetadataMap;
-use tonic::transport::Server;
+use tonic::service::Routes;
 
 use crate::edge::link::Link;
 use crate::edge::listener::{Address, Listener};
-use crate::edge::serve;
+use crate::edge::{WithoutLease, serve};
 
 pub(super) const LEASE: Duration = Duration::from_millis(800);
 const SECRET: &str = "ntv_of-the-test";
@@ -102,10 +108,16 @@ impl Authority {
         self.feed = feed(&self.log);
         let listener = TcpListener::bind(self.address).await.expect("its port");
         self.address = listener.local_addr().expect("bound");
-        let served = Server::builder()
-            .add_service(self.feed.service())
-            .serve_with_incoming(TcpListenerStream::new(listener));
-        self.server = Some(tokio::spawn(async move { served.await.expect("serves") }));
+        let door = get(token_auth).with_state(Arc::clone(&self.log));
+        let doors = Routes::new(self.feed.service()).into_axum_router();
+        let doors = doors.route("/v1/token_auth", door);
+        let served = async { axum::serve(listener, doors).await.expect("serves") };
+        self.server = Some(tokio::spawn(served));
+    }
+
+    /// Ends the feed for good; the node answers as before.
+    pub(super) fn cut_feed(&self) {
+        self.feed.close();
     }
 
     /// Ends all at once, releasing nobody.
@@ -121,7 +133,8 @@ impl Authority {
         let authority = format!("http://{}", self.address).parse().expect("an origin");
         let mut settings = Settings::new(authority, "edge");
         settings.credential = Some(Secret::from(SECRET.to_owned()));
-        Link { settings, issuer: None, audience: None }
+        settings.ask = Some(HttpAsk::new(&settings.authority, None).expect("a client"));
+        Link { settings, issuer: None, audience: None, without_lease: WithoutLease::Refuse }
     }
 
     /// A token, told apart by its number, and its workspace.
@@ -140,6 +153,27 @@ impl Authority {
         self.feed.push(&[entry]);
         self.feed.wait_complete(seq).await;
     }
+}
+
+/// A node's own answer, of tokens that are good but for what the log says.
+async fn token_auth(State(log): State<Arc<Log>>, headers: HeaderMap) -> (StatusCode, HeaderMap) {
+    let shown = headers.get("authorization").and_then(|shown| shown.to_str().ok());
+    let token = shown.and_then(|shown| shown.strip_prefix("Bearer ")).expect("a token");
+    let entries = log.0.lock().expect("no panic under it");
+    let Fact::KeyAdded { jwk, .. } = &entries[0].fact else { panic!("a key is first") };
+    let keys = Jwks { keys: vec![serde_json::from_str(jwk).expect("a JWK")] };
+    let keys = KeySet::from_jwks(&keys).expect("one key");
+    let place = check_signature(token, &keys).expect("signed").claims().place;
+    let revoked = entries.iter().any(
+        |entry| matches!(&entry.fact, Fact::TokenRevoked { place: there, .. } if *there == place),
+    );
+    let (status, name, value) = if revoked {
+        (401, "www-authenticate", r#"Bearer realm="ntd", error="invalid_token""#)
+    } else {
+        (200, "x-auth-jti", "jti_x")
+    };
+    let headers = [(name.parse().expect("a name"), value.parse().expect("a value"))];
+    (StatusCode::from_u16(status).expect("a status"), HeaderMap::from_iter(headers))
 }
 
 fn claims(idx: u32) -> Claims {

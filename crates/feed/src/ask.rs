@@ -1,0 +1,131 @@
+//! Asking a node of the authority about one token, over HTTP, for what cannot bear a lease's delay or
+//! must go on without a lease. Nothing is remembered.
+
+use std::time::Duration;
+
+use nt_verifier::{Answer, Ask, Asking, NotReady};
+use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, StatusCode};
+
+use crate::client::AuthorityUrl;
+
+/// A whole question and its answer take at most this.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Asks `/v1/token_auth` of an authority, each time. Cheap to clone; connections are kept and shared.
+///
+/// Only what is certainly the authority's own answer counts: 200 with the token's `X-Auth-Jti`, and 401
+/// with the challenge `invalid_token`. Anything else, also what a proxy on the way says, is
+/// [`NotReady::NoAnswer`], and so is no answer within two seconds.
+#[derive(Debug, Clone)]
+pub struct HttpAsk {
+    client: Client,
+    url: String,
+}
+
+/// The machine's TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("HTTP cannot be set up: {0}")]
+pub struct NoHttp(reqwest::Error);
+
+impl HttpAsk {
+    /// Asks this authority, whose certificate is checked by these (PEM), else by those that the system
+    /// trusts.
+    pub fn new(authority: &AuthorityUrl, ca: Option<&str>) -> Result<Self, NoHttp> {
+        let client = match ca {
+            None => Client::builder(),
+            Some(pem) => {
+                let trusted = Certificate::from_pem_bundle(pem.as_bytes()).map_err(NoHttp)?;
+                Client::builder().tls_certs_only(trusted)
+            }
+        };
+        let client = client
+            .user_agent(concat!("nt-feed/", env!("CARGO_PKG_VERSION")))
+            // A token goes nowhere else.
+            .redirect(Policy::none())
+            .no_proxy()
+            .timeout(ANSWER_WITHIN)
+            .build()
+            .map_err(NoHttp)?;
+        let origin = authority.to_string();
+        Ok(Self { client, url: format!("{}/v1/token_auth", origin.trim_end_matches('/')) })
+    }
+}
+
+impl Ask for HttpAsk {
+    fn ask<'a>(&'a self, token: &'a str) -> Asking<'a> {
+        Box::pin(async move {
+            let sent = self.client.get(&self.url).bearer_auth(token).send().await;
+            let answer = sent.map_err(|error| {
+                tracing::debug!(%error, "the authority was asked about a token, and gave no answer");
+                NotReady::NoAnswer
+            })?;
+            read(answer.status(), answer.headers())
+        })
+    }
+}
+
+fn read(status: StatusCode, headers: &HeaderMap) -> Result<Answer, NotReady> {
+    let challenge = headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+    match status {
+        StatusCode::OK if headers.contains_key("x-auth-jti") => Ok(Answer::Good),
+        StatusCode::UNAUTHORIZED
+            if challenge.is_some_and(|text| text.contains(r#"error="invalid_token""#)) =>
+        {
+            Ok(Answer::Refused)
+        }
+        _ => Err(NotReady::NoAnswer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+
+    use axum::routing::get;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    type Reply = (u16, [(&'static str, &'static str); 1]);
+
+    /// Says of each token what the token says.
+    async fn door(sent: HeaderMap) -> (StatusCode, [(&'static str, &'static str); 1]) {
+        let shown = sent.get("authorization").and_then(|shown| shown.to_str().ok());
+        let (status, headers): Reply = match shown.unwrap_or_default() {
+            "Bearer good" => (200, [("x-auth-jti", "jti_x")]),
+            "Bearer bad" => {
+                (401, [("www-authenticate", r#"Bearer realm="ntd", error="invalid_token""#)])
+            }
+            "Bearer some-page" => (200, [("server", "other")]),
+            "Bearer some-login" => (401, [("www-authenticate", "Basic")]),
+            "Bearer moved" => (307, [("location", "/elsewhere")]),
+            "Bearer slow" => {
+                tokio::time::sleep(2 * ANSWER_WITHIN).await;
+                (200, [("x-auth-jti", "jti_x")])
+            }
+            _ => (503, [("retry-after", "1")]),
+        };
+        (StatusCode::from_u16(status).expect("a status"), headers)
+    }
+
+    #[tokio::test]
+    async fn only_what_is_certainly_the_authoritys_answer_counts() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let origin = format!("http://{}", listener.local_addr().expect("bound"));
+        let doors = Router::new()
+            .route("/v1/token_auth", get(door))
+            .route("/elsewhere", get(async || [("x-auth-jti", "jti_x")]));
+        let server = tokio::spawn(async { axum::serve(listener, doors).await.expect("serves") });
+        let ask = HttpAsk::new(&origin.parse().expect("an origin"), None).expect("a client");
+        assert_eq!(ask.ask("good").await, Ok(Answer::Good));
+        assert_eq!(ask.ask("bad").await, Ok(Answer::Refused));
+        for unclear in ["some-page", "some-login", "moved", "unavailable", "slow", "two\nlines"] {
+            assert_eq!(ask.ask(unclear).await, Err(NotReady::NoAnswer), "{unclear}");
+        }
+        server.abort();
+        let _aborted = server.await;
+        assert_eq!(ask.ask("good").await, Err(NotReady::NoAnswer));
+    }
+}
