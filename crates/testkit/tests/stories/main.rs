@@ -25,6 +25,7 @@ mod roles;
 mod script;
 mod storage;
 mod text;
+mod tls;
 mod traffic;
 mod transcripts;
 mod verifiers;
