@@ -18,6 +18,7 @@ mod verifier;
 pub use audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility};
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use place::forgettable;
 pub use receipt::KeptReceipt;
 pub use record::{
     Authority, Belonging, Grant, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,

@@ -27,6 +27,19 @@ pub(crate) fn bucket(exp: Timestamp) -> i64 {
     year * 12 + month - 1
 }
 
+/// The end of the latest month that was over for more than a day: every token that ends at this time or
+/// before it has ended more than a day ago, and no bucket has tokens on both sides of it.
+pub fn forgettable(now: Timestamp) -> Timestamp {
+    const DAY: i64 = 86_400;
+    let mut first = now.unix().saturating_sub(DAY).div_euclid(DAY);
+    let month = civil_month(first);
+    // At most 30 steps.
+    while civil_month(first - 1) == month {
+        first -= 1;
+    }
+    Timestamp::from_unix(first.saturating_mul(DAY).saturating_sub(1))
+}
+
 /// The year and month (1 to 12) of a day counted from 1970-01-01, in the proleptic Gregorian
 /// calendar: years begin in March here, so that the leap day comes last, and are grouped into eras
 /// of 400 years, which all have 146,097 days.
@@ -64,6 +77,24 @@ mod tests {
             assert!(bucket(at) - last <= 1);
             last = bucket(at);
         }
+    }
+
+    #[test]
+    fn what_may_be_forgotten_ended_a_day_ago_and_is_whole_buckets() {
+        let of = |text: &str| forgettable(text.parse().expect("a time")).to_string();
+        assert_eq!(of("2024-03-01T23:59:59Z"), "2024-01-31T23:59:59Z");
+        assert_eq!(of("2024-03-02T00:00:00Z"), "2024-02-29T23:59:59Z");
+        assert_eq!(of("2024-03-31T12:00:00Z"), "2024-02-29T23:59:59Z");
+        assert_eq!(of("2025-01-05T00:00:00Z"), "2024-12-31T23:59:59Z");
+        for day in 0..2_000 {
+            let now = Timestamp::from_unix(1_700_000_000 + day * 43_217);
+            let through = forgettable(now);
+            assert!(through.unix() + 86_400 < now.unix());
+            let next = Timestamp::from_unix(through.unix() + 1);
+            assert_eq!(bucket(through) + 1, bucket(next), "{through}");
+        }
+        forgettable(Timestamp::from_unix(i64::MIN));
+        forgettable(Timestamp::from_unix(i64::MAX));
     }
 
     #[test]

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Readers take no lock and never wait: each step is one atomic load. Writers are serialised by a
-//! mutex that readers do not touch. State only grows, so an answer of "revoked" is final; it is
-//! forgotten only by building a new set from a snapshot behind a horizon that the log states.
+//! mutex that readers do not touch. State only grows, so an answer of "revoked" is final; bits are
+//! forgotten only behind a horizon that the log states, which then refuses those tokens by rule. A
+//! list is forgotten whole, and its memory is free in the next set that is built from a snapshot.
 //!
 //! `chunks` has the bits, `rules` the scopes and keys. How a set travels is drawn in
 //! [`crate::snapshot`].
@@ -22,9 +23,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use nt_token::{SignedClaims, Timestamp};
-use roaring::RoaringBitmap;
 
 use self::chunks::Bitmaps;
+pub(crate) use self::chunks::ListBits;
 use self::rules::{Revocation, Rules};
 use crate::entry::{Entry, Fact};
 use crate::log::Position;
@@ -123,8 +124,13 @@ impl RevocationSet {
             return Err(OutOfOrder::Gap { applied, got: entry.seq });
         }
         match &entry.fact {
-            Fact::TokenRevoked { place, .. } => {
-                self.bitmaps.mark(*place).ok_or(OutOfOrder::List(place.list))?;
+            Fact::TokenRevoked { place, .. } if place.list >= Self::LISTS_MAX => {
+                return Err(OutOfOrder::List(place.list));
+            }
+            // The horizon refuses it already.
+            Fact::TokenRevoked { exp, .. } if *exp <= self.horizon() => {}
+            Fact::TokenRevoked { place, exp, .. } => {
+                self.bitmaps.mark(*place, *exp).ok_or(OutOfOrder::List(place.list))?;
             }
             Fact::ScopeRevoked { scope, except } => {
                 // As many as the entry's bytes have: others must come to the same from those.
@@ -136,9 +142,7 @@ impl RevocationSet {
             Fact::KeyAdded { kid, jwk } => {
                 self.amend(|rules| rules.add_key(kid.clone(), jwk.as_str().into()));
             }
-            Fact::Horizon { through } => {
-                self.horizon.fetch_max(through.unix(), Ordering::Release);
-            }
+            Fact::Horizon { through } => self.forget(*through),
             // Who waits for whom is no matter of which tokens count.
             Fact::NodeJoined { .. }
             | Fact::NodeFenced { .. }
@@ -167,11 +171,13 @@ impl RevocationSet {
     }
 
     fn take_over(&self, snapshot: &Snapshot, position: &mut Position) {
-        for (list, bits) in &snapshot.lists {
-            self.bitmaps.unite(*list, bits).expect("the snapshot's reader has checked its places");
+        // Before the lists are united: what each side has forgotten must not come back by the other.
+        self.forget(snapshot.horizon);
+        let horizon = self.horizon();
+        for list in snapshot.lists.iter().filter(|list| list.last > horizon) {
+            self.bitmaps.unite(list).expect("the snapshot's reader has checked its places");
         }
         self.amend(|rules| rules.unite(&snapshot.rules));
-        self.horizon.fetch_max(snapshot.horizon.unix(), Ordering::Release);
         let there = snapshot.position();
         let further = (there.epoch, there.seq) > (position.epoch, position.seq);
         let to = if further { there } else { *position };
@@ -206,11 +212,25 @@ impl RevocationSet {
         if self.bitmaps.contains(claims.place) {
             return Status::Revoked(Why::Token);
         }
+        // Again: the bit may have been forgotten since, and then the horizon was there before.
+        if claims.exp <= self.horizon() {
+            return Status::Revoked(Why::Horizon);
+        }
         match self.rules.load().cover(token) {
             Some(why) => Status::Revoked(why),
             None if known => Status::Good,
             None => Status::Unknown,
         }
+    }
+
+    /// Whether a horizon at this time would let anything be forgotten.
+    pub fn would_forget(&self, through: Timestamp) -> bool {
+        self.bitmaps.would_forget(through)
+    }
+
+    fn forget(&self, through: Timestamp) {
+        self.horizon.fetch_max(through.unix(), Ordering::Release);
+        self.bitmaps.forget(self.horizon());
     }
 
     fn write(&self) -> MutexGuard<'_, Position> {
@@ -232,6 +252,6 @@ impl RevocationSet {
 }
 
 /// At most this much would be allocated for the bits of these lists.
-pub(crate) fn memory_for(lists: &[(u32, RoaringBitmap)]) -> usize {
+pub(crate) fn memory_for(lists: &[ListBits]) -> usize {
     Bitmaps::memory_for(lists)
 }

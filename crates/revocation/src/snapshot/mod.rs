@@ -1,15 +1,16 @@
 //! A revocation set at one position of the log, as it travels and as it is kept on disk.
 //!
 //! ```text
-//! header    "ntset" │ version u8 = 1 │ epoch u64 │ seq u64 │ entry id 16 bytes │ horizon i64
-//! lists     n u32 │ n × (number u32 │ length u32 │ portable Roaring bitmap of the revoked bits)
+//! header    "ntset" │ version u8 = 2 │ epoch u64 │ seq u64 │ entry id 16 bytes │ horizon i64
+//! lists     n u32 │ n × (number u32 │ last exp i64 │ length u32 │ Roaring bitmap of the revoked bits)
 //! scopes    n u32 │ n × (of u8 │ id length u8 │ id │ seq u64 │ m u8 │ m × (list u32 │ idx u32))
 //! revoked   n u32 │ n × (kid length u8 │ kid)
 //! added     n u32 │ n × (kid length u8 │ kid │ length u32 │ JWK)
 //! trailer   SHA-256 of all that stands before, 32 bytes
 //! ```
 //!
-//! Numbers are big-endian, but for those inside a bitmap, whose format is Roaring's own. `of` and
+//! Numbers are big-endian, but for those inside a bitmap, whose format is Roaring's own.
+//! The last exp is that of the revoked tokens of the list: behind a horizon, it is left out. `of` and
 //! `id` are as in a log entry; m ≤ 64 are the exceptions. Everything ascends; no list is empty. Bitmaps
 //! have no run containers: places are drawn at random, so there are no runs to gain by, and four
 //! bytes could claim 2¹⁶ revoked tokens. A horizon of `i64::MIN` is none.
@@ -26,15 +27,14 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use nt_token::Timestamp;
-use roaring::RoaringBitmap;
 
 use crate::bytes::{put_length, put_place, put_short};
 use crate::log::Position;
-use crate::set::memory_for;
 use crate::set::rules::Rules;
+use crate::set::{ListBits, memory_for};
 
 const MAGIC: &[u8; 5] = b"ntset";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why bytes are no snapshot, or none for this set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +42,7 @@ pub enum BadSnapshot {
     /// They do not begin as one.
     #[error("not a snapshot of a revocation set")]
     Magic,
-    /// Written by a later version.
+    /// Written by another version.
     #[error("snapshot of unknown version {0}")]
     Version(u8),
     /// Its checksum is another: damaged, or cut short.
@@ -61,7 +61,7 @@ pub enum BadSnapshot {
 pub struct Snapshot {
     pub(crate) position: Position,
     pub(crate) horizon: Timestamp,
-    pub(crate) lists: Vec<(u32, RoaringBitmap)>,
+    pub(crate) lists: Vec<ListBits>,
     pub(crate) rules: Arc<Rules>,
 }
 
@@ -94,8 +94,9 @@ impl Snapshot {
 
     fn put_lists(&self, out: &mut Vec<u8>) {
         put_length(out, self.lists.len());
-        for (number, bits) in &self.lists {
+        for ListBits { number, last, bits } in &self.lists {
             out.extend(number.to_be_bytes());
+            out.extend(last.unix().to_be_bytes());
             put_length(out, bits.serialized_size());
             bits.serialize_into(&mut *out).expect("memory takes all that is written");
         }

@@ -10,8 +10,8 @@ use super::{BadSnapshot, MAGIC, Snapshot, VERSION};
 use crate::bytes::{Reader, text};
 use crate::entry::{Fact, ScopeOf};
 use crate::log::Position;
-use crate::set::RevocationSet;
 use crate::set::rules::{Revocation, Rules};
+use crate::set::{ListBits, RevocationSet};
 
 /// What a Roaring bitmap without run containers begins with.
 const WITHOUT_RUNS: u32 = 12_346;
@@ -44,15 +44,16 @@ fn contents_of(from: &mut Reader<'_>) -> Option<Snapshot> {
     from.is_at_end().then_some(Snapshot { position, horizon, lists, rules })
 }
 
-fn lists(from: &mut Reader<'_>) -> Option<Vec<(u32, RoaringBitmap)>> {
-    let mut lists: Vec<(u32, RoaringBitmap)> = Vec::new();
+fn lists(from: &mut Reader<'_>) -> Option<Vec<ListBits>> {
+    let mut lists: Vec<ListBits> = Vec::new();
     for _ in 0..from.u32()? {
         let number = from.u32()?;
-        let ascends = lists.last().is_none_or(|(before, _)| *before < number);
+        let ascends = lists.last().is_none_or(|before| before.number < number);
         if !ascends || number >= RevocationSet::LISTS_MAX {
             return None;
         }
-        lists.push((number, bits(from.long()?)?));
+        let last = Timestamp::from_unix(from.i64()?);
+        lists.push(ListBits { number, last, bits: bits(from.long()?)? });
     }
     Some(lists)
 }

@@ -91,6 +91,9 @@ pub const RECENT_COMMITS: usize = 256;
 /// How often attempts with one revoked token are logged.
 pub const DENIED_LOG_EVERY: i64 = 60;
 
+/// How often it is looked whether revocations may be forgotten. They come free once a month.
+pub const SWEEP_EVERY: Duration = Duration::from_hours(1);
+
 /// Log entries read at once when the authority starts.
 pub const REPLAY_ENTRIES: u32 = 10_000;
 

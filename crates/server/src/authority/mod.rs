@@ -8,6 +8,7 @@ pub mod entropy;
 pub mod error;
 pub mod feed;
 pub mod issue;
+pub mod janitor;
 pub mod jobs;
 pub mod keyring;
 pub mod limits;

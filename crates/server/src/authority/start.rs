@@ -9,7 +9,7 @@ use nt_feed::server::{Authority as Issuing, Feed};
 use nt_identity::provider::Provider;
 use nt_identity::trust::TrustedIssuers;
 use nt_revocation::protocol::Lengths;
-use nt_revocation::{Entry, Fact, OutOfOrder, Position, RevocationSet};
+use nt_revocation::{BadSnapshot, Entry, Fact, OutOfOrder, Position, RevocationSet};
 use nt_store::sqlite::{SqliteOptions, SqliteStore};
 use nt_store::{Follower, Store, StoreError};
 use nt_token::clock::Clock;
@@ -68,6 +68,9 @@ pub enum StartError {
     /// The log.
     #[error(transparent)]
     Log(#[from] OutOfOrder),
+    /// What the log came to.
+    #[error(transparent)]
+    Set(#[from] BadSnapshot),
 }
 
 impl Authority {
@@ -176,16 +179,18 @@ fn follower(
     })
 }
 
-/// Applies the log from its beginning; answers which keys it knows.
+/// Applies the log from its beginning; answers which keys it knows. What was forgotten on the way needs
+/// no memory: it is applied elsewhere, and what is left of it then taken over.
 async fn replay(store: &SqliteStore, set: &RevocationSet) -> Result<HashSet<KeyId>, StartError> {
-    let mut keys = HashSet::new();
+    let (mut keys, all) = (HashSet::new(), RevocationSet::new());
     loop {
-        let entries = store.entries_after(set.applied(), limits::REPLAY_ENTRIES).await?;
+        let entries = store.entries_after(all.applied(), limits::REPLAY_ENTRIES).await?;
         if entries.is_empty() {
+            set.absorb(&all.freeze())?;
             return Ok(keys);
         }
         for entry in entries {
-            set.apply(&entry)?;
+            all.apply(&entry)?;
             if let Fact::KeyAdded { kid, .. } = entry.fact {
                 keys.insert(kid);
             }

@@ -23,7 +23,7 @@ use crate::data_dir::DataDir;
 
 pub(super) struct World {
     pub(super) authority: Authority,
-    clock: Arc<ManualClock>,
+    pub(super) clock: Arc<ManualClock>,
     dir: tempfile::TempDir,
     lock: DataDir,
 }
@@ -109,12 +109,17 @@ impl World {
         self.authority.create_workspace(caller, request, None).await.expect("a free name")
     }
 
-    async fn token(&self, caller: &Caller, workspace: WorkspaceId, seconds: i64) -> TokenCreated {
+    pub(super) async fn token(
+        &self,
+        caller: &Caller,
+        workspace: WorkspaceId,
+        seconds: i64,
+    ) -> TokenCreated {
         let request = CreateToken { expires_in: Some(seconds), ..CreateToken::default() };
         self.authority.issue(caller, workspace, request, None).await.expect("an owner may")
     }
 
-    fn verdict(&self, token: &str) -> Result<(), NotAccepted> {
+    pub(super) fn verdict(&self, token: &str) -> Result<(), NotAccepted> {
         self.authority.verify(token, Binding::None, None).map(drop)
     }
 }

@@ -27,6 +27,7 @@ use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
 use crate::authority::feed::FeedSource;
+use crate::authority::janitor::Janitor;
 use crate::authority::{Authority, limits};
 use crate::http::client_address::Peer;
 use crate::http::{Doors, forward_auth, router};
@@ -42,6 +43,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let authority = Arc::clone(&doors.authority);
     let mut counting = tokio::spawn(count(Arc::clone(&authority)));
+    let sweeping = tokio::spawn(sweep(Arc::clone(&authority)));
     let fetching = tokio::spawn(keep_keys_fresh(Arc::clone(&authority)));
     let measuring = tokio::spawn(measure(Arc::clone(&authority)));
     let service = Service {
@@ -84,6 +86,7 @@ pub async fn run(
     }
     counting.abort();
     fetching.abort();
+    sweeping.abort();
     renewing.iter().for_each(JoinHandle::abort);
     measuring.abort();
     authority.close().await;
@@ -113,6 +116,19 @@ async fn count(authority: Arc<Authority>) {
 /// Keeps measuring how long revocations take, also where nobody waits for them.
 async fn measure(authority: Arc<Authority>) {
     tokio::join!(authority.keep_stating(), authority.keep_canaries());
+}
+
+/// Lets be forgotten what ended long ago.
+async fn sweep(authority: Arc<Authority>) {
+    let mut janitor = Janitor::default();
+    let mut interval = tokio::time::interval(limits::SWEEP_EVERY);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        if let Err(error) = janitor.sweep(&authority).await {
+            tracing::warn!(%error, "nothing could be forgotten");
+        }
+    }
 }
 
 /// Keeps the keys of those who vouch for operators and jobs at hand, so that no request waits for

@@ -26,6 +26,7 @@ mod roles;
 mod script;
 mod storage;
 mod text;
+mod tls;
 mod traffic;
 mod transcripts;
 mod verifiers;

@@ -209,6 +209,39 @@ fn memory_is_counted_where_bits_are() {
 }
 
 #[test]
+fn the_memory_of_a_list_behind_the_horizon_is_free_in_the_next_set() {
+    let (mint, set) = (Mint::new(), RevocationSet::new());
+    let empty = set.memory();
+    let until = |place, exp| Fact::TokenRevoked {
+        place,
+        jti: Jti::mint(1, [0; 10]),
+        exp: Timestamp::from_unix(exp),
+    };
+    let (early, late) = (Place { list: 5, idx: 1 }, Place { list: 6, idx: 1 });
+    let facts = [until(early, 4), until(HERE, 7), until(NEXT, 3), until(late, 9)];
+    for (seq, fact) in (1..).zip(facts) {
+        set.apply(&entry(seq, fact)).expect("in order");
+    }
+    assert!(
+        set.would_forget(Timestamp::from_unix(4)) && !set.would_forget(Timestamp::from_unix(3))
+    );
+    set.apply(&entry(5, Fact::Horizon { through: Timestamp::from_unix(4) })).expect("in order");
+    assert!(!set.would_forget(Timestamp::from_unix(4)), "it has");
+    set.apply(&entry(6, until(early, 4))).expect("again, and already refused");
+    let next = RevocationSet::from_snapshot(&set.snapshot()).expect("reads");
+    let one = (set.memory() - empty) / 3;
+    assert!(next.memory() - empty <= set.memory() - empty - one / 2);
+    for set in [&set, &next] {
+        let status = |place, exp| set.status(&mint.token_until(exp, 0, place, (1, 1)));
+        assert_eq!(status(early, 4), Status::Revoked(Why::Horizon));
+        assert_eq!(status(NEXT, 3), Status::Revoked(Why::Horizon));
+        assert_eq!(status(HERE, 7), Status::Revoked(Why::Token), "its list has a later end");
+        assert_eq!(status(late, 9), Status::Revoked(Why::Token));
+        assert_eq!(status(Place { idx: 2, ..early }, 5), Status::Good, "a later neighbour");
+    }
+}
+
+#[test]
 fn a_token_from_a_part_of_the_log_that_is_not_known_here_is_unknown() {
     let (mint, set) = (Mint::new(), RevocationSet::new());
     assert_eq!(set.status(&mint.token(1, HERE, 1, 1)), Status::Unknown);

@@ -2,8 +2,10 @@
 
 use nt_token::{EntryId, Place};
 use proptest::prelude::*;
+use roaring::RoaringBitmap;
 
 use super::*;
+use crate::status::Why;
 
 #[test]
 fn an_empty_set_has_a_snapshot_too() {
@@ -52,13 +54,39 @@ fn dense_lists_travel_as_they_are() {
     most.remove(12_345);
     let odd = (0..Place::LIST_MAX).filter(|idx| idx % 2 == 1).collect();
     let few = RoaringBitmap::from_iter([0, 63, 64, 65_535, 65_536, Place::LIST_MAX - 1]);
-    snapshot.lists = vec![(3, most), (1_024, odd), (1_025, few)];
+    let list = |(number, bits)| ListBits { number, last: Timestamp::from_unix(9), bits };
+    snapshot.lists = [(3, most), (1_024, odd), (1_025, few)].map(list).to_vec();
     let set = RevocationSet::from_snapshot(&snapshot.to_bytes()).expect("reads");
     assert_eq!(set.freeze(), snapshot);
 }
 
+/// The set as it would be if nothing could be forgotten: horizons are left out.
+fn remembering(history: &[Entry]) -> RevocationSet {
+    let nothing = Fact::NodeGone { node: 1, incarnation: 1 };
+    let all = history.iter().map(|entry| match entry.fact {
+        Fact::Horizon { .. } => Entry { fact: nothing.clone(), ..entry.clone() },
+        _ => entry.clone(),
+    });
+    replay(&all.collect::<Vec<_>>())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn a_horizon_changes_no_answer_about_a_token_beyond_it((history, tokens) in world()) {
+        let (set, all) = (replay(&history), remembering(&history));
+        let copy = RevocationSet::from_snapshot(&set.snapshot()).expect("reads");
+        for token in &tokens {
+            let expected = if token.claims().exp <= set.horizon() {
+                Status::Revoked(Why::Horizon)
+            } else {
+                all.status(token)
+            };
+            prop_assert_eq!(set.status(token), expected);
+            prop_assert_eq!(copy.status(token), expected);
+        }
+    }
 
     #[test]
     fn a_snapshot_answers_as_the_set_that_it_was_taken_of((history, tokens) in world()) {
@@ -68,7 +96,8 @@ proptest! {
         prop_assert_eq!(copy.position(), set.position());
         prop_assert_eq!(copy.keys(), set.keys());
         prop_assert_eq!(copy.snapshot(), set.snapshot());
-        prop_assert_eq!(copy.memory(), set.memory());
+        // What was forgotten is free in the copy.
+        prop_assert!(copy.memory() <= set.memory());
     }
 
     #[test]
