@@ -14,10 +14,12 @@ pub(crate) fn describe() -> String {
     };
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     format!(
-        "- processor: {}, {cores} cores\n- memory: {}\n- kernel: {}\n- when: {}",
+        "- processor: {}, {cores} cores\n- memory: {}\n- kernel: {}\n\
+         - load at the end, benchmarks included: {}\n- last measured: {}",
         field(&read("/proc/cpuinfo"), "model name"),
         field(&read("/proc/meminfo"), "MemTotal"),
         read("/proc/sys/kernel/osrelease").trim(),
+        read("/proc/loadavg").split(' ').next().unwrap_or("unknown"),
         SystemClock.now(),
     )
 }
