@@ -59,17 +59,17 @@ pub struct Verifier {
     /// Whether it is connected now.
     pub connected: bool,
     /// How far it has applied the log, where it is connected and has said so.
-    pub position: Option<LogPosition>,
+    pub position: Option<VerifierPosition>,
     /// How long it may still give verdicts without hearing from the authority, at the most.
     pub lease_ms_left: Option<u64>,
     /// How long ago it last said how far it has applied the log.
     pub last_ack_ms_ago: Option<u64>,
 }
 
-/// A position in the authority's log.
+/// How far a verifier has applied the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct LogPosition {
+pub struct VerifierPosition {
     /// The log's epoch.
     pub epoch: u64,
     /// The entry's number.

@@ -23,8 +23,8 @@ impl Boot {
         self.0
     }
 
-    /// This moment and a span; the last moment where that overflows.
-    pub fn plus(self, span: Duration) -> Self {
+    /// This much later; the last moment where that overflows.
+    pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
     }
 
@@ -62,7 +62,7 @@ impl Clock for SystemClock {
 
     fn boot(&self) -> Boot {
         let since = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("Linux has had it since 2.6.39");
-        Boot::default().plus(Duration::from(since))
+        Boot::default().after(Duration::from(since))
     }
 }
 
@@ -83,7 +83,7 @@ impl ManualClock {
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         self.step_wall(by);
-        self.boot_nanos.fetch_add(Boot::default().plus(by).nanos(), Ordering::SeqCst);
+        self.boot_nanos.fetch_add(Boot::default().after(by).nanos(), Ordering::SeqCst);
     }
 
     /// Moves the wall time alone forward, as when somebody sets it.
@@ -128,6 +128,6 @@ mod tests {
     fn the_machines_boot_time_goes_on_and_never_back() {
         let (earlier, later) = (SystemClock.boot(), SystemClock.boot());
         assert!(Boot::default() < earlier && earlier <= later);
-        assert_eq!(earlier.since(later.plus(Duration::from_secs(1))), Duration::ZERO);
+        assert_eq!(earlier.since(later.after(Duration::from_secs(1))), Duration::ZERO);
     }
 }

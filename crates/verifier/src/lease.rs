@@ -73,7 +73,7 @@ impl Lease {
         let left = end.since(now.boot);
         let spare = u64::try_from((left + left.max(self.length)).as_millis()).unwrap_or(u64::MAX);
         self.wall_limit.store(now.wall_ms.saturating_add(spare), Ordering::Release);
-        self.streams.fetch_max(end.plus(self.length).nanos(), Ordering::AcqRel);
+        self.streams.fetch_max(end.after(self.length).nanos(), Ordering::AcqRel);
         // Last, so that whoever sees the lease sees what belongs to it.
         self.end.fetch_max(end.nanos(), Ordering::AcqRel);
     }
@@ -81,11 +81,11 @@ impl Lease {
     /// Ends it at once.
     pub(crate) fn drop(&self, now: Boot) {
         self.end.store(0, Ordering::SeqCst);
-        self.streams.fetch_min(now.plus(self.length).nanos(), Ordering::AcqRel);
+        self.streams.fetch_min(now.after(self.length).nanos(), Ordering::AcqRel);
     }
 
     /// Until when a stream goes on that began at this moment.
     pub(crate) fn streams_end(&self, began: Boot) -> Boot {
-        Boot::from_nanos(self.streams.load(Ordering::Acquire)).max(began.plus(self.length))
+        Boot::from_nanos(self.streams.load(Ordering::Acquire)).max(began.after(self.length))
     }
 }

@@ -5,10 +5,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use nt_revocation::protocol::{
-    Boot, Lengths, Next, Now, VerifierInput, VerifierLease, VerifierOutput, Wall,
+    Lengths, Next, Now, VerifierInput, VerifierLease, VerifierOutput, Wall,
 };
 use nt_revocation::{Entry, Position, RevocationSet};
-use nt_token::{Expected, clock};
+use nt_token::Expected;
 use nt_verifier::State;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -242,7 +242,7 @@ impl Known {
                 }
                 VerifierOutput::Ack(_) => {}
                 VerifierOutput::LeaseUntil(end) => {
-                    self.state.extend_lease(clock::Boot::from_nanos(end.0));
+                    self.state.extend_lease(end);
                 }
                 VerifierOutput::LeaseOver => self.state.drop_lease(),
                 VerifierOutput::Release => says.push(Say::Release),
@@ -260,7 +260,7 @@ impl Known {
     fn now(&self) -> Now {
         let clock = self.state.clock();
         Now {
-            boot: Boot(clock.boot().nanos()),
+            boot: clock.boot(),
             wall: Wall(clock.wall_ms().saturating_mul(1_000_000)),
             ..Now::default()
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nt_revocation::protocol::{Boot, Input, Lengths, Mono, Now, Output, Wall};
+use nt_revocation::protocol::{Input, Lengths, Mono, Now, Output, Wall};
 use nt_revocation::{Entry, Position};
 use nt_token::clock::{Clock, Stopwatch, SystemClock};
 use tokio::sync::mpsc::Sender;
@@ -237,7 +237,7 @@ impl Inner {
 fn now(began: Stopwatch) -> Now {
     let nanos = |length: Duration| u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
     Now {
-        boot: Boot(SystemClock.boot().nanos()),
+        boot: SystemClock.boot(),
         mono: Mono(nanos(began.elapsed())),
         wall: Wall(SystemClock.wall_ms().saturating_mul(1_000_000)),
     }

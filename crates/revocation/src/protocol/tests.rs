@@ -7,7 +7,7 @@ use super::*;
 const MS: u64 = 1_000_000;
 
 fn at(ms: u64) -> Now {
-    Now { boot: Boot(ms * MS), mono: Mono(ms * MS), wall: Wall(ms * MS) }
+    Now { boot: Boot::from_nanos(ms * MS), mono: Mono(ms * MS), wall: Wall(ms * MS) }
 }
 
 fn leased() -> Node<u8> {

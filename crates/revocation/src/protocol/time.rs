@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+pub use nt_token::clock::Boot;
+
 /// Clock rates may differ from real time by this many thousandths: chrony slews 8.3 % by default,
 /// the kernel allows 10 %.
 pub const RHO_PER_MILLE: u32 = 120;
@@ -21,22 +23,6 @@ pub fn kappa(length: Duration) -> Duration {
 
 fn nanos(length: Duration) -> u64 {
     u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Nanoseconds of `CLOCK_BOOTTIME`: for holders of leases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Boot(pub u64);
-
-impl Boot {
-    /// This much later.
-    pub fn after(self, length: Duration) -> Self {
-        Self(self.0.saturating_add(nanos(length)))
-    }
-
-    /// How long ago `earlier` was; nothing if it lies ahead.
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
-    }
 }
 
 /// Nanoseconds of `CLOCK_MONOTONIC`: for those who wait.
@@ -85,7 +71,7 @@ mod tests {
 
     #[test]
     fn times_saturate_and_never_wrap() {
-        assert_eq!(Boot(u64::MAX).after(Duration::from_secs(1)), Boot(u64::MAX));
+        assert_eq!(Mono(u64::MAX).after(Duration::from_secs(1)), Mono(u64::MAX));
         assert_eq!(Mono(1).since(Mono(2)), Duration::ZERO);
     }
 }

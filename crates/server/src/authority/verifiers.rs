@@ -9,7 +9,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use nt_api::verifiers::{
-    AddVerifier, LogPosition, Verifier, VerifierAdded, VerifierList, VerifierRemoved,
+    AddVerifier, Verifier, VerifierAdded, VerifierList, VerifierPosition, VerifierRemoved,
 };
 use nt_feed::server::{Listed, Stream};
 use nt_store::{AddedVerifier, CredentialHash, NewVerifier, Store};
@@ -179,7 +179,7 @@ fn shown(kept: nt_store::Verifier, epoch: u64, sessions: &[Listed]) -> Verifier 
         last_connected_at: last_connected_at.map(Into::into),
         version,
         connected: live.is_some_and(|session| session.stream == Stream::Open),
-        position: live.map(|session| LogPosition { epoch, seq: session.acked }),
+        position: live.map(|session| VerifierPosition { epoch, seq: session.acked }),
         lease_ms_left: live.map(|session| ms(session.lease_left)),
         last_ack_ms_ago: live.map(|session| ms(session.heard_ago)),
     }

@@ -29,7 +29,7 @@ impl Clock for TokioClock {
     }
 
     fn boot(&self) -> Boot {
-        Boot::from_nanos(1).plus(self.0.elapsed())
+        Boot::from_nanos(1).after(self.0.elapsed())
     }
 }
 
@@ -68,7 +68,7 @@ impl World {
     }
 
     pub(super) fn renew(&self) {
-        self.state.extend_lease(self.state.clock().boot().plus(LEASE));
+        self.state.extend_lease(self.state.clock().boot().after(LEASE));
     }
 
     pub(super) fn token(&self, rv: u64, place: Place) -> String {

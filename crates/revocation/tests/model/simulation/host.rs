@@ -48,7 +48,7 @@ impl Host {
     }
 
     pub(super) fn now(&self) -> Now {
-        Now { boot: Boot(self.boot), mono: Mono(self.mono), wall: Wall(self.boot) }
+        Now { boot: Boot::from_nanos(self.boot), mono: Mono(self.mono), wall: Wall(self.boot) }
     }
 
     /// When it runs again, if it stands still at `t`.

@@ -47,7 +47,7 @@ impl Verifier {
 
     pub(super) fn now(&self, bug: Bug) -> Now {
         let now = self.host.now();
-        let boot = if bug == Bug::HoldsByMono { Boot(now.mono.0) } else { now.boot };
+        let boot = if bug == Bug::HoldsByMono { Boot::from_nanos(now.mono.0) } else { now.boot };
         Now { boot, ..now }
     }
 }

@@ -153,7 +153,7 @@ pub(crate) enum Step {
 }
 
 pub(crate) fn now(t: u64) -> Now {
-    Now { boot: Boot(t), mono: Mono(t), wall: Wall(t) }
+    Now { boot: Boot::from_nanos(t), mono: Mono(t), wall: Wall(t) }
 }
 
 impl<R: Rules> World<R> {

@@ -45,7 +45,7 @@ impl Service {
         let expected = Expected { issuer: ISSUER.to_owned(), audience: ISSUER.to_owned() };
         let (verifier, state) = Verifier::new(Options::new(expected));
         state.set_keys(KeySet::new([VerifyingKey::from_jwk(&jwk)?])?);
-        state.extend_lease(state.clock().boot().plus(HOUR));
+        state.extend_lease(state.clock().boot().after(HOUR));
         let public = ParsedPublicKey::new(&ED25519, x).ok().context("a public key")?;
         Ok(Self { key, public, verifier, state })
     }
