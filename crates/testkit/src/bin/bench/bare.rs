@@ -64,20 +64,22 @@ fn signed() -> Result<Signed> {
 }
 
 /// Whoever connects says what it is by one byte: 1 is told each news and sends it back; 0 asks, by
-/// any byte, for news to be sent to all of those, and is answered by one when all have answered.
+/// any byte, for news to be sent to all of those, and is answered by one when all have answered. It
+/// connects last: nobody is taken in after it.
 pub(crate) async fn broadcast(listen: SocketAddr) -> Result<()> {
     let listener = TcpListener::bind(listen).await?;
     let (news, _) = broadcast::channel::<[u8; NEWS]>(16);
     let (answered, mut answers) = mpsc::channel::<()>(16_384);
-    let asker = loop {
+    let mut asker = loop {
         let (mut stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        if stream.read_u8().await? == 0 {
-            break stream;
+        match stream.read_u8().await {
+            Ok(0) => break stream,
+            Ok(_) => drop(tokio::spawn(tell(stream, news.subscribe(), answered.clone()))),
+            // Somebody only looked whether this listens.
+            Err(_) => {}
         }
-        tokio::spawn(tell(stream, news.subscribe(), answered.clone()));
     };
-    let mut asker = asker;
     while asker.read_u8().await.is_ok() {
         let told = news.send([7; NEWS]).unwrap_or(0);
         for _ in 0..told {
