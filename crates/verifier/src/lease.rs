@@ -37,6 +37,11 @@ impl Term {
     pub(crate) fn is_over(self, now: Moment) -> bool {
         now.boot >= self.end || now.wall_ms >= self.wall_limit
     }
+
+    /// What is left of it; nothing where it is over.
+    pub(crate) fn left(self, now: Moment) -> Duration {
+        if self.is_over(now) { Duration::ZERO } else { self.end.since(now.boot) }
+    }
 }
 
 /// The lease, and how long what is already running may go on without one.

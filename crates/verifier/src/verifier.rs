@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::ask::{Answer, Ask, Freshness};
 use crate::drain::{Drain, UnderWay};
 use crate::lease::{Lease, Moment};
+use crate::order;
 use crate::refusal::{NotAccepted, NotReady, Refused};
 use crate::seen::{Keys, Seen, SeenTokens};
 use crate::shared::Shared;
@@ -136,7 +137,7 @@ impl Verifier {
         let shared = &self.0;
         Stats {
             applied: shared.set.load().applied(),
-            lease_left: shared.lease.load().end.since(shared.clock.boot()),
+            lease_left: shared.lease.load().left(Moment::read(&*shared.clock)),
             remembered: shared.seen.len(),
             waiting: shared.changed.receiver_count(),
             refused: shared.refused.load(Ordering::Relaxed),
@@ -152,15 +153,26 @@ impl Verifier {
     }
 
     fn signature(&self, token: &str) -> Result<Arc<Seen>, NotAccepted> {
-        let keys = self.0.keys.load();
-        self.0.seen.check(token, &keys).map_err(|refusal| {
-            // A key that is not known here may be one that came after the lease was over.
-            let over = || self.0.lease.load().is_over(Moment::read(&*self.0.clock));
-            if refusal == Refusal::NotOpened(NotOpened::UnknownKey) && over() {
+        match self.0.seen.check(token, &self.0.keys.load()) {
+            Err(Refusal::NotOpened(NotOpened::UnknownKey)) => self.signature_by_new_key(token),
+            checked => checked.map_err(|refusal| Refused::Token(refusal).into()),
+        }
+    }
+
+    /// Looks again, in the order of the check: a key that is not known here is no key of the
+    /// authority only under a lease that was there before the keys were looked at. Without one it
+    /// may be a key that came since.
+    fn signature_by_new_key(&self, token: &str) -> Result<Arc<Seen>, NotAccepted> {
+        let (term, checked, now) = order::check(
+            || self.0.lease.load(),
+            || self.0.seen.check(token, &self.0.keys.load()),
+            || Moment::read(&*self.0.clock),
+        );
+        checked.map_err(|refusal| match refusal {
+            Refusal::NotOpened(NotOpened::UnknownKey) if term.is_over(now) => {
                 NotReady::LeaseOver.into()
-            } else {
-                Refused::Token(refusal).into()
             }
+            refusal => Refused::Token(refusal).into(),
         })
     }
 

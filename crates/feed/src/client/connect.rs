@@ -158,7 +158,11 @@ impl Settings {
 pub async fn connect(settings: Settings) -> Result<(Verifier, Following), NotConnected> {
     let (endpoint, follower) = (settings.endpoint()?, settings.follower()?);
     let kept = settings.position_file.as_ref().map(|file| {
-        position_file::open(file).map(|position| Kept { file: file.clone(), position })
+        position_file::open(file).map(|(position, lock)| Kept {
+            file: file.clone(),
+            position,
+            lock,
+        })
     });
     let kept = kept.transpose()?;
     let expected = match &settings.expected {

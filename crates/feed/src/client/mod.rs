@@ -86,6 +86,7 @@ pub fn follow(endpoint: Endpoint, follower: Follower, state: State) -> Following
 struct Kept {
     file: PathBuf,
     position: Option<Position>,
+    lock: position_file::Lock,
 }
 
 fn follow_from(
@@ -108,9 +109,10 @@ fn follow_from(
         match kept {
             None => run(endpoint, follower, known, until).await,
             // The keeper ends when what is known does.
-            Some(Kept { file, .. }) => {
+            Some(Kept { file, lock, .. }) => {
                 let keeper = position_file::keep(file, positions);
                 tokio::join!(run(endpoint, follower, known, until), keeper);
+                drop(lock);
             }
         }
     });
@@ -125,6 +127,7 @@ async fn run(
 ) {
     let mut position = None;
     let mut told = None;
+    let mut misfits = 0_u32;
     loop {
         let witness = known.witness();
         let session = Session { endpoint: &endpoint, follower: &follower, position, witness };
@@ -155,7 +158,16 @@ async fn run(
                 tracing::warn!(why, "what is known here does not fit the feed: asking anew");
                 known.give_up();
                 position = None;
+                // Once is a matter of course. Again and again, each time by a whole snapshot, is one of
+                // two programs that do not understand each other.
+                misfits += 1;
+                if misfits > 1 {
+                    pause = RETRY_REFUSED;
+                }
             }
+        }
+        if known.position().is_some() {
+            misfits = 0;
         }
         let stopped = wanted.wait_for(|wanted| !wanted);
         if timeout(jittered(pause), stopped).await.is_ok() {

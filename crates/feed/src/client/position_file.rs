@@ -8,7 +8,7 @@
 //! is there whole or not at all; at most once a second, and at the end. A crash loses the last second: an
 //! older position is a weaker witness, and never a wrong one.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -36,6 +36,11 @@ pub enum NoPosition {
         /// Why.
         source: std::io::Error,
     },
+    /// Another process keeps its position there.
+    #[error(
+        "the position file {} is another process's: each verifier needs one of its own", .0.display()
+    )]
+    InUse(PathBuf),
     /// It is damaged, or is something else.
     #[error(
         "the position file {} is damaged, or is something else. Without it this verifier cannot tell \
@@ -44,9 +49,24 @@ pub enum NoPosition {
     Damaged(PathBuf),
 }
 
-/// What the file says; `None` if there is none yet. Finds out, too, whether it can be written.
-pub(super) fn open(path: &Path) -> Result<Option<Position>, NoPosition> {
+/// Keeps other processes from the file for as long as it lives. It is on a file beside it, because the
+/// file itself is replaced at each write.
+pub(super) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
+
+fn lock(path: &Path) -> Result<Lock, NoPosition> {
     let at = |source| NoPosition::File { path: path.to_owned(), source };
+    let file = create(&beside(path, ".lock")).map_err(at)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock(file)),
+        Err(TryLockError::WouldBlock) => Err(NoPosition::InUse(path.to_owned())),
+        Err(TryLockError::Error(source)) => Err(at(source)),
+    }
+}
+
+/// What the file says; `None` if there is none yet. Finds out, too, whether it can be written.
+pub(super) fn open(path: &Path) -> Result<(Option<Position>, Lock), NoPosition> {
+    let at = |source| NoPosition::File { path: path.to_owned(), source };
+    let lock = lock(path)?;
     let known = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(at(error)),
@@ -62,7 +82,7 @@ pub(super) fn open(path: &Path) -> Result<Option<Position>, NoPosition> {
         drop(create(&draft_of(path)).map_err(at)?);
         std::fs::remove_file(draft_of(path)).map_err(at)?;
     }
-    Ok(known)
+    Ok((known, lock))
 }
 
 /// Writes what comes, and returns when nothing will come any more and the last is written.
@@ -108,8 +128,12 @@ fn create(path: &Path) -> std::io::Result<File> {
 }
 
 fn draft_of(path: &Path) -> PathBuf {
+    beside(path, ".new")
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
+    name.push(suffix);
     path.with_file_name(name)
 }
 
@@ -145,7 +169,8 @@ mod tests {
     async fn the_last_position_is_on_the_disk_when_its_keeper_ends() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("position");
-        assert_eq!(open(&path).expect("nothing yet"), None);
+        let (nothing, lock) = open(&path).expect("nothing yet");
+        assert_eq!(nothing, None);
         assert!(!path.exists(), "nothing is said before there is something to say");
         let positions = watch::Sender::new(None);
         let keeper = tokio::spawn(keep(path.clone(), positions.subscribe()));
@@ -155,8 +180,11 @@ mod tests {
         }
         drop(positions);
         timeout(WRITES_EACH / 2, keeper).await.expect("at once").expect("no panic");
-        assert_eq!(open(&path).expect("readable"), Some(position(100)));
-        assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 1);
+        assert!(matches!(open(&path), Err(NoPosition::InUse(_))), "by one process at a time");
+        drop(lock);
+        let (last, _lock) = open(&path).expect("readable");
+        assert_eq!(last, Some(position(100)));
+        assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 2, "and the lock");
     }
 
     #[test]

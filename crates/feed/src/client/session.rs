@@ -166,8 +166,7 @@ async fn listen(known: &mut Known, line: &mut Line, answers: &mut Answers) -> En
     loop {
         let result = tokio::select! {
             answer = answers.message() => {
-                heard = Instant::now();
-                match answer {
+                let result = match answer {
                     Ok(Some(FromAuthority { message: Some(message) })) => {
                         greeted = true;
                         line.hear(known, message)
@@ -175,7 +174,10 @@ async fn listen(known: &mut Known, line: &mut Line, answers: &mut Answers) -> En
                     Ok(Some(_)) => Err(lost("a message that is not known here")),
                     Ok(None) => Err(lost("the authority ended the stream")),
                     Err(status) => Err(status.into()),
-                }
+                };
+                // After it was taken in: what takes long to apply is no silence of the authority.
+                heard = Instant::now();
+                result
             }
             () = sleep(known.renews_in()), if greeted => line.say_all(known.tick()),
             () = sleep_until(heard + line.patience) => Err(lost("no sign of life")),

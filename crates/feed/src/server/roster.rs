@@ -2,7 +2,7 @@
 //!
 //! Only rules: no clock, no sockets.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use nt_revocation::protocol::{Input, Lengths, Mono, Node, Now, Output, SessionView, Tenure};
@@ -14,7 +14,7 @@ use super::outcome::{Cut, CutOff, Outcome};
 pub struct SessionId(pub u64);
 
 /// Who a session is with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Who {
     /// What the credential says.
     pub identity: String,
@@ -118,11 +118,11 @@ impl Roster {
 
     pub(super) fn outcome(&self, seq: u64) -> Outcome {
         let acked = self.node.sessions().filter(|view| view.acked >= seq);
-        let cut = self.cuts.iter().filter(|cut| cut.missed(seq));
-        Outcome {
-            acked: acked.filter_map(|view| self.who(&view)).collect(),
-            cut_off: cut.map(|cut| cut.verifier.clone()).collect(),
-        }
+        // A process that came back by another session was not cut off, and counts once.
+        let acked: HashSet<Who> = acked.filter_map(|view| self.who(&view)).collect();
+        let cut = self.cuts.iter().filter(|cut| cut.missed(seq)).map(|cut| &cut.verifier);
+        let cut_off = cut.filter(|cut| !acked.contains(&cut.who)).cloned().collect();
+        Outcome { acked: acked.into_iter().collect(), cut_off }
     }
 
     pub(super) fn list(&self, now: Mono) -> Vec<Listed> {
@@ -169,5 +169,60 @@ impl Roster {
         }
         let surplus = self.cuts.len().saturating_sub(CUTS_MAX);
         self.cuts.drain(..surplus);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nt_revocation::protocol::{Boot, Wall};
+
+    use super::*;
+
+    fn at(ms: u64) -> Now {
+        let nanos = ms * 1_000_000;
+        Now { boot: Boot::from_nanos(nanos), mono: Mono(nanos), wall: Wall(nanos) }
+    }
+
+    fn process(number: u8) -> Who {
+        Who { identity: "vrf".to_owned(), name: "edge".to_owned(), instance: [number; 16] }
+    }
+
+    /// A roster in which these processes got a lease at the beginning and were not heard of again.
+    fn with_lost(processes: &[u8]) -> Roster {
+        let mut roster = Roster::new(at(0), Lengths::default(), None, 0);
+        for (number, id) in processes.iter().zip(1..) {
+            let session = SessionId(id);
+            roster.open(at(0), session, process(*number), 0);
+            roster.step(at(0), Input::Renew { session, nonce: 1, acked: 0 });
+            roster.step(at(1), Input::Disconnected(session));
+        }
+        roster
+    }
+
+    #[test]
+    fn a_process_that_came_back_by_another_session_counts_once_and_was_not_cut_off() {
+        let mut roster = with_lost(&[1]);
+        let back = SessionId(9);
+        roster.open(at(5_000), back, process(1), 0);
+        roster.step(at(5_000), Input::Applied(1));
+        roster.step(at(5_001), Input::Ack { session: back, seq: 1 });
+        assert_eq!(roster.complete(), 1);
+        assert_eq!(roster.outcome(1), Outcome { acked: vec![process(1)], cut_off: vec![] });
+    }
+
+    #[test]
+    fn another_process_under_the_same_credential_does_not_speak_for_one_that_was_cut_off() {
+        let mut roster = with_lost(&[1]);
+        let other = SessionId(9);
+        roster.open(at(1_000), other, process(2), 0);
+        roster.step(at(1_000), Input::Applied(1));
+        roster.step(at(1_001), Input::Ack { session: other, seq: 1 });
+        assert_eq!(roster.complete(), 0, "the lost one may still accept");
+        roster.step(at(5_000), Input::Tick);
+        assert_eq!(roster.complete(), 1);
+        let outcome = roster.outcome(1);
+        assert_eq!(outcome.acked, [process(2)]);
+        let cut_off: Vec<Who> = outcome.cut_off.into_iter().map(|cut| cut.who).collect();
+        assert_eq!(cut_off, [process(1)]);
     }
 }

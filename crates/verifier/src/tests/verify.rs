@@ -215,3 +215,12 @@ fn what_was_applied_is_seen_by_every_thread_at_once() {
         }
     });
 }
+
+#[test]
+fn what_is_left_of_a_lease_is_nothing_after_a_jump_of_the_wall_time() {
+    let (world, clock) = leased();
+    assert!(!world.verifier.stats().lease_left.is_zero());
+    clock.step_wall(Duration::from_hours(1));
+    assert_not_ready(world.verify(&world.token(0, HERE)));
+    assert_eq!(world.verifier.stats().lease_left, Duration::ZERO);
+}
