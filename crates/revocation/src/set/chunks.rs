@@ -3,14 +3,14 @@
 //! A list remembers the last end of the tokens that are revoked in it. When a horizon is behind that,
 //! its bits say nothing that the horizon does not say, and they are cleared.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use nt_token::{Place, Timestamp};
-use roaring::RoaringBitmap;
 
-const WORDS: usize = 1_024;
-const CHUNK_BITS: u32 = 65_536;
+use super::portable::{self, CHUNK_BITS, Container, WORDS};
+
 const CHUNKS: usize = (Place::LIST_MAX / CHUNK_BITS) as usize;
 const LISTS_A_SEGMENT: u32 = 1_024;
 const SEGMENTS: u32 = 1_024;
@@ -26,11 +26,19 @@ struct List {
 
 /// A list's bits, as they travel.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ListBits {
+pub(crate) struct ListBits<'a> {
     pub(crate) number: u32,
     /// The last end of a token with a bit set.
     pub(crate) last: Timestamp,
-    pub(crate) bits: RoaringBitmap,
+    /// In the portable format.
+    pub(crate) bits: Cow<'a, [u8]>,
+}
+
+impl ListBits<'_> {
+    /// Whether the bits are as they would be written; nothing otherwise.
+    pub(crate) fn check(&self) -> Option<()> {
+        portable::read(&self.bits, CHUNKS, |_, _| Some(()))
+    }
 }
 
 /// All lists' bits. Readers are wait-free; bits are cleared only behind a horizon.
@@ -62,29 +70,28 @@ impl Bitmaps {
     pub(super) fn mark(&self, place: Place, exp: Timestamp) -> Option<()> {
         let list = self.list(place.list)?;
         list.last.fetch_max(exp.unix(), Ordering::Relaxed);
-        set(list, place.idx, bit(place.idx))
+        let chunk = list.chunks.get((place.idx / CHUNK_BITS) as usize)?;
+        let chunk = chunk.get_or_init(|| boxed(AtomicU64::default));
+        chunk.get(word_of(place.idx))?.fetch_or(bit(place.idx), Ordering::Release);
+        Some(())
     }
 
-    /// Sets all bits that a list has elsewhere, word by word; nothing if there is no such list.
-    pub(super) fn unite(&self, other: &ListBits) -> Option<()> {
+    /// Sets all bits that a list has elsewhere, chunk by chunk; nothing if there is no such list or
+    /// it is malformed, and then some of its bits may have been set.
+    pub(super) fn unite(&self, other: &ListBits<'_>) -> Option<()> {
         let list = self.list(other.number)?;
         list.last.fetch_max(other.last.unix(), Ordering::Relaxed);
-        let (mut bits, mut some) = (other.bits.iter(), [0; 512]);
-        let (mut at, mut word) = (0, 0);
-        loop {
-            let some = bits.next_many(&mut some);
-            if some.is_empty() {
-                break;
+        portable::read(&other.bits, CHUNKS, |at, container| {
+            let (here, theirs) = (list.chunks.get(at)?, chunk_of(container)?);
+            // Given back where there is a chunk already.
+            if let Err(theirs) = here.set(theirs) {
+                let words = here.get()?.iter().zip(theirs.map(AtomicU64::into_inner));
+                words.filter(|(_, bits)| *bits != 0).for_each(|(word, bits)| {
+                    word.fetch_or(bits, Ordering::Release);
+                });
             }
-            for idx in some {
-                if *idx / u64::BITS != at / u64::BITS {
-                    set(list, at, word)?;
-                    (at, word) = (*idx, 0);
-                }
-                word |= bit(*idx);
-            }
-        }
-        set(list, at, word)
+            Some(())
+        })
     }
 
     fn list(&self, list: u32) -> Option<&List> {
@@ -112,12 +119,12 @@ impl Bitmaps {
     }
 
     /// Every list with a bit set, in order.
-    pub(super) fn lists(&self) -> Vec<ListBits> {
+    pub(super) fn lists(&self) -> Vec<ListBits<'static>> {
         let compact = |(number, list): (u32, &List)| {
             let last = Timestamp::from_unix(list.last.load(Ordering::Relaxed));
-            ListBits { number, last, bits: compact(list) }
+            Some(ListBits { number, last, bits: compact(list)?.into() })
         };
-        self.made().map(compact).filter(|list| !list.bits.is_empty()).collect()
+        self.made().filter_map(compact).collect()
     }
 
     /// Bytes that are allocated for bits and for finding them.
@@ -131,12 +138,12 @@ impl Bitmaps {
     }
 
     /// At most this much would be allocated for these lists.
-    pub(super) fn memory_for(lists: &[ListBits]) -> usize {
+    pub(super) fn memory_for(lists: &[ListBits<'_>]) -> usize {
         let mut segments: Vec<u32> = lists.iter().map(|of| of.number / LISTS_A_SEGMENT).collect();
         segments.dedup();
-        let chunks = |bits: &RoaringBitmap| bits.statistics().n_containers as usize;
-        let list = |of: &ListBits| {
-            size_of::<List>().saturating_add(chunks(&of.bits).saturating_mul(size_of::<Chunk>()))
+        let list = |of: &ListBits<'_>| {
+            let chunks = portable::containers(&of.bits).saturating_mul(size_of::<Chunk>());
+            size_of::<List>().saturating_add(chunks)
         };
         let lists = lists.iter().map(list).fold(0, usize::saturating_add);
         lists.saturating_add(segments.len() * size_of::<Segment>())
@@ -163,26 +170,32 @@ impl List {
     }
 }
 
-/// Sets bits of the word where `idx` is.
-fn set(list: &List, idx: u32, bits: u64) -> Option<()> {
-    if bits != 0 {
-        let chunk = list.chunks.get((idx / CHUNK_BITS) as usize)?;
-        let chunk = chunk.get_or_init(|| boxed(AtomicU64::default));
-        chunk.get(word_of(idx))?.fetch_or(bits, Ordering::Release);
+/// A chunk with the bits of a container, which nobody sees yet.
+fn chunk_of(container: Container<'_>) -> Option<Box<Chunk>> {
+    match container {
+        Container::Few(places) => {
+            let mut chunk: Box<Chunk> = boxed(AtomicU64::default);
+            for place in places {
+                let idx = u16::from_le_bytes(*place).into();
+                *chunk.get_mut(word_of(idx))?.get_mut() |= bit(idx);
+            }
+            Some(chunk)
+        }
+        Container::Many(words) => {
+            let words = words.iter().map(|word| AtomicU64::new(u64::from_le_bytes(*word)));
+            words.collect::<Box<[_]>>().try_into().ok()
+        }
     }
-    Some(())
 }
 
-/// A list's bits in the form that travels.
-fn compact(list: &List) -> RoaringBitmap {
-    let mut bits = RoaringBitmap::new();
-    for (start, chunk) in (0..).step_by(CHUNK_BITS as usize).zip(&list.chunks) {
-        let Some(chunk) = chunk.get() else { continue };
-        let bytes: Vec<u8> =
-            chunk.iter().flat_map(|word| word.load(Ordering::Acquire).to_le_bytes()).collect();
-        bits |= RoaringBitmap::from_lsb0_bytes(start, &bytes);
-    }
-    bits
+/// A list's bits in the form that travels, if it has any.
+fn compact(list: &List) -> Option<Vec<u8>> {
+    let chunks = (0..).zip(&list.chunks).filter_map(|(at, chunk)| Some((at, chunk.get()?)));
+    portable::write(
+        chunks.map(|(at, chunk)| {
+            (at, std::array::from_fn(|word| chunk[word].load(Ordering::Acquire)))
+        }),
+    )
 }
 
 const fn word_of(idx: u32) -> usize {

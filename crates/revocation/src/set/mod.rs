@@ -10,10 +10,11 @@
 //! forgotten only behind a horizon that the log states, which then refuses those tokens by rule. A
 //! list is forgotten whole, and its memory is free in the next set that is built from a snapshot.
 //!
-//! `chunks` has the bits, `rules` the scopes and keys. How a set travels is drawn in
-//! [`crate::snapshot`].
+//! `chunks` has the bits, `portable` how they travel, `rules` the scopes and keys. How the whole set
+//! travels is drawn in [`crate::snapshot`].
 
 mod chunks;
+mod portable;
 pub(crate) mod rules;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -29,7 +30,7 @@ pub(crate) use self::chunks::ListBits;
 use self::rules::{Revocation, Rules};
 use crate::entry::{Entry, Fact};
 use crate::log::Position;
-use crate::snapshot::{BadSnapshot, Snapshot};
+use crate::snapshot::{BadSnapshot, Contents, Snapshot};
 use crate::status::{Status, Why};
 
 /// Why an entry was not applied.
@@ -82,10 +83,17 @@ impl RevocationSet {
         }
     }
 
-    /// The set that a snapshot was taken of.
+    /// The set that a snapshot was taken of. Its bits are made while its bytes are read, which are
+    /// copied nowhere else.
     pub fn from_snapshot(bytes: &[u8]) -> Result<Self, BadSnapshot> {
-        let (set, snapshot) = (Self::new(), Snapshot::read(bytes)?);
-        set.take_over(&snapshot, &mut set.write());
+        let (set, contents) = (Self::new(), Contents::of(bytes)?);
+        let (position, horizon) = (contents.position, contents.horizon);
+        set.forget(horizon);
+        let rules = contents.read(|list| {
+            if list.last > horizon { set.bitmaps.unite(&list) } else { list.check() }
+        })?;
+        set.rules.store(rules.into());
+        set.reach(&mut set.write(), position);
         Ok(set)
     }
 
@@ -166,22 +174,15 @@ impl RevocationSet {
         if same_place && here.entry != there.entry {
             return Err(BadSnapshot::OtherHistory);
         }
-        self.take_over(snapshot, &mut position);
-        Ok(*position)
-    }
-
-    fn take_over(&self, snapshot: &Snapshot, position: &mut Position) {
         // Before the lists are united: what each side has forgotten must not come back by the other.
         self.forget(snapshot.horizon);
         let horizon = self.horizon();
         for list in snapshot.lists.iter().filter(|list| list.last > horizon) {
-            self.bitmaps.unite(list).expect("the snapshot's reader has checked its places");
+            self.bitmaps.unite(list).expect("the lists of a snapshot have been checked");
         }
         self.amend(|rules| rules.unite(&snapshot.rules));
-        let there = snapshot.position();
-        let further = (there.epoch, there.seq) > (position.epoch, position.seq);
-        let to = if further { there } else { *position };
-        self.publish(position, to);
+        self.reach(&mut position, there);
+        Ok(*position)
     }
 
     /// The set as it is at one position, in bytes that [`Self::from_snapshot`] reads. Equal states
@@ -244,6 +245,12 @@ impl RevocationSet {
         fence(Ordering::SeqCst);
     }
 
+    /// Moves on to the position of a snapshot, if that is further.
+    fn reach(&self, position: &mut Position, there: Position) {
+        let further = (there.epoch, there.seq) > (position.epoch, position.seq);
+        self.publish(position, if further { there } else { *position });
+    }
+
     fn amend(&self, change: impl FnOnce(&mut Rules)) {
         let mut rules = Rules::clone(&self.rules.load());
         change(&mut rules);
@@ -252,6 +259,6 @@ impl RevocationSet {
 }
 
 /// At most this much would be allocated for the bits of these lists.
-pub(crate) fn memory_for(lists: &[ListBits]) -> usize {
+pub(crate) fn memory_for(lists: &[ListBits<'_>]) -> usize {
     Bitmaps::memory_for(lists)
 }

@@ -9,7 +9,8 @@
 //! trailer   SHA-256 of all that stands before, 32 bytes
 //! ```
 //!
-//! Numbers are big-endian, but for those inside a bitmap, whose format is Roaring's own.
+//! Numbers are big-endian, but for those inside a bitmap, whose format is Roaring's own: it is drawn
+//! in `set::portable`.
 //! The last exp is that of the revoked tokens of the list: behind a horizon, it is left out. `of` and
 //! `id` are as in a log entry; m ≤ 64 are the exceptions. Everything ascends; no list is empty. Bitmaps
 //! have no run containers: places are drawn at random, so there are no runs to gain by, and four
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use nt_token::Timestamp;
 
+pub(crate) use self::read::Contents;
 use crate::bytes::{put_length, put_place, put_short};
 use crate::log::Position;
 use crate::set::rules::Rules;
@@ -61,7 +63,7 @@ pub enum BadSnapshot {
 pub struct Snapshot {
     pub(crate) position: Position,
     pub(crate) horizon: Timestamp,
-    pub(crate) lists: Vec<ListBits>,
+    pub(crate) lists: Vec<ListBits<'static>>,
     pub(crate) rules: Arc<Rules>,
 }
 
@@ -97,8 +99,8 @@ impl Snapshot {
         for ListBits { number, last, bits } in &self.lists {
             out.extend(number.to_be_bytes());
             out.extend(last.unix().to_be_bytes());
-            put_length(out, bits.serialized_size());
-            bits.serialize_into(&mut *out).expect("memory takes all that is written");
+            put_length(out, bits.len());
+            out.extend(&**bits);
         }
     }
 

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use nt_token::{EntryId, KeyId, Place, Timestamp};
-use roaring::RoaringBitmap;
+use nt_token::{EntryId, KeyId, Timestamp};
 
 use super::{BadSnapshot, MAGIC, Snapshot, VERSION};
 use crate::bytes::{Reader, text};
@@ -13,14 +12,31 @@ use crate::log::Position;
 use crate::set::rules::{Revocation, Rules};
 use crate::set::{ListBits, RevocationSet};
 
-/// What a Roaring bitmap without run containers begins with.
-const WITHOUT_RUNS: u32 = 12_346;
-/// As many containers of 2¹⁶ bits as a list can fill.
-const CONTAINERS_MAX: u32 = Place::LIST_MAX >> 16;
-
 impl Snapshot {
     /// Reads a snapshot's bytes.
     pub fn read(bytes: &[u8]) -> Result<Self, BadSnapshot> {
+        let contents = Contents::of(bytes)?;
+        let (position, horizon) = (contents.position, contents.horizon);
+        let mut lists = Vec::new();
+        let rules = contents.read(|list| {
+            list.check()?;
+            lists.push(ListBits { bits: list.bits.into_owned().into(), ..list });
+            Some(())
+        })?;
+        Ok(Self { position, horizon, lists, rules: rules.into() })
+    }
+}
+
+/// A snapshot's bytes with the right checksum, read as far as the lists.
+pub(crate) struct Contents<'a> {
+    pub(crate) position: Position,
+    pub(crate) horizon: Timestamp,
+    rest: Reader<'a>,
+}
+
+impl<'a> Contents<'a> {
+    /// Checks the sum and reads the header.
+    pub(crate) fn of(bytes: &'a [u8]) -> Result<Self, BadSnapshot> {
         let rest = bytes.strip_prefix(MAGIC).ok_or(BadSnapshot::Magic)?;
         let version = *rest.first().ok_or(BadSnapshot::Damaged)?;
         if version != VERSION {
@@ -32,39 +48,42 @@ impl Snapshot {
             return Err(BadSnapshot::Damaged);
         }
         let contents = before.get(MAGIC.len() + 1..).ok_or(BadSnapshot::Malformed)?;
-        contents_of(&mut Reader::new(contents)).ok_or(BadSnapshot::Malformed)
+        Self::header(Reader::new(contents)).ok_or(BadSnapshot::Malformed)
+    }
+
+    fn header(mut from: Reader<'a>) -> Option<Self> {
+        let (epoch, seq, entry) = (from.u64()?, from.u64()?, EntryId(from.array()?));
+        let horizon = Timestamp::from_unix(from.i64()?);
+        Some(Self { position: Position { epoch, seq, entry }, horizon, rest: from })
+    }
+
+    /// Reads the rest. Each list is handed over when its number has been checked; its bits are for
+    /// `list` to check, which makes something of them meanwhile.
+    pub(crate) fn read(
+        mut self,
+        list: impl FnMut(ListBits<'a>) -> Option<()>,
+    ) -> Result<Rules, BadSnapshot> {
+        let from = &mut self.rest;
+        let rules = lists(from, list).and_then(|()| rules(from));
+        rules.filter(|_| from.is_at_end()).ok_or(BadSnapshot::Malformed)
     }
 }
 
-fn contents_of(from: &mut Reader<'_>) -> Option<Snapshot> {
-    let position = Position { epoch: from.u64()?, seq: from.u64()?, entry: EntryId(from.array()?) };
-    let horizon = Timestamp::from_unix(from.i64()?);
-    let lists = lists(from)?;
-    let rules = rules(from)?.into();
-    from.is_at_end().then_some(Snapshot { position, horizon, lists, rules })
-}
-
-fn lists(from: &mut Reader<'_>) -> Option<Vec<ListBits>> {
-    let mut lists: Vec<ListBits> = Vec::new();
+fn lists<'a>(
+    from: &mut Reader<'a>,
+    mut each: impl FnMut(ListBits<'a>) -> Option<()>,
+) -> Option<()> {
+    let mut before = None;
     for _ in 0..from.u32()? {
         let number = from.u32()?;
-        let ascends = lists.last().is_none_or(|before| before.number < number);
+        let ascends = before.replace(number).is_none_or(|before| before < number);
         if !ascends || number >= RevocationSet::LISTS_MAX {
             return None;
         }
         let last = Timestamp::from_unix(from.i64()?);
-        lists.push(ListBits { number, last, bits: bits(from.long()?)? });
+        each(ListBits { number, last, bits: from.long()?.into() })?;
     }
-    Some(lists)
-}
-
-/// A list's bits: not none of them, and all places of a list.
-fn bits(mut bytes: &[u8]) -> Option<RoaringBitmap> {
-    let header = &mut Reader::new(bytes);
-    let (cookie, containers) = (header.array()?, u32::from_le_bytes(header.array()?));
-    let holds = u32::from_le_bytes(cookie) == WITHOUT_RUNS && containers <= CONTAINERS_MAX;
-    let bits = holds.then(|| RoaringBitmap::deserialize_from(&mut bytes))?.ok()?;
-    (bytes.is_empty() && bits.max()? < Place::LIST_MAX).then_some(bits)
+    Some(())
 }
 
 fn rules(from: &mut Reader<'_>) -> Option<Rules> {

@@ -1,5 +1,6 @@
 //! What the set answers.
 
+mod portable;
 mod threads;
 
 use std::collections::HashSet;

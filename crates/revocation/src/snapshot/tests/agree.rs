@@ -54,7 +54,11 @@ fn dense_lists_travel_as_they_are() {
     most.remove(12_345);
     let odd = (0..Place::LIST_MAX).filter(|idx| idx % 2 == 1).collect();
     let few = RoaringBitmap::from_iter([0, 63, 64, 65_535, 65_536, Place::LIST_MAX - 1]);
-    let list = |(number, bits)| ListBits { number, last: Timestamp::from_unix(9), bits };
+    let list = |(number, bits): (u32, RoaringBitmap)| ListBits {
+        number,
+        last: Timestamp::from_unix(9),
+        bits: portable(&bits).into(),
+    };
     snapshot.lists = [(3, most), (1_024, odd), (1_025, few)].map(list).to_vec();
     let set = RevocationSet::from_snapshot(&snapshot.to_bytes()).expect("reads");
     assert_eq!(set.freeze(), snapshot);

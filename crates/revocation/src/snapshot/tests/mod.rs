@@ -6,6 +6,7 @@ mod hostile;
 use nt_token::{EntryId, Place};
 use nt_token::{Jti, KeyId, OperatorId, SignedClaims, WorkspaceId};
 use proptest::prelude::*;
+use roaring::RoaringBitmap;
 
 use super::*;
 use crate::entry::{Entry, Fact, ScopeOf};
@@ -107,6 +108,13 @@ fn sample() -> Vec<u8> {
     ];
     let entry = |(seq, fact)| Entry { seq, id: EntryId([5; 16]), fact };
     replay(&(1..).zip(facts).map(entry).collect::<Vec<_>>()).snapshot()
+}
+
+/// A bitmap in bytes, as another implementation of the format writes it.
+fn portable(bits: &RoaringBitmap) -> Vec<u8> {
+    let mut out = Vec::new();
+    bits.serialize_into(&mut out).expect("memory takes all that is written");
+    out
 }
 
 fn last_fact() -> Fact {

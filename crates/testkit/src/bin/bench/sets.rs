@@ -70,9 +70,9 @@ fn lists(snapshot: &[u8]) -> Result<Vec<&[u8]>> {
     let mut at = HEADER + 4;
     let mut found = Vec::new();
     for _ in 0..number(HEADER)? {
-        let length = number(at + 4)?;
-        found.push(snapshot.get(at + 8..at + 8 + length).context("a bitmap")?);
-        at += 8 + length;
+        let length = number(at + 12)?;
+        found.push(snapshot.get(at + 16..at + 16 + length).context("a bitmap")?);
+        at += 16 + length;
     }
     Ok(found)
 }
