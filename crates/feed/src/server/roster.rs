@@ -3,6 +3,7 @@
 //! Only rules: no clock, no sockets.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nt_revocation::protocol::{Input, Lengths, Mono, Node, Now, Output, SessionView, Tenure};
@@ -39,7 +40,7 @@ pub struct Listed {
     /// Its number.
     pub id: SessionId,
     /// Who it is with.
-    pub who: Who,
+    pub who: Arc<Who>,
     /// Whether its stream is open.
     pub stream: Stream,
     /// The last entry that it is known to have applied.
@@ -53,7 +54,7 @@ pub struct Listed {
 }
 
 struct Known {
-    who: Who,
+    who: Arc<Who>,
     /// When it last said how far it is.
     heard: Mono,
     /// The last entry that it said to have applied, and when it first did.
@@ -92,7 +93,7 @@ impl Roster {
     pub(super) fn open(&mut self, now: Now, session: SessionId, who: Who, acked: u64) {
         self.known.insert(
             session,
-            Known { who, heard: now.mono, reached: (acked, now.mono), noted: None },
+            Known { who: Arc::new(who), heard: now.mono, reached: (acked, now.mono), noted: None },
         );
         self.step(now, Input::SessionOpened { session, acked });
     }
@@ -130,7 +131,7 @@ impl Roster {
             let known = self.known.get(&view.session)?;
             Some(Listed {
                 id: view.session,
-                who: known.who.clone(),
+                who: Arc::clone(&known.who),
                 heard_ago: now.since(known.heard),
                 stream: if view.connected { Stream::Open } else { Stream::Ended },
                 acked: view.acked,
@@ -145,8 +146,8 @@ impl Roster {
         self.node.sessions().filter(counts).filter_map(listed).collect()
     }
 
-    fn who(&self, view: &SessionView<SessionId>) -> Option<Who> {
-        self.known.get(&view.session).map(|known| known.who.clone())
+    fn who(&self, view: &SessionView<SessionId>) -> Option<Arc<Who>> {
+        self.known.get(&view.session).map(|known| Arc::clone(&known.who))
     }
 
     /// A walk over all sessions only when the log has grown: else only those are news whose leases
@@ -163,7 +164,8 @@ impl Roster {
             let Some(known) = self.known.get_mut(&view.session) else { continue };
             if view.deadline.is_some_and(|end| end <= now) && known.noted != view.deadline {
                 known.noted = view.deadline;
-                let verifier = CutOff { who: known.who.clone(), silent: now.since(known.heard) };
+                let verifier =
+                    CutOff { who: Arc::clone(&known.who), silent: now.since(known.heard) };
                 self.cuts.push_back(Cut { verifier, after: view.acked, upto: applied });
             }
         }
