@@ -5,6 +5,7 @@ use std::error::Error;
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto/feed.proto");
     let files = protox::compile(["feed.proto"], ["proto"])?;
-    tonic_prost_build::configure().bytes(".").compile_fds(files)?;
+    let codec = "crate::codec::FeedCodec";
+    tonic_prost_build::configure().bytes(".").codec_path(codec).compile_fds(files)?;
     Ok(())
 }

@@ -42,6 +42,7 @@
 
 pub mod ask;
 pub mod client;
+mod codec;
 pub mod server;
 mod wire;
 mod witness;

@@ -36,8 +36,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 const RETRY_EACH: Duration = Duration::from_millis(100);
 /// The same where somebody has to look after the authority first.
 const RETRY_REFUSED: Duration = Duration::from_secs(1);
-/// An idle connection is asked whether it lives.
-const KEEPALIVE_EACH: Duration = Duration::from_millis(500);
+/// A connection that is silent for so long is asked whether it lives. Longer than between two renewals,
+/// whose answers say so by themselves.
+const KEEPALIVE_EACH: Duration = Duration::from_millis(750);
 /// It answers within this.
 const KEEPALIVE_WITHIN: Duration = Duration::from_secs(1);
 /// A stop waits this long for the release to be sent.

@@ -8,22 +8,16 @@ use std::time::Duration;
 use nt_revocation::protocol::{Input, Lengths, Mono, Now, Output, Wall};
 use nt_revocation::{Entry, Position};
 use nt_token::clock::{Clock, Stopwatch, SystemClock};
-use tokio::sync::mpsc::Sender;
-use tokio::sync::{Notify, oneshot, watch};
-use tonic::Status;
+use tokio::sync::{Notify, watch};
 
+use super::line::Line;
 use super::outcome::Outcome;
 use super::roster::{Listed, Roster, SessionId, Who};
 use crate::proto::{self, FromAuthority, from_authority};
 use crate::wire::entry_messages;
 
-/// A session's queue holds this many messages. Whoever lets it fill is cut off: the session gets no
-/// more leases and delays a revocation by what is left of its last one.
-pub const QUEUE: usize = 256;
 /// So many of the last entries are kept, to go on from where a snapshot or the log's reader ended.
 const TAIL: usize = 16_384;
-
-pub(super) type Outbox = Sender<Result<FromAuthority, Status>>;
 
 pub(super) struct Hub {
     inner: Mutex<Inner>,
@@ -42,13 +36,8 @@ struct Inner {
     lines: HashMap<SessionId, Line>,
     tail: VecDeque<Entry>,
     head: Position,
-}
-
-/// The way to a verifier. Its session ends when this is dropped.
-pub(super) struct Line {
-    pub(super) outbox: Outbox,
-    /// The session waits for the other half to end.
-    pub(super) _open: oneshot::Sender<()>,
+    /// The next look is at this moment; `None` before the first, and while nothing is waited for.
+    next_look: Option<Mono>,
 }
 
 /// The entries between what a session was told and the log's end are no longer at hand.
@@ -58,7 +47,8 @@ impl Hub {
     pub(super) fn new(lengths: Lengths, before: Option<Duration>, head: Position) -> Self {
         let began = Stopwatch::start();
         let roster = Roster::new(now(began), lengths, before, head.seq);
-        let inner = Inner { roster, lines: HashMap::new(), tail: VecDeque::new(), head };
+        let inner =
+            Inner { roster, lines: HashMap::new(), tail: VecDeque::new(), head, next_look: None };
         Self {
             inner: Mutex::new(inner),
             lengths,
@@ -113,7 +103,7 @@ impl Hub {
         who: Who,
         known: u64,
         told: u64,
-        line: Line,
+        mut line: Line,
     ) -> Result<(), Overrun> {
         let (mut inner, now) = self.lock();
         let kept_from = inner.tail.front().map_or(inner.head.seq + 1, |entry| entry.seq);
@@ -122,7 +112,7 @@ impl Hub {
         }
         let rest = inner.tail.iter().filter(|entry| entry.seq > told);
         for message in entry_messages(inner.head.epoch, rest) {
-            line.outbox.try_send(Ok(message)).map_err(|_| Overrun)?;
+            line.say(message).map_err(|_| Overrun)?;
         }
         let known = known.min(inner.head.seq);
         inner.roster.open(now, id, who, known);
@@ -136,8 +126,14 @@ impl Hub {
         let (mut inner, now) = self.lock();
         let acked = acked.min(inner.head.seq);
         self.step(&mut inner, now, Input::Renew { session, nonce, acked });
+        // Most renewals only make a deadline later.
+        let next = inner.roster.next_deadline(now.mono);
+        let earlier = next.is_some_and(|next| inner.next_look.is_none_or(|look| next < look));
+        drop(inner);
         self.heard.send_replace(());
-        self.changed.notify_one();
+        if earlier {
+            self.changed.notify_one();
+        }
     }
 
     /// Counts for nothing that was not pushed yet: a reader of the log may be ahead of the pushes,
@@ -148,6 +144,7 @@ impl Hub {
         if ours {
             let seq = seq.min(inner.head.seq);
             self.step(&mut inner, now, Input::Ack { session, seq });
+            drop(inner);
             self.heard.send_replace(());
         }
         ours
@@ -170,17 +167,16 @@ impl Hub {
         let (mut inner, now) = self.lock();
         self.step(&mut inner, now, Input::Tick);
         let next = inner.roster.next_deadline(now.mono);
+        inner.next_look = next;
         next.map(|deadline| deadline.since(now.mono))
     }
 
+    /// Gives a sign of life to those that got none otherwise since the last time. Most did: their
+    /// renewals were answered.
     pub(super) fn heartbeat(&self) {
-        let (inner, _) = self.lock();
+        let (mut inner, _) = self.lock();
         let beat = proto::Heartbeat { head: inner.head.seq };
-        for line in inner.lines.values() {
-            // A full queue has enough signs of life in it.
-            let _full_or_gone =
-                line.outbox.try_send(Ok(from_authority::Message::Heartbeat(beat).into()));
-        }
+        inner.lines.values_mut().for_each(|line| line.beat(beat));
     }
 
     pub(super) fn list(&self) -> Vec<Listed> {
@@ -220,8 +216,8 @@ impl Inner {
     }
 
     fn tell(&mut self, now: Now, id: SessionId, message: FromAuthority) {
-        let Some(line) = self.lines.get(&id) else { return };
-        if line.outbox.try_send(Ok(message)).is_err() {
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        if line.say(message).is_err() {
             tracing::warn!(session = id.0, "a verifier does not keep up with the feed: cut off");
             self.end(now, id);
         }

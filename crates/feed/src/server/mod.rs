@@ -4,6 +4,7 @@
 //! acknowledgements. What may take long (a snapshot, the log's reader, a credential) happens outside.
 
 mod hub;
+mod line;
 mod outcome;
 mod roster;
 mod session;
@@ -23,7 +24,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::proto::feed_server::{self, FeedServer};
 use crate::proto::{FromAuthority, FromVerifier};
 use hub::Hub;
-pub use hub::QUEUE;
+pub use line::QUEUE;
 pub use outcome::{CutOff, Outcome};
 pub use roster::{Listed, SessionId, Stream, Who};
 use session::Session;

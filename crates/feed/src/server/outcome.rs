@@ -1,5 +1,6 @@
 //! How a revocation came into force at this node's verifiers: what a receipt says of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::roster::Who;
@@ -8,7 +9,7 @@ use super::roster::Who;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// These acknowledged it.
-    pub acked: Vec<Who>,
+    pub acked: Vec<Arc<Who>>,
     /// These were waited for until they could no longer say "good".
     pub cut_off: Vec<CutOff>,
 }
@@ -17,7 +18,7 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CutOff {
     /// Who it is.
-    pub who: Who,
+    pub who: Arc<Who>,
     /// For how long it had said nothing of how far it is when its lease ended.
     pub silent: Duration,
 }

@@ -3,6 +3,7 @@
 //! Only rules: no clock, no sockets.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nt_revocation::protocol::{Input, Lengths, Mono, Node, Now, Output, SessionView, Tenure};
@@ -39,7 +40,7 @@ pub struct Listed {
     /// Its number.
     pub id: SessionId,
     /// Who it is with.
-    pub who: Who,
+    pub who: Arc<Who>,
     /// Whether its stream is open.
     pub stream: Stream,
     /// The last entry that it is known to have applied.
@@ -53,7 +54,7 @@ pub struct Listed {
 }
 
 struct Known {
-    who: Who,
+    who: Arc<Who>,
     /// When it last said how far it is.
     heard: Mono,
     /// The last entry that it said to have applied, and when it first did.
@@ -92,7 +93,7 @@ impl Roster {
     pub(super) fn open(&mut self, now: Now, session: SessionId, who: Who, acked: u64) {
         self.known.insert(
             session,
-            Known { who, heard: now.mono, reached: (acked, now.mono), noted: None },
+            Known { who: Arc::new(who), heard: now.mono, reached: (acked, now.mono), noted: None },
         );
         self.step(now, Input::SessionOpened { session, acked });
     }
@@ -119,7 +120,7 @@ impl Roster {
     pub(super) fn outcome(&self, seq: u64) -> Outcome {
         let acked = self.node.sessions().filter(|view| view.acked >= seq);
         // A process that came back by another session was not cut off, and counts once.
-        let acked: HashSet<Who> = acked.filter_map(|view| self.who(&view)).collect();
+        let acked: HashSet<Arc<Who>> = acked.filter_map(|view| self.who(&view)).collect();
         let cut = self.cuts.iter().filter(|cut| cut.missed(seq)).map(|cut| &cut.verifier);
         let cut_off = cut.filter(|cut| !acked.contains(&cut.who)).cloned().collect();
         Outcome { acked: acked.into_iter().collect(), cut_off }
@@ -130,7 +131,7 @@ impl Roster {
             let known = self.known.get(&view.session)?;
             Some(Listed {
                 id: view.session,
-                who: known.who.clone(),
+                who: Arc::clone(&known.who),
                 heard_ago: now.since(known.heard),
                 stream: if view.connected { Stream::Open } else { Stream::Ended },
                 acked: view.acked,
@@ -145,8 +146,8 @@ impl Roster {
         self.node.sessions().filter(counts).filter_map(listed).collect()
     }
 
-    fn who(&self, view: &SessionView<SessionId>) -> Option<Who> {
-        self.known.get(&view.session).map(|known| known.who.clone())
+    fn who(&self, view: &SessionView<SessionId>) -> Option<Arc<Who>> {
+        self.known.get(&view.session).map(|known| Arc::clone(&known.who))
     }
 
     /// A walk over all sessions only when the log has grown: else only those are news whose leases
@@ -163,7 +164,8 @@ impl Roster {
             let Some(known) = self.known.get_mut(&view.session) else { continue };
             if view.deadline.is_some_and(|end| end <= now) && known.noted != view.deadline {
                 known.noted = view.deadline;
-                let verifier = CutOff { who: known.who.clone(), silent: now.since(known.heard) };
+                let verifier =
+                    CutOff { who: Arc::clone(&known.who), silent: now.since(known.heard) };
                 self.cuts.push_back(Cut { verifier, after: view.acked, upto: applied });
             }
         }
@@ -183,8 +185,9 @@ mod tests {
         Now { boot: Boot::from_nanos(nanos), mono: Mono(nanos), wall: Wall(nanos) }
     }
 
-    fn process(number: u8) -> Who {
-        Who { identity: "vrf".to_owned(), name: "edge".to_owned(), instance: [number; 16] }
+    fn process(number: u8) -> Arc<Who> {
+        let instance = [number; 16];
+        Arc::new(Who { identity: "vrf".to_owned(), name: "edge".to_owned(), instance })
     }
 
     /// A roster in which these processes got a lease at the beginning and were not heard of again.
@@ -192,7 +195,7 @@ mod tests {
         let mut roster = Roster::new(at(0), Lengths::default(), None, 0);
         for (number, id) in processes.iter().zip(1..) {
             let session = SessionId(id);
-            roster.open(at(0), session, process(*number), 0);
+            roster.open(at(0), session, Who::clone(&process(*number)), 0);
             roster.step(at(0), Input::Renew { session, nonce: 1, acked: 0 });
             roster.step(at(1), Input::Disconnected(session));
         }
@@ -203,7 +206,7 @@ mod tests {
     fn a_process_that_came_back_by_another_session_counts_once_and_was_not_cut_off() {
         let mut roster = with_lost(&[1]);
         let back = SessionId(9);
-        roster.open(at(5_000), back, process(1), 0);
+        roster.open(at(5_000), back, Who::clone(&process(1)), 0);
         roster.step(at(5_000), Input::Applied(1));
         roster.step(at(5_001), Input::Ack { session: back, seq: 1 });
         assert_eq!(roster.complete(), 1);
@@ -214,7 +217,7 @@ mod tests {
     fn another_process_under_the_same_credential_does_not_speak_for_one_that_was_cut_off() {
         let mut roster = with_lost(&[1]);
         let other = SessionId(9);
-        roster.open(at(1_000), other, process(2), 0);
+        roster.open(at(1_000), other, Who::clone(&process(2)), 0);
         roster.step(at(1_000), Input::Applied(1));
         roster.step(at(1_001), Input::Ack { session: other, seq: 1 });
         assert_eq!(roster.complete(), 0, "the lost one may still accept");
@@ -222,7 +225,7 @@ mod tests {
         assert_eq!(roster.complete(), 1);
         let outcome = roster.outcome(1);
         assert_eq!(outcome.acked, [process(2)]);
-        let cut_off: Vec<Who> = outcome.cut_off.into_iter().map(|cut| cut.who).collect();
+        let cut_off: Vec<Arc<Who>> = outcome.cut_off.into_iter().map(|cut| cut.who).collect();
         assert_eq!(cut_off, [process(1)]);
     }
 }

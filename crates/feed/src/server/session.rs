@@ -9,7 +9,8 @@ use tokio::time::timeout;
 use tonic::{Status, Streaming};
 
 use super::Authority;
-use super::hub::{Hub, Line, Outbox};
+use super::hub::Hub;
+use super::line::{Line, Outbox};
 use super::roster::{SessionId, Who};
 use super::source::Source;
 use crate::proto::{self, FromAuthority, FromVerifier, from_authority, from_verifier};
@@ -70,7 +71,7 @@ impl<S: Source> Session<S> {
         let _end = End { hub: Arc::clone(&self.hub), id };
         let (source, identity) = (Arc::clone(&self.source), self.identity.clone());
         let served = async {
-            self.join(id, Line { outbox, _open: line }).await?;
+            self.join(id, Line::new(outbox, line)).await?;
             tokio::select! {
                 ended = self.listen(id) => ended,
                 _dropped = cut => Err(Status::resource_exhausted("not kept up with: cut off")),
@@ -85,7 +86,7 @@ impl<S: Source> Session<S> {
     }
 
     async fn join(&mut self, id: SessionId, line: Line) -> Result<(), Status> {
-        let outbox = line.outbox.clone();
+        let outbox = line.outbox();
         let hello = timeout(HELLO_WITHIN, self.hello());
         let hello = hello.await.map_err(|_| Status::deadline_exceeded("no Hello came"))??;
         let at_witness = self.at_witness(hello.witness).await?;
