@@ -27,7 +27,9 @@ impl Authority {
         self.permitted(caller, workspace, Action::Issue).await?;
         let new = self.new_token(workspace, request, idempotency_key)?;
         match self.store.create_token(new, self.act(caller)).await? {
-            CreatedToken::New(record) | CreatedToken::Repeated(record) => self.created(&record),
+            CreatedToken::New(record) | CreatedToken::Repeated(record) => {
+                self.created(&record).await
+            }
             CreatedToken::NoWorkspace => Err(Refusal::NoWorkspace.into()),
             CreatedToken::KeyReused => Err(Refusal::invalid("Idempotency-Key", KEY_REUSED).into()),
         }
@@ -77,9 +79,9 @@ impl Authority {
 
     /// The answer to a token that the store has: its value is signed from the record, so that a
     /// repeated request gets the same one although nobody stored it.
-    pub(super) fn created(&self, record: &TokenRecord) -> Answer<TokenCreated> {
+    pub(super) async fn created(&self, record: &TokenRecord) -> Answer<TokenCreated> {
         Ok(TokenCreated {
-            access_token: self.value(record)?,
+            access_token: self.value(record).await?,
             token_type: "Bearer".to_owned(),
             expires_in: record.expiry.shown().map(|at| at.unix() - record.created_at.unix()),
             expires_at: record.expiry.shown().map(Into::into),
@@ -90,11 +92,13 @@ impl Authority {
         })
     }
 
-    /// The token itself.
-    pub(super) fn value(&self, record: &TokenRecord) -> Answer<Secret> {
+    /// The token itself. Nothing is signed with a key that a verifier may not know yet: its holder
+    /// would be refused there.
+    pub(super) async fn value(&self, record: &TokenRecord) -> Answer<Secret> {
         let key = self.keyring.signing(&record.kid).ok_or_else(|| {
             Refusal::invalid("Idempotency-Key", "The key that signed this token is gone")
         })?;
+        self.in_force(self.key_logged).await;
         Ok(sign(&record.claims(&self.expected.issuer), key))
     }
 }

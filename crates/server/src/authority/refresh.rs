@@ -37,7 +37,7 @@ impl Authority {
         self.all_in_force().await;
         let revoked_at = old.state.revoked_at().unwrap_or(now);
         let old_token = OldToken { jti: old.jti, revoked_at: revoked_at.into() };
-        let mut new_token = self.created(&new)?;
+        let mut new_token = self.created(&new).await?;
         "Token refreshed successfully".clone_into(&mut new_token.message);
         Ok(TokenRefreshed { new_token, old_token })
     }

@@ -25,7 +25,7 @@ pub(super) struct World {
     pub(super) authority: Authority,
     pub(super) clock: Arc<ManualClock>,
     dir: tempfile::TempDir,
-    lock: DataDir,
+    pub(super) lock: DataDir,
 }
 
 impl World {

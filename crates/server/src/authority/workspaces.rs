@@ -53,7 +53,7 @@ impl Authority {
             created: workspace.created_at.into(),
             created_at: workspace.created_at.into(),
             status: "active".to_owned(),
-            access_token: self.value(&token)?,
+            access_token: self.value(&token).await?,
             token_type: "Bearer".to_owned(),
             expires_in: token.expiry.claimed().unix() - token.created_at.unix(),
             scope: scope_names(&token.scope),

@@ -3,6 +3,7 @@ use nt_token::clock::Stopwatch;
 use tokio::time::timeout;
 
 use super::*;
+use crate::authority::keyring::Keyring;
 use crate::authority::tests::World;
 
 fn source(authority: &Authority, admission: Admission) -> FeedSource {
@@ -104,6 +105,32 @@ async fn a_restart_costs_a_wait_only_where_leases_may_be_out() {
     world.authority.all_in_force().await;
     world.authority.settle_feed().await;
     assert!(!world.authority.granted.by_the_process_before());
+}
+
+#[tokio::test]
+async fn a_new_key_signs_nothing_before_every_verifier_knows_it() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let made = world.workspace(&owner, "main").await;
+    let open = source(&world.authority, Admission::Everybody);
+    open.authenticate(&showing(None)).await.expect("admitted");
+    drop(open);
+    let other = tempfile::tempdir().expect("a temporary directory");
+    let second = Keyring::open(other.path()).expect("an empty directory").active().kid().clone();
+    let (name, keys) = (format!("{second}.pem"), world.lock.keys());
+    std::fs::copy(other.path().join(&name), keys.join(&name)).expect("both exist");
+    std::fs::write(keys.join("active"), second.as_str()).expect("exists");
+
+    // Twice: who logged the key may have been killed before anybody heard of it.
+    let world = world.restart().await.restart().await;
+    let began = Stopwatch::start();
+    let token = world.token(&owner, made.workspace_id, 60).await;
+    assert!(began.elapsed() > Lengths::default().verifier, "leases of before may run");
+    assert!(*world.authority.feed.complete().borrow() >= world.authority.key_logged);
+    assert_eq!(world.verdict(token.access_token.expose()), Ok(()));
+    let began = Stopwatch::start();
+    world.token(&owner, made.workspace_id, 60).await;
+    assert!(began.elapsed() < Duration::from_secs(1), "and it costs nothing afterwards");
 }
 
 #[test]
