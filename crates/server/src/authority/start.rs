@@ -107,6 +107,9 @@ impl Authority {
         };
         let feed = feed(source, &expected, head);
         told.get_or_init(|| feed.clone());
+        if behind.load(Ordering::Acquire) {
+            feed.close();
+        }
         Ok(Self {
             store,
             keyring,
@@ -155,7 +158,8 @@ fn open(database: &Path, high_water: &Path, follower: Follower) -> Result<Sqlite
 }
 
 /// Applies what the store committed before the store answers. An entry that cannot be applied means
-/// that this process no longer knows what is revoked: from then on it refuses everything.
+/// that this process no longer knows what is revoked: from then on it refuses everything, and its feed
+/// ends, so that verifiers do too when their leases have run out.
 /// The verifiers are told after the set: whoever connects meanwhile gets it with the set's snapshot.
 fn follower(
     set: &Arc<RevocationSet>,
@@ -171,6 +175,10 @@ fn follower(
             if let Err(error) = set.apply(entry) {
                 tracing::error!(%error, "the log cannot be followed: no verdict is given any more");
                 behind.store(true, Ordering::Release);
+                // Waits for nobody: sessions end on threads of their own.
+                if let Some(feed) = told.get() {
+                    feed.close();
+                }
                 return;
             }
         }
