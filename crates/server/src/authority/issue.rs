@@ -1,7 +1,7 @@
 //! Issuing a token.
 
 use nt_api::tokens::{CreateToken, TokenCreated};
-use nt_store::{CreatedToken, NewToken};
+use nt_store::{CreatedToken, NewToken, Right};
 use nt_token::sign::sign;
 use nt_token::{
     Expiry, InvalidExpiration, Jti, Lifetime, Scopes, Secret, Timestamp, TokenRecord, WorkspaceId,
@@ -24,13 +24,15 @@ impl Authority {
         request: CreateToken,
         idempotency_key: Option<String>,
     ) -> Answer<TokenCreated> {
-        self.permitted(caller, workspace, Action::Issue).await?;
-        let new = self.new_token(workspace, request, idempotency_key)?;
+        let standing = self.permitted(caller, workspace, Action::Issue).await?;
+        let right = standing.right(Action::Issue);
+        let new = self.new_token(workspace, right, request, idempotency_key)?;
         match self.store.create_token(new, self.act(caller)).await? {
             CreatedToken::New(record) | CreatedToken::Repeated(record) => {
                 self.created(&record).await
             }
             CreatedToken::NoWorkspace => Err(Refusal::NoWorkspace.into()),
+            CreatedToken::NotAllowed => Err(Refusal::NotAllowed.into()),
             CreatedToken::KeyReused => Err(Refusal::invalid("Idempotency-Key", KEY_REUSED).into()),
         }
     }
@@ -39,6 +41,7 @@ impl Authority {
     pub(super) fn new_token(
         &self,
         workspace: WorkspaceId,
+        right: Right,
         request: CreateToken,
         idempotency_key: Option<String>,
     ) -> Answer<NewToken> {
@@ -51,6 +54,7 @@ impl Authority {
         Ok(NewToken {
             jti: Jti::mint(self.clock.wall_ms(), random()?),
             workspace,
+            right,
             expiry: self.expiry(&request, now)?,
             scope,
             description: shown_text("description", request.description)?,

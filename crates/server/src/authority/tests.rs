@@ -9,10 +9,11 @@ use nt_api::tokens::{CreateToken, ListTokens, StatusFilter, TokenCreated};
 use nt_api::workspaces::{CreateWorkspace, WorkspaceCreated};
 use nt_identity::trust::TrustedIssuers;
 use nt_revocation::receipt::{self, Proven};
-use nt_store::{Grant, Identity, NewSession, Organisation, Role, SessionId};
+use nt_store::{CreatedToken, Grant, Identity, NewSession, Organisation, Role, SessionId};
 use nt_token::clock::{Clock as _, ManualClock};
 use nt_token::{Jti, Lifetime, OperatorId, Refusal as TokenRefusal, Timestamp, WorkspaceId};
 
+use super::access::Action;
 use super::entropy::{random, session_hash, session_secret};
 use super::error::{Error, Refusal};
 use super::feed::Admission;
@@ -505,6 +506,25 @@ async fn removing_a_member_can_revoke_what_they_had_issued_there_and_nothing_els
     }
     let shown = world.authority.show(&owner, id, theirs.jti).await.expect("an owner may");
     assert_eq!(shown.status, nt_token::TokenStatus::Revoked);
+}
+
+#[tokio::test]
+async fn what_was_decided_before_a_removal_makes_no_token_after_it() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let (developer, _) = world.operator("dev@example.com").await;
+    let id = world.workspace(&owner, "production").await.workspace_id;
+    let (email, operator_id) = (Some("dev@example.com".to_owned()), None);
+    let request = AddMember { email, operator_id, role: RoleName::Developer };
+    world.authority.add_member(&owner, id, request).await.expect("an owner may");
+    let standing = world.authority.permitted(&developer, id, Action::Issue).await;
+    let right = standing.expect("a developer may").right(Action::Issue);
+    let request = RemoveMember { revoke_their_tokens: true };
+    let removed = world.authority.remove_member(&owner, id, "dev@example.com", request).await;
+    removed.expect("an owner may");
+    let new = world.authority.new_token(id, right, CreateToken::default(), None).expect("valid");
+    let late = world.authority.store.create_token(new, world.authority.act(&developer)).await;
+    assert_eq!(late.expect("answers"), CreatedToken::NotAllowed);
 }
 
 #[tokio::test]
