@@ -10,11 +10,12 @@
 //! forgotten only behind a horizon that the log states, which then refuses those tokens by rule. A
 //! list is forgotten whole, and its memory is free in the next set that is built from a snapshot.
 //!
-//! `chunks` has the bits, `rules` the scopes and keys. How a set travels is drawn in
+//! `chunks` has the bits, `rules` the keys and, in `scopes`, the scopes. How a set travels is drawn in
 //! [`crate::snapshot`].
 
 mod chunks;
 pub(crate) mod rules;
+mod scopes;
 #[cfg(test)]
 pub(crate) mod tests;
 
