@@ -128,7 +128,7 @@ impl Authority {
             Some(organisation) => self.owned_by(organisation, id).await?,
             None => None,
         };
-        let (workspace, role, owner) = match (member, owned) {
+        let (workspace, role, rests_on) = match (member, owned) {
             (Some(Member { workspace, role }), Some((_, other))) if role <= other => {
                 (workspace, role, None)
             }
@@ -136,7 +136,7 @@ impl Authority {
             (Some(Member { workspace, role }), None) => (workspace, role, None),
             (None, None) => return Err(Refusal::NoWorkspace.into()),
         };
-        Ok(Standing { workspace, role, organisation: owner, grant: None })
+        Ok(Standing { workspace, role, organisation: rests_on, grant: None })
     }
 
     /// What the caller is in a workspace, if that allows this action.
