@@ -11,6 +11,7 @@ pub mod memory;
 mod place;
 pub mod receipt;
 pub mod record;
+pub mod right;
 pub mod sqlite;
 pub mod store;
 mod verifier;
@@ -25,6 +26,7 @@ pub use record::{
     Organisation, PageRequest, Person, PersonKey, Role, Session, SessionHash, SessionId,
     TokenFilter, TokenPage, UseDelta, Workspace,
 };
+pub use right::Right;
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{
     AddedMember, ChangedMember, CreatedToken, CreatedWorkspace, DeletedWorkspace, Follower,

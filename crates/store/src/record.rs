@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::right::Right;
 use nt_token::{
     EntryId, Expiry, Jti, KeyId, OperatorId, Scopes, Timestamp, TokenRecord, WorkspaceId,
 };
@@ -251,6 +252,8 @@ pub struct NewToken {
     pub jti: Jti,
     /// The workspace that it refers to.
     pub workspace: WorkspaceId,
+    /// By what right it is asked for.
+    pub right: Right,
     /// When it ends.
     pub expiry: Expiry,
     /// What it may be used for.

@@ -42,6 +42,8 @@ pub enum CreatedToken {
     Repeated(TokenRecord),
     /// There is no such live workspace.
     NoWorkspace,
+    /// The right that the step was decided for is gone.
+    NotAllowed,
     /// The idempotency key was used for another request.
     KeyReused,
 }
@@ -77,6 +79,8 @@ pub enum RefreshedToken {
     },
     /// The workspace has no such token.
     NotFound,
+    /// The right that the step was decided for is gone.
+    NotAllowed,
     /// The idempotency key was used for another request.
     KeyReused,
 }

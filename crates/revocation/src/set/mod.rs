@@ -10,12 +10,13 @@
 //! forgotten only behind a horizon that the log states, which then refuses those tokens by rule. A
 //! list is forgotten whole, and its memory is free in the next set that is built from a snapshot.
 //!
-//! `chunks` has the bits, `portable` how they travel, `rules` the scopes and keys. How the whole set
-//! travels is drawn in [`crate::snapshot`].
+//! `chunks` has the bits, `portable` how they travel, `rules` the keys and, in `scopes`, the scopes. How
+//! the whole set travels is drawn in [`crate::snapshot`].
 
 mod chunks;
 mod portable;
 pub(crate) mod rules;
+mod scopes;
 #[cfg(test)]
 pub(crate) mod tests;
 

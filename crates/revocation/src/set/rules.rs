@@ -1,22 +1,34 @@
-//! What covers more than one token: scopes and keys. Few and rarely changed.
+//! What covers more than one token: scopes, of which there may come to be many, and keys, of which
+//! there are few.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use nt_token::{KeyId, OperatorId, Place, SignedClaims, WorkspaceId};
+use nt_token::{KeyId, Place, SignedClaims};
 
+use super::scopes::{Of, Scopes};
 use crate::entry::ScopeOf;
 use crate::status::Why;
 
-/// Scopes and keys, replaced as a whole when one changes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Scopes and keys, replaced as a whole when one changes. A copy shares what does not change with what
+/// it is a copy of.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Rules {
-    workspaces: HashMap<WorkspaceId, ScopeRule>,
-    operators: HashMap<OperatorId, ScopeRule>,
-    members: HashMap<WorkspaceId, HashMap<OperatorId, ScopeRule>>,
+    scopes: Scopes<ScopeRule>,
     all: ScopeRule,
-    revoked_keys: HashSet<KeyId>,
-    added_keys: BTreeMap<KeyId, Arc<str>>,
+    keys: Arc<Keys>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Keys {
+    revoked: BTreeSet<KeyId>,
+    added: BTreeMap<KeyId, Arc<str>>,
+}
+
+impl PartialEq for Rules {
+    fn eq(&self, other: &Self) -> bool {
+        self.keys == other.keys && self.revocations() == other.revocations()
+    }
 }
 
 /// One revocation of a scope.
@@ -63,12 +75,12 @@ impl Rules {
 
     /// Adds a revoked key.
     pub(crate) fn revoke_key(&mut self, kid: KeyId) {
-        self.revoked_keys.insert(kid);
+        Arc::make_mut(&mut self.keys).revoked.insert(kid);
     }
 
     /// Adds a public key. Nothing replaces one that is known: `kid` is its thumbprint.
     pub(crate) fn add_key(&mut self, kid: KeyId, jwk: Arc<str>) {
-        self.added_keys.entry(kid).or_insert(jwk);
+        Arc::make_mut(&mut self.keys).added.entry(kid).or_insert(jwk);
     }
 
     /// Adds all of another's.
@@ -76,8 +88,10 @@ impl Rules {
         for (scope, revocation) in other.revocations() {
             self.revoke_scope(&scope, revocation.clone());
         }
-        self.revoked_keys.extend(other.revoked_keys.iter().cloned());
-        for (kid, jwk) in &other.added_keys {
+        for kid in &other.keys.revoked {
+            self.revoke_key(kid.clone());
+        }
+        for (kid, jwk) in &other.keys.added {
             self.add_key(kid.clone(), Arc::clone(jwk));
         }
     }
@@ -85,34 +99,27 @@ impl Rules {
     /// Why a token is covered, if it is.
     pub(super) fn cover(&self, token: &SignedClaims) -> Option<Why> {
         let claims = token.claims();
+        let (workspace, operator) = (claims.sub, &claims.client_id);
         let covers = |rule: Option<&ScopeRule>| {
             rule.is_some_and(|rule| rule.covers(claims.rv, claims.place))
         };
-        if covers(self.workspaces.get(&claims.sub)) {
+        if covers(self.scopes.get(Of::Workspace(workspace))) {
             Some(Why::Workspace)
-        } else if covers(self.operators.get(&claims.client_id)) {
+        } else if covers(self.scopes.get(Of::Operator(operator))) {
             Some(Why::Operator)
-        } else if covers(self.members.get(&claims.sub).and_then(|of| of.get(&claims.client_id))) {
+        } else if covers(self.scopes.get(Of::Member(workspace, operator))) {
             Some(Why::Member)
         } else if covers(Some(&self.all)) {
             Some(Why::All)
         } else {
-            self.revoked_keys.contains(token.kid()).then_some(Why::Key)
+            self.keys.revoked.contains(token.kid()).then_some(Why::Key)
         }
     }
 
     /// Every revocation of a scope, in an order that depends on nothing else.
     pub(crate) fn revocations(&self) -> Vec<(ScopeOf, &Revocation)> {
-        let workspaces =
-            self.workspaces.iter().map(|(workspace, rule)| (ScopeOf::Workspace(*workspace), rule));
-        let operators = self
-            .operators
-            .iter()
-            .map(|(operator, rule)| (ScopeOf::Operator(operator.clone()), rule));
-        let members = self.members.iter().flat_map(|(workspace, of)| {
-            of.iter().map(|(operator, rule)| (ScopeOf::Member(*workspace, operator.clone()), rule))
-        });
-        let scopes = workspaces.chain(operators).chain(members).chain([(ScopeOf::All, &self.all)]);
+        let scopes = self.scopes.iter().map(|(scope, rule)| (scope.clone(), rule));
+        let scopes = scopes.chain([(ScopeOf::All, &self.all)]);
         let mut all: Vec<_> = scopes
             .flat_map(|(scope, rule)| rule.0.iter().map(move |one| (scope.clone(), one)))
             .collect();
@@ -121,26 +128,16 @@ impl Rules {
     }
 
     /// The revoked keys, in order.
-    pub(crate) fn revoked_keys(&self) -> Vec<&KeyId> {
-        let mut keys: Vec<_> = self.revoked_keys.iter().collect();
-        keys.sort_unstable();
-        keys
+    pub(crate) fn revoked_keys(&self) -> &BTreeSet<KeyId> {
+        &self.keys.revoked
     }
 
     /// The public keys that were added, in the order of their identifiers.
-    pub(crate) const fn added_keys(&self) -> &BTreeMap<KeyId, Arc<str>> {
-        &self.added_keys
+    pub(crate) fn added_keys(&self) -> &BTreeMap<KeyId, Arc<str>> {
+        &self.keys.added
     }
 
     fn scope(&mut self, scope: &ScopeOf) -> &mut ScopeRule {
-        match scope {
-            ScopeOf::Workspace(id) => self.workspaces.entry(*id).or_default(),
-            ScopeOf::Operator(id) => self.operators.entry(id.clone()).or_default(),
-            ScopeOf::Member(workspace, operator) => {
-                let members = self.members.entry(*workspace).or_default();
-                members.entry(operator.clone()).or_default()
-            }
-            ScopeOf::All => &mut self.all,
-        }
+        if *scope == ScopeOf::All { &mut self.all } else { self.scopes.entry(scope) }
     }
 }

@@ -1,7 +1,7 @@
 //! Who may do what: in a workspace by one table, and beyond workspaces the administrators.
 
 use nt_identity::provider::Provider;
-use nt_store::{Grant, Member, Organisation, Role, Workspace};
+use nt_store::{Grant, Member, Organisation, Right, Role, Workspace};
 use nt_token::WorkspaceId;
 
 use crate::authority::error::{Answer, Refusal};
@@ -61,6 +61,8 @@ pub struct Standing {
     pub workspace: Workspace,
     /// What the caller is there.
     pub role: Role,
+    /// The organisation that this rests on, where it is no membership.
+    organisation: Option<String>,
     /// What a CI job's session is limited to.
     grant: Option<Grant>,
 }
@@ -76,6 +78,18 @@ impl Standing {
             _ => false,
         });
         within_grant && allows(self.role, action)
+    }
+
+    /// By what right the caller does this, if that is allowed: for the store, which looks again.
+    pub(super) fn right(&self, action: Action) -> Right {
+        if self.grant.is_some() {
+            return Right::Unrecorded;
+        }
+        if let Some(organisation) = &self.organisation {
+            return Right::Organisation(organisation.clone());
+        }
+        let least = Role::ALL.into_iter().rfind(|role| allows(*role, action));
+        Right::Member { least: least.unwrap_or(Role::Owner) }
     }
 
     /// Refuses what the caller may not do.
@@ -114,13 +128,15 @@ impl Authority {
             Some(organisation) => self.owned_by(organisation, id).await?,
             None => None,
         };
-        let (workspace, role) = match (member, owned) {
-            (Some(Member { workspace, role }), Some((_, other))) => (workspace, role.min(other)),
-            (Some(Member { workspace, role }), None) => (workspace, role),
-            (None, Some(owned)) => owned,
+        let (workspace, role, rests_on) = match (member, owned) {
+            (Some(Member { workspace, role }), Some((_, other))) if role <= other => {
+                (workspace, role, None)
+            }
+            (_, Some((workspace, role))) => (workspace.clone(), role, workspace.organisation),
+            (Some(Member { workspace, role }), None) => (workspace, role, None),
             (None, None) => return Err(Refusal::NoWorkspace.into()),
         };
-        Ok(Standing { workspace, role, grant: None })
+        Ok(Standing { workspace, role, organisation: rests_on, grant: None })
     }
 
     /// What the caller is in a workspace, if that allows this action.
@@ -139,7 +155,8 @@ impl Authority {
         let workspace =
             if grant.workspace == id { self.store.live_workspace(id).await? } else { None };
         let workspace = workspace.ok_or(Refusal::NoWorkspace)?;
-        Ok(Standing { workspace, role: grant.role, grant: Some(grant.clone()) })
+        let (role, grant) = (grant.role, Some(grant.clone()));
+        Ok(Standing { workspace, role, organisation: None, grant })
     }
 
     async fn owned_by(
@@ -196,6 +213,7 @@ mod tests {
                 organisation: None,
             },
             role: Role::Owner,
+            organisation: None,
             grant: Some(Grant {
                 workspace: WorkspaceId::mint([1; 16]),
                 role: Role::Owner,

@@ -84,12 +84,18 @@ impl FeedSource {
         let known = self.verifiers.authenticate(&Secret::from(credential.to_owned()));
         known.map(|known| known.id.to_string()).ok_or(NotAdmitted::Unauthenticated)
     }
+
+    /// Whoever does not know what is revoked tells nobody, and grants no leases.
+    fn follows_the_log(&self) -> Result<(), Unavailable> {
+        if self.behind.load(Ordering::Acquire) { Err(Unavailable) } else { Ok(()) }
+    }
 }
 
 #[async_trait]
 impl Source for FeedSource {
     async fn authenticate(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
         let identity = self.admit(metadata)?;
+        self.follows_the_log().map_err(|Unavailable| NotAdmitted::Unavailable)?;
         // Before anything can be granted to it.
         Arc::clone(&self.granted).note().await.map_err(|error| {
             tracing::error!(%error, "no verifier can be served: that leases are out cannot be noted");
@@ -113,9 +119,7 @@ impl Source for FeedSource {
     }
 
     async fn snapshot(&self) -> Result<(Position, Bytes), Unavailable> {
-        if self.behind.load(Ordering::Acquire) {
-            return Err(Unavailable);
-        }
+        self.follows_the_log()?;
         let set = Arc::clone(&self.set);
         let frozen = tokio::task::spawn_blocking(move || {
             let snapshot = set.freeze();
@@ -125,6 +129,7 @@ impl Source for FeedSource {
     }
 
     async fn entries_after(&self, position: Position) -> Result<Option<Vec<Entry>>, Unavailable> {
+        self.follows_the_log()?;
         // The empty log has no entry by which it could be told from another.
         if position.epoch != self.epoch || position.seq == 0 {
             return Ok(None);

@@ -1,7 +1,7 @@
 //! Issuing a token.
 
 use nt_api::tokens::{CreateToken, TokenCreated};
-use nt_store::{CreatedToken, NewToken};
+use nt_store::{CreatedToken, NewToken, Right};
 use nt_token::sign::sign;
 use nt_token::{
     Expiry, InvalidExpiration, Jti, Lifetime, Scopes, Secret, Timestamp, TokenRecord, WorkspaceId,
@@ -24,11 +24,15 @@ impl Authority {
         request: CreateToken,
         idempotency_key: Option<String>,
     ) -> Answer<TokenCreated> {
-        self.permitted(caller, workspace, Action::Issue).await?;
-        let new = self.new_token(workspace, request, idempotency_key)?;
+        let standing = self.permitted(caller, workspace, Action::Issue).await?;
+        let right = standing.right(Action::Issue);
+        let new = self.new_token(workspace, right, request, idempotency_key)?;
         match self.store.create_token(new, self.act(caller)).await? {
-            CreatedToken::New(record) | CreatedToken::Repeated(record) => self.created(&record),
+            CreatedToken::New(record) | CreatedToken::Repeated(record) => {
+                self.created(&record).await
+            }
             CreatedToken::NoWorkspace => Err(Refusal::NoWorkspace.into()),
+            CreatedToken::NotAllowed => Err(Refusal::NotAllowed.into()),
             CreatedToken::KeyReused => Err(Refusal::invalid("Idempotency-Key", KEY_REUSED).into()),
         }
     }
@@ -37,6 +41,7 @@ impl Authority {
     pub(super) fn new_token(
         &self,
         workspace: WorkspaceId,
+        right: Right,
         request: CreateToken,
         idempotency_key: Option<String>,
     ) -> Answer<NewToken> {
@@ -49,6 +54,7 @@ impl Authority {
         Ok(NewToken {
             jti: Jti::mint(self.clock.wall_ms(), random()?),
             workspace,
+            right,
             expiry: self.expiry(&request, now)?,
             scope,
             description: shown_text("description", request.description)?,
@@ -77,9 +83,9 @@ impl Authority {
 
     /// The answer to a token that the store has: its value is signed from the record, so that a
     /// repeated request gets the same one although nobody stored it.
-    pub(super) fn created(&self, record: &TokenRecord) -> Answer<TokenCreated> {
+    pub(super) async fn created(&self, record: &TokenRecord) -> Answer<TokenCreated> {
         Ok(TokenCreated {
-            access_token: self.value(record)?,
+            access_token: self.value(record).await?,
             token_type: "Bearer".to_owned(),
             expires_in: record.expiry.shown().map(|at| at.unix() - record.created_at.unix()),
             expires_at: record.expiry.shown().map(Into::into),
@@ -90,11 +96,13 @@ impl Authority {
         })
     }
 
-    /// The token itself.
-    pub(super) fn value(&self, record: &TokenRecord) -> Answer<Secret> {
+    /// The token itself. Nothing is signed with a key that a verifier may not know yet: its holder
+    /// would be refused there.
+    pub(super) async fn value(&self, record: &TokenRecord) -> Answer<Secret> {
         let key = self.keyring.signing(&record.kid).ok_or_else(|| {
             Refusal::invalid("Idempotency-Key", "The key that signed this token is gone")
         })?;
+        self.in_force(self.key_logged).await;
         Ok(sign(&record.claims(&self.expected.issuer), key))
     }
 }

@@ -70,8 +70,9 @@ pub const FEED_ENTRIES: u32 = 10_000;
 /// Most verifiers that a receipt names as cut off.
 pub const NAMED_CUT_OFF: usize = 100;
 
-/// Longest time that a caller may ask a revoke to wait for, as with [`REQUEST_WAIT`].
-pub const PREFERRED_WAIT: u64 = 30;
+/// Longest time that a caller may ask a revoke to wait for, in seconds: so much shorter than
+/// [`REQUEST_WAIT`] that the commit before and the answer after it fit in.
+pub const PREFERRED_WAIT: u64 = 25;
 
 /// How often uses are written down. A crash loses at most this much of the counts.
 pub const COUNT_EVERY: Duration = Duration::from_secs(1);

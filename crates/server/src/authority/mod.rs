@@ -81,6 +81,8 @@ pub struct Authority {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     keyring: Keyring,
+    /// Where the log brought the key that signs.
+    key_logged: u64,
     set: Arc<RevocationSet>,
     /// Whether an entry of the log could not be applied: then nothing is known any more.
     behind: Arc<AtomicBool>,

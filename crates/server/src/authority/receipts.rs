@@ -119,19 +119,23 @@ impl Receipts {
 
 impl Authority {
     /// States that a revocation that has just been answered for is in force: this node, the only one,
-    /// has applied its entry, and its verifiers have too or ran out of lease.
+    /// has applied its entry, and its verifiers have too or ran out of lease. Where it is not known any
+    /// more when it was committed, nothing is said of how long that took.
     pub(super) fn receipt_now(
         &self,
         token: &TokenRecord,
         position: Position,
         committed: Option<Committed>,
     ) -> String {
-        if let Some(committed) = committed {
-            self.measured.in_force.observe(committed.since.elapsed().as_secs_f64());
-        }
-        let now = self.clock.wall_ms();
-        let committed = committed.map_or(now, |committed| committed.at_ms).min(now);
-        self.state(token, position, committed, Some(now - committed), self.counted(position.seq))
+        let Some(Committed { at_ms, since }) = committed else {
+            let (now, counted) = (self.clock.wall_ms(), self.counted(position.seq));
+            return self.state(token, position, now, None, counted);
+        };
+        // Not by the wall clock, which may be set meanwhile.
+        let waited = since.elapsed();
+        self.measured.in_force.observe(waited.as_secs_f64());
+        let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        self.state(token, position, at_ms, Some(waited_ms), self.counted(position.seq))
     }
 
     /// States what has come into force although nobody waited for it.
@@ -172,8 +176,8 @@ impl Authority {
         waited_ms: Option<u64>,
         verifiers: Verifiers,
     ) -> String {
-        let in_force_at_ms =
-            waited_ms.map_or_else(|| self.clock.wall_ms(), |waited| committed_at_ms + waited);
+        let in_force_at_ms = waited_ms
+            .map_or_else(|| self.clock.wall_ms(), |waited| committed_at_ms.saturating_add(waited));
         let iat = self.clock.now();
         let stated = Receipt {
             iss: self.expected.issuer.clone(),

@@ -23,13 +23,16 @@ impl Authority {
     ) -> Answer<TokenRefreshed> {
         let standing = self.permitted(caller, workspace, Action::Issue).await?;
         self.may_revoke(caller, &standing, &old).await?;
-        let new = self.new_token(workspace, request, idempotency_key)?;
+        let any = standing.allows(Action::Revoke);
+        let right = standing.right(if any { Action::Revoke } else { Action::Issue });
+        let new = self.new_token(workspace, right, request, idempotency_key)?;
         let mut act = self.act(caller);
         act.note = self.vouched(caller).await?;
         let now = act.at;
         let (new, old) = match self.store.refresh_token(old.clone(), new, act).await? {
             RefreshedToken::Refreshed { new, old } => (new, old),
             RefreshedToken::NotFound => return Err(Refusal::NoToken(old).into()),
+            RefreshedToken::NotAllowed => return Err(Refusal::NotAllowed.into()),
             RefreshedToken::KeyReused => {
                 return Err(Refusal::invalid("Idempotency-Key", KEY_REUSED).into());
             }
@@ -37,7 +40,7 @@ impl Authority {
         self.all_in_force().await;
         let revoked_at = old.state.revoked_at().unwrap_or(now);
         let old_token = OldToken { jti: old.jti, revoked_at: revoked_at.into() };
-        let mut new_token = self.created(&new)?;
+        let mut new_token = self.created(&new).await?;
         "Token refreshed successfully".clone_into(&mut new_token.message);
         Ok(TokenRefreshed { new_token, old_token })
     }

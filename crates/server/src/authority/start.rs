@@ -1,6 +1,6 @@
 //! From a data directory to an authority that answers.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -85,7 +85,7 @@ impl Authority {
         let store = open(&start.database, &start.high_water, follower)?;
         let keyring = Keyring::open(&start.keys)?;
         let logged = replay(&store, &set).await?;
-        log_keys(&store, &keyring, &logged).await?;
+        let key_logged = log_keys(&store, &keyring, logged).await?;
         let issuer = store.found(&start.issuer).await?.issuer;
         let head = store.head().await?;
         let sessions = store.live_sessions(start.clock.now()).await?;
@@ -107,9 +107,13 @@ impl Authority {
         };
         let feed = feed(source, &expected, head);
         told.get_or_init(|| feed.clone());
+        if behind.load(Ordering::Acquire) {
+            feed.close();
+        }
         Ok(Self {
             store,
             keyring,
+            key_logged,
             set,
             behind,
             epoch: head.epoch,
@@ -154,7 +158,8 @@ fn open(database: &Path, high_water: &Path, follower: Follower) -> Result<Sqlite
 }
 
 /// Applies what the store committed before the store answers. An entry that cannot be applied means
-/// that this process no longer knows what is revoked: from then on it refuses everything.
+/// that this process no longer knows what is revoked: from then on it refuses everything, and its feed
+/// ends, so that verifiers do too when their leases have run out.
 /// The verifiers are told after the set: whoever connects meanwhile gets it with the set's snapshot.
 fn follower(
     set: &Arc<RevocationSet>,
@@ -170,6 +175,10 @@ fn follower(
             if let Err(error) = set.apply(entry) {
                 tracing::error!(%error, "the log cannot be followed: no verdict is given any more");
                 behind.store(true, Ordering::Release);
+                // Waits for nobody: sessions end on threads of their own.
+                if let Some(feed) = told.get() {
+                    feed.close();
+                }
                 return;
             }
         }
@@ -179,10 +188,13 @@ fn follower(
     })
 }
 
-/// Applies the log from its beginning; answers which keys it knows. What was forgotten on the way needs
-/// no memory: it is applied elsewhere, and what is left of it then taken over.
-async fn replay(store: &SqliteStore, set: &RevocationSet) -> Result<HashSet<KeyId>, StartError> {
-    let (mut keys, all) = (HashSet::new(), RevocationSet::new());
+/// Applies the log from its beginning; answers where it brought which keys. What was forgotten on the
+/// way needs no memory: it is applied elsewhere, and what is left of it then taken over.
+async fn replay(
+    store: &SqliteStore,
+    set: &RevocationSet,
+) -> Result<HashMap<KeyId, u64>, StartError> {
+    let (mut keys, all) = (HashMap::new(), RevocationSet::new());
     loop {
         let entries = store.entries_after(all.applied(), limits::REPLAY_ENTRIES).await?;
         if entries.is_empty() {
@@ -192,25 +204,28 @@ async fn replay(store: &SqliteStore, set: &RevocationSet) -> Result<HashSet<KeyI
         for entry in entries {
             all.apply(&entry)?;
             if let Fact::KeyAdded { kid, .. } = entry.fact {
-                keys.insert(kid);
+                keys.entry(kid).or_insert(entry.seq);
             }
         }
     }
 }
 
-/// A key stands in the log before it signs: whoever follows the log must know it by then.
+/// A key stands in the log before it signs: whoever follows the log must know it by then. Answers
+/// where the key that signs stands.
 async fn log_keys(
     store: &SqliteStore,
     keyring: &Keyring,
-    logged: &HashSet<KeyId>,
-) -> Result<(), StoreError> {
+    logged: HashMap<KeyId, u64>,
+) -> Result<u64, StoreError> {
     let mut facts = Vec::new();
-    for key in keyring.iter().filter(|key| !logged.contains(key.kid())) {
+    for key in keyring.iter().filter(|key| !logged.contains_key(key.kid())) {
         let jwk = serde_json::to_string(&key.jwk()).expect("a JWK is strings only");
         facts.push((entry_id()?, Fact::KeyAdded { kid: key.kid().clone(), jwk }));
     }
-    if !facts.is_empty() {
-        store.append(facts).await?;
-    }
-    Ok(())
+    // A key that was logged by a process which was killed at once need not be known everywhere
+    // either: its place in the log counts, not who wrote it.
+    let known = logged.get(keyring.active().kid()).copied();
+    // Those of one step come together, so that the last of them is behind each.
+    let head = if facts.is_empty() { store.head().await? } else { store.append(facts).await? };
+    Ok(known.unwrap_or(head.seq))
 }

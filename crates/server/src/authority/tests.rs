@@ -8,12 +8,16 @@ use nt_api::members::{AddMember, ChangeMember, MemberStatus, RemoveMember, RoleN
 use nt_api::tokens::{CreateToken, ListTokens, StatusFilter, TokenCreated};
 use nt_api::workspaces::{CreateWorkspace, WorkspaceCreated};
 use nt_identity::trust::TrustedIssuers;
+use nt_revocation::Position;
 use nt_revocation::receipt::{self, Proven};
-use nt_store::{Grant, Identity, NewSession, Organisation, Role, SessionId};
+use nt_store::{
+    CreatedToken, Grant, Identity, NewSession, Organisation, RevokedToken, Role, SessionId,
+};
 use nt_token::clock::{Clock as _, ManualClock};
 use nt_token::{Jti, Lifetime, OperatorId, Refusal as TokenRefusal, Timestamp, WorkspaceId};
 
-use super::entropy::{random, session_hash, session_secret};
+use super::access::Action;
+use super::entropy::{entry_id, random, session_hash, session_secret};
 use super::error::{Error, Refusal};
 use super::feed::Admission;
 use super::sign_in::Origin;
@@ -25,7 +29,7 @@ pub(super) struct World {
     pub(super) authority: Authority,
     pub(super) clock: Arc<ManualClock>,
     dir: tempfile::TempDir,
-    lock: DataDir,
+    pub(super) lock: DataDir,
 }
 
 impl World {
@@ -185,8 +189,9 @@ async fn a_revoke_answers_with_a_receipt_that_is_shown_from_then_on() {
     let stated = receipt::verify(&text, world.authority.keyring().checking()).expect("ours");
     let head = world.authority.store.head().await.expect("answers");
     assert_eq!((&stated.jti, stated.workspace_id, stated.position), (&jti, workspace_id, head));
-    assert_eq!((stated.proven, stated.nodes, stated.waited_ms), (Proven::Acked, 1, Some(0)));
-    assert_eq!(stated.in_force_at_ms, world.clock.wall_ms());
+    assert_eq!((stated.proven, stated.nodes), (Proven::Acked, 1));
+    let waited = stated.waited_ms.expect("it was waited for");
+    assert_eq!(stated.in_force_at_ms, world.clock.wall_ms() + waited);
     assert_eq!(world.verdict(&text), Err(NotAccepted::Refused(TokenRefusal::Type)), "no token");
 
     let shown = async |world: &World| {
@@ -202,6 +207,28 @@ async fn a_revoke_answers_with_a_receipt_that_is_shown_from_then_on() {
     let world = world.restart().await;
     let after = shown(&world).await;
     assert_eq!((after.receipt, after.position.seq), (text, head.seq));
+}
+
+#[tokio::test]
+async fn a_receipt_says_how_long_was_waited_whatever_the_wall_clock_did() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let WorkspaceCreated { workspace_id, jti, .. } = world.workspace(&owner, "production").await;
+    let stored = &world.authority.store;
+    let (entry, act) = (entry_id().expect("entropy"), world.authority.act(&owner));
+    let revoked = stored.revoke_token(workspace_id, jti, entry, None, act).await;
+    let Ok(RevokedToken::Revoked { token, seq, .. }) = revoked else { panic!("{revoked:?}") };
+    let position = Position { epoch: world.authority.epoch, seq, entry };
+    let committed = world.authority.commits.of(seq);
+    assert!(committed.is_some());
+    world.clock.advance(Duration::from_hours(1));
+    let stated = |committed| {
+        let text = world.authority.receipt_now(&token, position, committed);
+        receipt::read_unverified(&text).expect("a receipt")
+    };
+    let waited = stated(committed).waited_ms.expect("it is known");
+    assert!(waited < 60_000, "{waited} ms");
+    assert_eq!(stated(None).waited_ms, None, "it is not known any more");
 }
 
 #[tokio::test]
@@ -505,6 +532,25 @@ async fn removing_a_member_can_revoke_what_they_had_issued_there_and_nothing_els
     }
     let shown = world.authority.show(&owner, id, theirs.jti).await.expect("an owner may");
     assert_eq!(shown.status, nt_token::TokenStatus::Revoked);
+}
+
+#[tokio::test]
+async fn what_was_decided_before_a_removal_makes_no_token_after_it() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let (developer, _) = world.operator("dev@example.com").await;
+    let id = world.workspace(&owner, "production").await.workspace_id;
+    let (email, operator_id) = (Some("dev@example.com".to_owned()), None);
+    let request = AddMember { email, operator_id, role: RoleName::Developer };
+    world.authority.add_member(&owner, id, request).await.expect("an owner may");
+    let standing = world.authority.permitted(&developer, id, Action::Issue).await;
+    let right = standing.expect("a developer may").right(Action::Issue);
+    let request = RemoveMember { revoke_their_tokens: true };
+    let removed = world.authority.remove_member(&owner, id, "dev@example.com", request).await;
+    removed.expect("an owner may");
+    let new = world.authority.new_token(id, right, CreateToken::default(), None).expect("valid");
+    let late = world.authority.store.create_token(new, world.authority.act(&developer)).await;
+    assert_eq!(late.expect("answers"), CreatedToken::NotAllowed);
 }
 
 #[tokio::test]

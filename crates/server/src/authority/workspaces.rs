@@ -4,7 +4,7 @@ use nt_api::tokens::CreateToken;
 use nt_api::workspaces::{
     CreateWorkspace, Workspace, WorkspaceCreated, WorkspaceDeleted, WorkspaceList,
 };
-use nt_store::{CreatedWorkspace, DeletedWorkspace, Member, NewWorkspace, Role};
+use nt_store::{CreatedWorkspace, DeletedWorkspace, Member, NewWorkspace, Right, Role};
 use nt_token::{Timestamp, WorkspaceId};
 
 use crate::authority::access::{Action, role_of};
@@ -28,7 +28,7 @@ impl Authority {
         let organisation = if request.organisation { Some(administered(caller)?) } else { None };
         let id = WorkspaceId::mint(random()?);
         // The first token is recognised by its workspace's key; it has none of its own.
-        let first = self.new_token(id, CreateToken::default(), None)?;
+        let first = self.new_token(id, Right::Unrecorded, CreateToken::default(), None)?;
         let new = NewWorkspace {
             id,
             name: name.clone(),
@@ -53,7 +53,7 @@ impl Authority {
             created: workspace.created_at.into(),
             created_at: workspace.created_at.into(),
             status: "active".to_owned(),
-            access_token: self.value(&token)?,
+            access_token: self.value(&token).await?,
             token_type: "Bearer".to_owned(),
             expires_in: token.expiry.claimed().unix() - token.created_at.unix(),
             scope: scope_names(&token.scope),

@@ -37,12 +37,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_longest_wait_leaves_a_request_time_for_its_answer() {
+        let longest = Duration::from_secs(limits::PREFERRED_WAIT);
+        assert!(longest + Duration::from_secs(5) <= limits::REQUEST_WAIT);
+    }
+
+    #[test]
     fn a_wait_is_found_among_preferences_and_never_longer_than_a_request_may_take() {
         for (preferences, expected) in [
             (vec!["wait=0"], Some(0)),
             (vec!["respond-async, Wait = 7"], Some(7)),
             (vec!["handling=lenient", "wait=\"3\"; note=x"], Some(3)),
-            (vec!["wait=3600"], Some(30)),
+            (vec!["wait=30"], Some(25)),
+            (vec!["wait=3600"], Some(25)),
             (vec![], None),
             (vec!["wait", "wait=", "wait=-1", "wait=soon", "waits=1"], None),
         ] {

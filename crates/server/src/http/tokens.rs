@@ -69,7 +69,7 @@ pub async fn show(
 }
 
 /// Revoke a token, for good. No check that starts after the answer "revoked" accepts it. With `Prefer:
-/// wait=N` it answers after N seconds at the latest, then "revoking" where it is not in force yet.
+/// wait=N` it answers after N seconds (25 at the most), then "revoking" where it is not in force yet.
 #[utoipa::path(delete, path = path::TOKEN, tag = "tokens", security(("session" = [])),
     params(("workspace" = String, Path), ("jti" = String, Path), RevokeToken,
         ("Prefer" = Option<String>, Header)),

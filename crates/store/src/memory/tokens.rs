@@ -20,6 +20,9 @@ impl State {
         if !self.is_live(new.workspace) {
             return Ok(CreatedToken::NoWorkspace);
         }
+        if !self.holds(&new, act) {
+            return Ok(CreatedToken::NotAllowed);
+        }
         if let Some(earlier) = self.issued_before(&act.operator, new.idempotency_key.as_deref()) {
             return Ok(match self.token_of(&earlier.token.jti) {
                 Some(token) if earlier.answers(&new, None) => CreatedToken::Repeated(token),
@@ -29,6 +32,13 @@ impl State {
         let token = self.insert_token(new, None, act)?;
         self.record(act, Action::TokenCreated, Some(token.workspace), Some(&token.jti), None);
         Ok(CreatedToken::New(token))
+    }
+
+    fn holds(&self, new: &NewToken, act: &Act) -> bool {
+        let member = self.member(new.workspace, &act.operator);
+        let found = self.live_workspace(new.workspace);
+        let organisation = found.and_then(|workspace| workspace.organisation);
+        new.right.holds(member.map(|member| member.role), organisation.as_deref())
     }
 
     pub(super) fn issued_before(&self, by: &OperatorId, key: Option<&str>) -> Option<&Issued> {
@@ -154,6 +164,9 @@ impl State {
     ) -> Result<RefreshedToken, StoreError> {
         if !self.is_live(new.workspace) {
             return Ok(RefreshedToken::NotFound);
+        }
+        if !self.holds(&new, act) {
+            return Ok(RefreshedToken::NotAllowed);
         }
         if let Some(earlier) = self.issued_before(&act.operator, new.idempotency_key.as_deref()) {
             let same = earlier.answers(&new, Some(old));

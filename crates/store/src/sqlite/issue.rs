@@ -2,10 +2,10 @@
 
 use nt_revocation::Fact;
 use nt_token::{EntryId, Expiry, Jti, State, TokenRecord, WorkspaceId};
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::row::{change, signed};
-use super::workspace::is_live;
+use super::workspace::{self, is_live};
 use super::writer::Writing;
 use super::{log, place, token};
 use crate::audit::{Act, Action, replaced_by};
@@ -21,6 +21,9 @@ impl Writing<'_> {
     ) -> Result<CreatedToken, StoreError> {
         if !is_live(self.db, new.workspace)? {
             return Ok(CreatedToken::NoWorkspace);
+        }
+        if !holds(self.db, &new, act)? {
+            return Ok(CreatedToken::NotAllowed);
         }
         let key = new.idempotency_key.as_deref();
         if let Some(earlier) = token::by_key(self.db, &act.operator, key)? {
@@ -133,6 +136,9 @@ impl Writing<'_> {
         if !is_live(self.db, new.workspace)? {
             return Ok(RefreshedToken::NotFound);
         }
+        if !holds(self.db, &new, act)? {
+            return Ok(RefreshedToken::NotAllowed);
+        }
         let key = new.idempotency_key.as_deref();
         if let Some(earlier) = token::by_key(self.db, &act.operator, key)? {
             let same = earlier.replaces.as_ref() == Some(old) && earlier.asked_the_same(&new);
@@ -168,6 +174,14 @@ impl Writing<'_> {
         }
         Ok(RefreshedToken::Refreshed { new, old })
     }
+}
+
+/// Whether the right holds by which this is asked for in a live workspace.
+fn holds(db: &Connection, new: &NewToken, act: &Act) -> Result<bool, StoreError> {
+    let member = workspace::find(db, new.workspace, &act.operator)?;
+    let found = workspace::live(db, new.workspace)?;
+    let organisation = found.and_then(|workspace| workspace.organisation);
+    Ok(new.right.holds(member.map(|member| member.role), organisation.as_deref()))
 }
 
 impl token::Earlier {

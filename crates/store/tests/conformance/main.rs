@@ -18,6 +18,7 @@ mod receipts;
 mod refresh;
 mod removal;
 mod revoking;
+mod rights;
 mod sessions;
 mod uses;
 mod verifiers;

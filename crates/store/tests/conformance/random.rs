@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use nt_revocation::{Entry, Fact, ScopeOf};
 use nt_store::{
     Act, Action, AuditQuery, CredentialHash, Denial, Grant, Identity, MemoryStore, NewSession,
-    NewToken, NewVerifier, NewWorkspace, Organisation, PageRequest, PersonKey, Role, SessionHash,
-    Store, StoreError, TokenFilter, UseDelta, Visibility,
+    NewToken, NewVerifier, NewWorkspace, Organisation, PageRequest, PersonKey, Right, Role,
+    SessionHash, Store, StoreError, TokenFilter, UseDelta, Visibility,
 };
 use nt_token::{
     EntryId, Expiry, Jti, OperatorId, Timestamp, VerifierId, VerifierName, WorkspaceId,
@@ -366,6 +366,11 @@ impl Known {
         let months = i64::try_from(dice.below(3)).expect("small") * 2_678_400;
         let ends = T0.plus_seconds(self.clock + 20 + months);
         new.expiry = if dice.coin() { Expiry::At(ends) } else { Expiry::Never { claimed: ends } };
+        new.right = match dice.below(8) {
+            0 => Right::Organisation("org_1".to_owned()),
+            1 => Right::Unrecorded,
+            _ => Right::Member { least: role(dice) },
+        };
         new.description = text(dice);
         new.idempotency_key = key(dice);
         new.request_digest = [u8::from(dice.below(4) == 0); 32];

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use nt_revocation::Entry;
 use nt_store::{
     Act, CreatedToken, CreatedWorkspace, Follower, Identity, MemoryStore, NewSession, NewToken,
-    NewWorkspace, Operator, SessionHash, SessionId, SqliteOptions, SqliteStore, Store, StoreError,
-    Workspace,
+    NewWorkspace, Operator, Right, SessionHash, SessionId, SqliteOptions, SqliteStore, Store,
+    StoreError, Workspace,
 };
 use nt_token::{
     EntryId, Expiry, Jti, KeyId, OperatorId, Scopes, Timestamp, TokenRecord, WorkspaceId,
@@ -179,6 +179,7 @@ impl Ids {
         NewToken {
             jti: self.jti(),
             workspace,
+            right: Right::Unrecorded,
             expiry: Expiry::At(T0.plus_seconds(31_536_000)),
             scope: Scopes::default(),
             description: Some("a token".to_owned()),

@@ -1,8 +1,14 @@
-use nt_token::EntryId;
+use nt_api::verifiers::AddVerifier;
+use nt_feed::client::{Settings, connect};
+use nt_revocation::Fact;
 use nt_token::clock::Stopwatch;
+use nt_token::{EntryId, Place};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
+use tonic::service::Routes;
 
 use super::*;
+use crate::authority::keyring::Keyring;
 use crate::authority::tests::World;
 
 fn source(authority: &Authority, admission: Admission) -> FeedSource {
@@ -82,9 +88,47 @@ async fn who_comes_back_goes_on_from_its_position_only_if_that_is_of_this_log() 
 #[tokio::test]
 async fn an_authority_that_cannot_follow_its_log_tells_nobody_what_it_says() {
     let world = World::new().await;
-    let source = source(&world.authority, Admission::Registered);
+    let source = source(&world.authority, Admission::Everybody);
+    let position = world.authority.set.position();
     world.authority.behind.store(true, Ordering::Release);
     assert_eq!(source.snapshot().await, Err(Unavailable));
+    assert_eq!(source.entries_after(position).await, Err(Unavailable));
+    assert_eq!(source.authenticate(&showing(None)).await, Err(NotAdmitted::Unavailable));
+}
+
+#[tokio::test]
+async fn verifiers_of_an_authority_that_cannot_follow_its_log_end_with_their_leases() {
+    let world = World::new().await;
+    let (admin, _) = world.operator("admin@example.com").await;
+    let made = world.workspace(&admin, "main").await;
+    // The verifier reads the system's clock.
+    let ten_years = 3_600 * 24 * 3_650;
+    let token = world.token(&admin, made.workspace_id, ten_years).await.access_token;
+    let named = AddVerifier { name: "edge".to_owned() };
+    let registered = world.authority.add_verifier(&admin, named).await.expect("an admin may");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let doors = Routes::new(world.authority.feed.service()).into_axum_router();
+    tokio::spawn(async { axum::serve(listener, doors).await.expect("serves") });
+    let authority = format!("http://{address}").parse().expect("a URL");
+    let mut settings = Settings::new(authority, "edge");
+    settings.credential = Some(registered.credential);
+    let (verifier, _following) = connect(settings).await.expect("it answers");
+    let until = async |accepts: bool| {
+        while verifier.verify(token.expose()).is_ok() != accepts {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(5), until(true)).await.expect("it has a lease");
+
+    let beyond = Place { list: RevocationSet::LISTS_MAX, idx: 0 };
+    let (jti, exp) = ("jti_beyond".parse().expect("a JTI"), world.clock.now());
+    let fact = Fact::TokenRevoked { place: beyond, jti, exp };
+    world.authority.store.append(vec![(EntryId([9; 16]), fact)]).await.expect("it is appended");
+    assert!(!world.authority.is_ready());
+    timeout(longest_wait(), until(false)).await.expect("its lease ends");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(verifier.verify(token.expose()).is_err(), "it gets no other");
 }
 
 #[tokio::test]
@@ -104,6 +148,32 @@ async fn a_restart_costs_a_wait_only_where_leases_may_be_out() {
     world.authority.all_in_force().await;
     world.authority.settle_feed().await;
     assert!(!world.authority.granted.by_the_process_before());
+}
+
+#[tokio::test]
+async fn a_new_key_signs_nothing_before_every_verifier_knows_it() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let made = world.workspace(&owner, "main").await;
+    let open = source(&world.authority, Admission::Everybody);
+    open.authenticate(&showing(None)).await.expect("admitted");
+    drop(open);
+    let other = tempfile::tempdir().expect("a temporary directory");
+    let second = Keyring::open(other.path()).expect("an empty directory").active().kid().clone();
+    let (name, keys) = (format!("{second}.pem"), world.lock.keys());
+    std::fs::copy(other.path().join(&name), keys.join(&name)).expect("both exist");
+    std::fs::write(keys.join("active"), second.as_str()).expect("exists");
+
+    // Twice: who logged the key may have been killed before anybody heard of it.
+    let world = world.restart().await.restart().await;
+    let began = Stopwatch::start();
+    let token = world.token(&owner, made.workspace_id, 60).await;
+    assert!(began.elapsed() > Lengths::default().verifier, "leases of before may run");
+    assert!(*world.authority.feed.complete().borrow() >= world.authority.key_logged);
+    assert_eq!(world.verdict(token.access_token.expose()), Ok(()));
+    let began = Stopwatch::start();
+    world.token(&owner, made.workspace_id, 60).await;
+    assert!(began.elapsed() < Duration::from_secs(1), "and it costs nothing afterwards");
 }
 
 #[test]
