@@ -13,7 +13,8 @@ pub const CREDENTIAL_PREFIX: &str = "ntv_";
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AddVerifier {
-    /// 3 to 64 lower-case letters, digits, hyphens and dots, beginning with a letter.
+    /// 3 to 64 lower-case letters, digits, hyphens and dots; begins with a letter, ends with a letter or
+    /// a digit, and has no two dots in a row.
     pub name: String,
 }
 

@@ -115,7 +115,7 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{path}: {source}", path = .path.display())]
+    #[error("{path}", path = .path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -123,7 +123,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The file is not as it should be.
-    #[error("{path}: {source}", path = .path.display())]
+    #[error("{path}", path = .path.display())]
     Syntax {
         /// The file.
         path: PathBuf,

@@ -62,13 +62,14 @@ impl fmt::Debug for VerifierId {
 /// Why a text is no name of a verifier. The text is not repeated: it may be long or hostile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "A verifier's name has 3 to 64 lower-case letters, digits, hyphens and dots and begins with a \
-     letter"
+    "A verifier's name has 3 to 64 lower-case letters, digits, hyphens and dots, begins with a \
+     letter, does not end with a hyphen or a dot, and has no two dots in a row"
 )]
 pub struct InvalidVerifierName;
 
 /// What people call a verifier: 3 to 64 lower-case letters, digits, hyphens and dots, beginning with
-/// a letter. Host names fit. It is safe in a path, a log line and on a terminal.
+/// a letter, ending with a letter or a digit, and with no two dots in a row. Host names fit. It is
+/// safe in a path, a log line and on a terminal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct VerifierName(String);
@@ -88,7 +89,9 @@ impl FromStr for VerifierName {
             |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
         let well_formed = (3..=64).contains(&text.len())
             && text.starts_with(|first: char| first.is_ascii_lowercase())
-            && text.bytes().all(allowed);
+            && text.bytes().all(allowed)
+            && !text.ends_with(['-', '.'])
+            && !text.contains("..");
         if well_formed { Ok(Self(text.to_owned())) } else { Err(InvalidVerifierName) }
     }
 }
@@ -126,12 +129,12 @@ mod tests {
     #[test]
     fn only_the_documented_names_are_accepted() {
         let (longest, too_long) = ("a".repeat(64), "a".repeat(65));
-        for name in ["edge", "edge-1", "eu.edge-1.example", "a..", "abc", &longest] {
+        for name in ["edge", "edge-1", "eu.edge-1.example", "a--b", "abc", &longest] {
             assert_eq!(name.parse::<VerifierName>().expect("a name").as_str(), name);
         }
         for name in [
             "", "ab", "1ab", "-ab", ".ab", "Edge", "a_b", "a b", "a/b", "äbc", "abc\n", "../x",
-            &too_long,
+            "edge..", "edge.", "edge-", "eu..edge", "a..", &too_long,
         ] {
             assert_eq!(name.parse::<VerifierName>(), Err(InvalidVerifierName), "{name:.40}");
         }

@@ -37,7 +37,7 @@ pub(super) fn run(command: &Command, context: &Context) -> Result<(), Error> {
 fn named(name: &str) -> Result<VerifierName, Error> {
     name.parse().map_err(|_| {
         Error::usage("Invalid verifier name").hint(
-            "use 3 to 64 lower-case letters, digits, hyphens and dots, beginning with a letter",
+            "use 3 to 64 lower-case letters, digits, hyphens and single dots, from a letter to a letter or digit",
         )
     })
 }

@@ -30,6 +30,9 @@ pub enum Refusal {
     /// The token counts: there is nothing to be stated.
     #[error("Token with JTI '{0}' is not revoked, so there is no receipt")]
     NotRevoked(nt_token::Jti),
+    /// Whose revocation was asked for, and there is none.
+    #[error("Token {0} is not revoked")]
+    NotBeingRevoked(nt_token::Jti),
     /// The operator owns a workspace of this name already.
     #[error("You already have a workspace named '{0}'")]
     NameTaken(String),

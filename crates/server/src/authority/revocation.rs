@@ -29,7 +29,7 @@ impl Authority {
             return Err(Refusal::NoToken(jti).into());
         };
         let State::Revoked { at, .. } = token.state else {
-            return Err(Refusal::NotRevoked(jti).into());
+            return Err(Refusal::NotBeingRevoked(jti).into());
         };
         let found = self.store.revocation_of(&token).await?;
         let without = StoreError::Corrupt("a revoked token that the log does not revoke");

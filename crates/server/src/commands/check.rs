@@ -9,11 +9,13 @@ use nt_store::{Store as _, StoreError};
 use crate::authority::keyring::Keyring;
 use crate::config::{Config, Layer};
 use crate::data_dir::{DataDir, private};
+use crate::tls::{Files, Tls};
 
-/// Check settings, keys and database without serving. An older database is brought up to date.
+/// Check settings, TLS, keys and database without serving. An older database is brought up to date.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
   ntd check --data-dir /var/lib/ntd
+  ntd check --config /etc/ntd.toml
 
 Exits with 0 if an authority could start, with 1 if not. Stop the authority first: the database
 belongs to one process at a time.")]
@@ -24,6 +26,12 @@ pub(super) struct Args {
     /// The database, as sqlite:PATH [default: ntd.db in the data directory]
     #[arg(long, value_name = "URL")]
     database: Option<String>,
+    /// The certificate that TLS would be served by, a PEM file with those between it and its root
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's private key, a PEM file; readable by nobody else
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
     /// A TOML file with settings
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -32,9 +40,18 @@ pub(super) struct Args {
 impl Args {
     /// Checks one thing after the other and says what it found.
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let flags = Layer { data_dir: self.data_dir, database: self.database, ..Layer::default() };
+        let flags = Layer {
+            data_dir: self.data_dir,
+            database: self.database,
+            tls_certificate: self.tls_certificate,
+            tls_key: self.tls_key,
+            ..Layer::default()
+        };
         let config = Config::load(flags, self.config.as_deref())?;
         println!("settings   ok");
+        if let Some(files) = config.tls {
+            tls(files)?;
+        }
         let data_dir = DataDir::open(&config.data_dir)?;
         private(&config.data_dir, 0o700)?;
         private(&data_dir.keys(), 0o700)?;
@@ -55,6 +72,17 @@ impl Args {
         println!("database   ok, {} log entries, {}", head, database.display());
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Reads the certificate and its key as serving does. A key that others may read is served too.
+fn tls(files: Files) -> anyhow::Result<()> {
+    let (shown, key) = (files.certificate.display().to_string(), files.key.clone());
+    Tls::open(files)?;
+    println!("tls        ok, {shown}");
+    if let Err(wide) = private(&key, 0o600) {
+        eprintln!("warning: {wide}");
+    }
+    Ok(())
 }
 
 /// Reads every entry: one that cannot be read would keep the authority from starting.

@@ -20,8 +20,12 @@ use std::process::ExitCode;
   ntd keys list                show the signing keys
   ntd edge --help              check tokens beside a service, for an authority elsewhere
 
-Every setting can stand in the configuration file (listen = \"…\") or in the environment
-(NTD_LISTEN=…); flags win over the environment, and that over the file."
+Every setting of the authority can stand in a configuration file (listen = \"…\") or in the
+environment (NTD_LISTEN=…); flags win over the environment, and that over the file. An edge reads
+no file, and each of its flags from the environment too (NTD_EDGE_LISTEN=…).
+
+It exits with 0 when it has done what it was told, with 1 when it could not, and with 2 when the
+command line was not understood."
 )]
 pub struct Command {
     #[command(subcommand)]

@@ -126,9 +126,10 @@ impl From<Refusal> for ApiError {
             Refusal::Invalid { .. } => (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
             Refusal::BadJti => (StatusCode::BAD_REQUEST, ErrorCode::InvalidJti),
             Refusal::SignInRefused => (StatusCode::UNAUTHORIZED, ErrorCode::TokenExchangeFailed),
-            Refusal::NoSession | Refusal::NoMember | Refusal::NotRevoked(_) => {
-                (StatusCode::NOT_FOUND, ErrorCode::NotFound)
-            }
+            Refusal::NoSession
+            | Refusal::NoMember
+            | Refusal::NotRevoked(_)
+            | Refusal::NotBeingRevoked(_) => (StatusCode::NOT_FOUND, ErrorCode::NotFound),
             Refusal::VerifierExists(_) => (StatusCode::CONFLICT, ErrorCode::VerifierExists),
             Refusal::NoVerifier => (StatusCode::NOT_FOUND, ErrorCode::VerifierNotFound),
             Refusal::AlreadyMember | Refusal::LastOwner | Refusal::TooManyVerifiers => {

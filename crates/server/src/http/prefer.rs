@@ -8,8 +8,8 @@ use axum::http::request::Parts;
 
 use crate::authority::limits;
 
-/// For how long the caller prefers to wait at the most: `Prefer: wait=N`, in seconds. What cannot be
-/// read is passed over, as that document has it.
+/// For how long the caller prefers to wait at the most: `Prefer: wait=N`, in seconds. More than a
+/// request may take counts as that; what is no number is passed over, as that document has it.
 pub struct PreferredWait(pub Option<Duration>);
 
 impl<S: Send + Sync> FromRequestParts<S> for PreferredWait {
@@ -29,7 +29,10 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
 fn seconds(preference: &str) -> Option<u64> {
     let (name, value) = preference.split(';').next()?.split_once('=')?;
     let is_wait = name.trim().eq_ignore_ascii_case("wait");
-    is_wait.then(|| value.trim().trim_matches('"').parse().ok()).flatten()
+    let value = value.trim().trim_matches('"');
+    let is_number = is_wait && !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    // A number that does not fit is longer than any wait.
+    is_number.then(|| value.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -48,10 +51,10 @@ mod tests {
             (vec!["wait=0"], Some(0)),
             (vec!["respond-async, Wait = 7"], Some(7)),
             (vec!["handling=lenient", "wait=\"3\"; note=x"], Some(3)),
-            (vec!["wait=30"], Some(25)),
-            (vec!["wait=3600"], Some(25)),
+            (vec!["wait=31"], Some(25)),
+            (vec!["wait=99999999999999999999999"], Some(25)),
             (vec![], None),
-            (vec!["wait", "wait=", "wait=-1", "wait=soon", "waits=1"], None),
+            (vec!["wait", "wait=", "wait=-1", "wait=+1", "wait=soon", "waits=1"], None),
         ] {
             let mut headers = HeaderMap::new();
             for line in &preferences {

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::HeaderName;
+use axum::http::header::{CACHE_CONTROL, HeaderName, RETRY_AFTER};
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use nt_api::error::ErrorBody;
 use nt_api::path;
 use nt_api::receipts::TokenReceipt;
@@ -69,7 +70,8 @@ pub async fn show(
 }
 
 /// Revoke a token, for good. No check that starts after the answer "revoked" accepts it. With `Prefer:
-/// wait=N` it answers after N seconds (25 at the most), then "revoking" where it is not in force yet.
+/// wait=N` it answers after N seconds at the latest (25 at the most; what is no number of seconds is
+/// passed over), then "revoking" where it is not in force yet.
 #[utoipa::path(delete, path = path::TOKEN, tag = "tokens", security(("session" = [])),
     params(("workspace" = String, Path), ("jti" = String, Path), RevokeToken,
         ("Prefer" = Option<String>, Header)),
@@ -84,11 +86,19 @@ pub async fn revoke(
     InWorkspace(workspace): InWorkspace,
     Params(query): Params<RevokeToken>,
     PreferredWait(wait): PreferredWait,
-) -> Reply<(StatusCode, Json<TokenRevoked>)> {
+) -> Reply<Response> {
     let revoked = doors.authority.revoke(&caller, workspace, jti, query.reason, wait).await?;
-    let in_force = revoked.receipt.is_some();
-    let status = if in_force { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(revoked)))
+    if revoked.receipt.is_some() {
+        return Ok(Json(revoked).into_response());
+    }
+    // What it says is over in a moment, and the same path may be asked again.
+    let waited = wait.unwrap_or_default().as_secs();
+    let headers = AppendHeaders([
+        (CACHE_CONTROL, "no-store".to_owned()),
+        (RETRY_AFTER, "1".to_owned()),
+        (HeaderName::from_static("preference-applied"), format!("wait={waited}")),
+    ]);
+    Ok((StatusCode::ACCEPTED, headers, Json(revoked)).into_response())
 }
 
 /// Issue a token and revoke the one that it replaces, in one step.

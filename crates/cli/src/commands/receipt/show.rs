@@ -20,7 +20,7 @@ Examples:
 pub(crate) struct Args {
     /// The JWT ID of the token, such as jti_abc123def456
     jti: String,
-    /// Print the receipt as it was signed, for `ntcli receipt verify`
+    /// Print the receipt as it was signed, for `ntcli receipt verify`; not together with --format
     #[arg(long, conflicts_with = "format")]
     raw: bool,
     #[command(flatten)]

@@ -17,7 +17,8 @@ Examples:
 The credential is on standard output, everything else on standard error. Keep it in a file that only
 the verifier can read (0600).")]
 pub(crate) struct Args {
-    /// 3 to 64 lower-case letters, digits, hyphens and dots, beginning with a letter
+    /// 3 to 64 lower-case letters, digits, hyphens and dots; begins with a letter, ends with a letter
+    /// or a digit, no two dots in a row
     name: String,
     #[command(flatten)]
     output: TextOrJson,

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -54,13 +55,16 @@ impl Granted {
 }
 
 fn write_durably(path: &Path) -> io::Result<()> {
-    File::options().write(true).create(true).truncate(false).open(path)?.sync_all()?;
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false).mode(0o600).open(path)?.sync_all()?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[tokio::test]
@@ -71,6 +75,8 @@ mod tests {
         assert!(!first.by_the_process_before());
         Arc::clone(&first).note().await.expect("can be written");
         Arc::clone(&first).note().await.expect("is written");
+        let mode = fs::metadata(&path).expect("is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
         let second = Granted::at(path.clone());
         assert!(second.by_the_process_before());
         second.forget().await;
