@@ -85,6 +85,10 @@ pub const COUNT_WAITING: usize = 65_536;
 /// asks for it.
 pub const RECEIPTS_WAITING: usize = 32_768;
 
+/// Tokens whose first revocation's place in the log is remembered, some 200 bytes each; beyond it the
+/// log is read again for those that were not asked for lately.
+pub const FIRST_REVOCATIONS: usize = 10_000;
+
 /// How many commits are remembered with their time, for receipts: more than can happen between a
 /// commit and its answer.
 pub const RECENT_COMMITS: usize = 256;

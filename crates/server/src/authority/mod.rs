@@ -7,6 +7,7 @@ mod canary;
 pub mod entropy;
 pub mod error;
 pub mod feed;
+mod first;
 pub mod issue;
 pub mod janitor;
 pub mod jobs;
@@ -46,6 +47,7 @@ use nt_token::{Expected, Lifetime};
 use crate::authority::error::Refusal;
 use crate::authority::feed::FeedSource;
 use crate::authority::feed::granted::Granted;
+use crate::authority::first::FirstRevocations;
 use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::Keyring;
 use crate::authority::measured::Measured;
@@ -90,6 +92,7 @@ pub struct Authority {
     epoch: u64,
     commits: Arc<Commits>,
     receipts: Receipts,
+    first_revocations: FirstRevocations,
     seen: SeenTokens,
     sessions: Sessions,
     usage: Usage,

@@ -236,9 +236,7 @@ impl Authority {
         // A revocation that can be read may still be on its way into force. Once the writer has
         // answered this, which changes nothing, it has applied all that could be read before.
         self.store.keep_receipts(Vec::new()).await?;
-        let found = self.store.revocation_of(token).await?;
-        let without = StoreError::Corrupt("a revoked token that the log does not revoke");
-        let position = found.ok_or(without)?;
+        let position = self.first_revocation(token).await?;
         self.in_force(position.seq).await;
         Ok(self.receipt_later(token, position))
     }

@@ -8,7 +8,6 @@ use nt_api::receipts::LogPosition;
 use nt_api::revocations::Revocation;
 use nt_feed::server::{Listed, Stream};
 use nt_revocation::Position;
-use nt_store::StoreError;
 use nt_token::{Jti, State, WorkspaceId};
 
 use crate::authority::access::Action;
@@ -31,9 +30,7 @@ impl Authority {
         let State::Revoked { at, .. } = token.state else {
             return Err(Refusal::NotBeingRevoked(jti).into());
         };
-        let found = self.store.revocation_of(&token).await?;
-        let without = StoreError::Corrupt("a revoked token that the log does not revoke");
-        let Position { epoch, seq, entry } = found.ok_or(without)?;
+        let Position { epoch, seq, entry } = self.first_revocation(&token).await?;
         let in_force = *self.feed.complete().borrow() >= seq;
         if in_force {
             // Only what the store has answered for may be called revoked. Once the writer has answered

@@ -18,6 +18,7 @@ use nt_token::{Expected, KeyId};
 use crate::authority::entropy::entry_id;
 use crate::authority::feed::granted::Granted;
 use crate::authority::feed::{Admission, FeedSource};
+use crate::authority::first::FirstRevocations;
 use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::{Keyring, KeyringError};
 use crate::authority::limits;
@@ -119,6 +120,7 @@ impl Authority {
             epoch: head.epoch,
             commits,
             receipts: Receipts::default(),
+            first_revocations: FirstRevocations::default(),
             seen: SeenTokens::new(limits::SEEN_BYTES),
             sessions: Sessions::new(sessions, start.policy.session_idle),
             usage: Usage::default(),
