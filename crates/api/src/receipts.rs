@@ -23,20 +23,22 @@ pub struct TokenReceipt {
     pub iat: Timestamp,
     /// The log's entry by which the token is revoked.
     pub position: LogPosition,
-    /// When that entry was committed, in milliseconds since the Unix epoch.
+    /// When that entry was committed, in milliseconds since the Unix epoch; cut to the second where
+    /// `waited_ms` is `null`.
     pub committed_at_ms: u64,
     /// From when on no check anywhere accepts the token, in milliseconds since the Unix epoch.
     pub in_force_at_ms: u64,
     /// How long it took from the one to the other; `null` where the receipt was signed later, and the
     /// revocation was in force at `in_force_at_ms` at the latest.
     pub waited_ms: Option<u64>,
-    /// `acked`: all who could have accepted the token said that they do not any more, or were cut off
-    /// by their lease. `expired`: every lease that was granted before has ended.
+    /// `acked`: all who could have accepted the token said that they do not any more. `expired`: who did
+    /// not say so was cut off, for every lease that was granted before has ended.
     pub proven: String,
     /// How many nodes of the authority were counted.
     pub nodes: u32,
-    /// Which verifiers were counted.
-    pub verifiers: CountedVerifiers,
+    /// Which verifiers were counted; `null` where the receipt was signed later, when it was not known any
+    /// more who had followed.
+    pub verifiers: Option<CountedVerifiers>,
 }
 
 /// A position in the log.

@@ -43,7 +43,7 @@ pub struct Receipt {
     /// The log's entry by which the token is revoked.
     #[serde(with = "position")]
     pub position: Position,
-    /// When that entry was committed.
+    /// When that entry was committed; cut to the second where `waited_ms` is missing.
     pub committed_at_ms: u64,
     /// From when on no check anywhere accepts the token.
     pub in_force_at_ms: u64,
@@ -55,17 +55,20 @@ pub struct Receipt {
     pub proven: Proven,
     /// How many nodes of the authority were counted.
     pub nodes: u32,
-    /// Which verifiers were counted.
-    pub verifiers: Verifiers,
+    /// Which verifiers were counted. Nothing where the receipt was signed later, when it was not known
+    /// any more who had followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verifiers: Option<Verifiers>,
 }
 
 /// How it is known that a revocation is in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Proven {
-    /// Each node has applied it, and each verifier has said so or run out of lease.
+    /// Each node and each verifier has said that it has applied it.
     Acked,
-    /// Every lease under which anybody could still have said "good" has expired.
+    /// Who has not said so has no lease any more: every lease under which anybody could still have said
+    /// "good" has expired.
     Expired,
 }
 

@@ -42,22 +42,39 @@ pub(super) fn summary(receipt: &Receipt) -> String {
         "─".repeat(23),
         format!("JTI:         {}", receipt.jti),
         format!("Workspace:   {}", receipt.workspace_id),
-        format!("Committed:   {}", utc_ms(receipt.committed_at_ms)),
+        format!("Committed:   {}", committed(receipt)),
         format!("In force:    {in_force}"),
         format!("Proven:      {}", proven(receipt)),
     ];
-    lines.extend(receipt.verifiers.cut_off.iter().map(cut_off));
+    let cut_offs = receipt.verifiers.iter().flat_map(|counted| &counted.cut_off);
+    lines.extend(cut_offs.map(cut_off));
     lines.push(format!("Position:    entry {seq} of epoch {epoch} ({entry})"));
     lines.push(format!("Stated by:   {} at {} UTC", receipt.iss, receipt.iat.civil()));
     lines.join("\n")
 }
 
+/// Stated later it is known to the second only.
+fn committed(receipt: &Receipt) -> String {
+    if receipt.waited_ms.is_some() || receipt.verifiers.is_some() {
+        return utc_ms(receipt.committed_at_ms);
+    }
+    let seconds = i64::try_from(receipt.committed_at_ms / 1_000).unwrap_or(i64::MAX);
+    format!("{} UTC", Timestamp::from_unix(seconds).civil())
+}
+
 fn proven(receipt: &Receipt) -> String {
     let nodes = counted(u64::from(receipt.nodes), "node");
-    let verifiers = counted(u64::from(receipt.verifiers.acknowledged), "verifier");
+    let by = match &receipt.verifiers {
+        Some(verifiers) => {
+            format!("{nodes} and {}", counted(u64::from(verifiers.acknowledged), "verifier"))
+        }
+        None => format!("{nodes}; by which verifiers is not known any more"),
+    };
     match receipt.proven {
-        Proven::Acked => format!("acknowledged by {nodes} and {verifiers}"),
-        Proven::Expired => format!("every lease has expired ({nodes}, {verifiers} acknowledged)"),
+        Proven::Expired if receipt.verifiers.is_some() => {
+            format!("acknowledged by {by}; every other lease has expired")
+        }
+        Proven::Acked | Proven::Expired => format!("acknowledged by {by}"),
     }
 }
 
@@ -95,12 +112,12 @@ mod tests {
             committed_at_ms: 1_723_033_800_004,
             in_force_at_ms: 1_723_033_800_042,
             waited_ms: Some(38),
-            proven: Proven::Acked,
+            proven: Proven::Expired,
             nodes: 1,
-            verifiers: Verifiers {
+            verifiers: Some(Verifiers {
                 acknowledged: 6,
                 cut_off: vec![silent("edge-7", Some(2_100)), silent("edge-8", None)],
-            },
+            }),
         };
         let expected = "\
 Receipt of a Revocation
@@ -109,15 +126,16 @@ JTI:         jti_abc123def456
 Workspace:   11111111-1111-1111-1111-111111111111
 Committed:   2024-08-07 12:30:00.004 UTC
 In force:    2024-08-07 12:30:00.042 UTC, after 38 ms
-Proven:      acknowledged by 1 node and 6 verifiers
+Proven:      acknowledged by 1 node and 6 verifiers; every other lease has expired
 Cut off:     edge-7, silent for 2100 ms
 Cut off:     edge-8
 Position:    entry 42 of epoch 1 (0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f)
 Stated by:   https://auth.example.com at 2024-08-07 12:30:00 UTC";
         assert_eq!(summary(&receipt), expected);
-        let later = Receipt { waited_ms: None, proven: Proven::Expired, ..receipt };
+        let later = Receipt { waited_ms: None, verifiers: None, ..receipt };
         let told = summary(&later);
+        assert!(told.contains("Committed:   2024-08-07 12:30:00 UTC\n"), "{told}");
         assert!(told.contains("2024-08-07 12:30:00.042 UTC at the latest\n"), "{told}");
-        assert!(told.contains("every lease has expired (1 node, 6 verifiers acknowledged)"));
+        assert!(told.contains("by 1 node; by which verifiers is not known any more\n"), "{told}");
     }
 }

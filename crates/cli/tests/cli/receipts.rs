@@ -25,12 +25,12 @@ fn receipt() -> Receipt {
         committed_at_ms: 1_723_033_800_004,
         in_force_at_ms: 1_723_033_800_042,
         waited_ms: Some(38),
-        proven: Proven::Acked,
+        proven: Proven::Expired,
         nodes: 1,
-        verifiers: Verifiers {
+        verifiers: Some(Verifiers {
             acknowledged: 6,
             cut_off: vec![CutOff { name: "edge-7".to_owned(), silent_for_ms: Some(2_100) }],
-        },
+        }),
     }
 }
 
@@ -42,7 +42,7 @@ fn summary() -> String {
          Workspace:   {WORKSPACE}\n\
          Committed:   2024-08-07 12:30:00.004 UTC\n\
          In force:    2024-08-07 12:30:00.042 UTC, after 38 ms\n\
-         Proven:      acknowledged by 1 node and 6 verifiers\n\
+         Proven:      acknowledged by 1 node and 6 verifiers; every other lease has expired\n\
          Cut off:     edge-7, silent for 2100 ms\n\
          Position:    entry 42 of epoch 1 (0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f)\n\
          Stated by:   https://auth.example.com at 2024-08-07 12:30:00 UTC\n"

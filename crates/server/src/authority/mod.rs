@@ -41,7 +41,7 @@ use nt_identity::provider::Provider;
 use nt_identity::trust::TrustedIssuers;
 use nt_revocation::RevocationSet;
 use nt_store::{Act, Store};
-use nt_token::clock::Clock;
+use nt_token::clock::{Clock, Stopwatch};
 use nt_token::{Expected, Lifetime};
 
 use crate::authority::error::Refusal;
@@ -90,6 +90,8 @@ pub struct Authority {
     behind: Arc<AtomicBool>,
     /// The history that this log is of.
     epoch: u64,
+    /// Since when this process has waited for the leases of the one before, if there were any.
+    leases_before: Option<Stopwatch>,
     commits: Arc<Commits>,
     receipts: Receipts,
     first_revocations: FirstRevocations,

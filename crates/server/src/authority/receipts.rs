@@ -14,6 +14,7 @@ use nt_token::{Jti, State, TokenRecord, WorkspaceId};
 
 use crate::authority::access::Action;
 use crate::authority::error::{Answer, Refusal};
+use crate::authority::feed::longest_wait;
 use crate::authority::limits::{RECEIPTS_WAITING, RECENT_COMMITS};
 use crate::authority::{Authority, Caller};
 
@@ -101,12 +102,15 @@ impl Receipts {
         }
     }
 
-    /// Beyond a limit they are not kept: they can be stated again.
-    fn add(&self, kept: KeptReceipt) {
+    /// Keeps a receipt to be handed out. Of two for one entry, stated by two who waited for it, the
+    /// first counts, and both get that. Beyond a limit they are not kept: they can be stated again.
+    fn add(&self, kept: KeptReceipt) -> String {
         let mut waiting = self.waiting();
-        if waiting.len() < RECEIPTS_WAITING {
-            waiting.entry((kept.jti.clone(), kept.seq)).or_insert(kept);
+        let key = (kept.jti.clone(), kept.seq);
+        if waiting.len() >= RECEIPTS_WAITING && !waiting.contains_key(&key) {
+            return kept.receipt;
         }
+        waiting.entry(key).or_insert(kept).receipt.clone()
     }
 
     /// The first of a token.
@@ -127,15 +131,35 @@ impl Authority {
         position: Position,
         committed: Option<Committed>,
     ) -> String {
+        let verifiers = self.counted(position.seq);
         let Some(Committed { at_ms, since }) = committed else {
-            let (now, counted) = (self.clock.wall_ms(), self.counted(position.seq));
-            return self.state(token, position, now, None, counted);
+            let proven = proven_by(&verifiers);
+            return self.state(
+                token,
+                position,
+                self.clock.wall_ms(),
+                None,
+                proven,
+                Some(verifiers),
+            );
         };
         // Not by the wall clock, which may be set meanwhile.
         let waited = since.elapsed();
         self.measured.in_force.observe(waited.as_secs_f64());
         let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-        self.state(token, position, at_ms, Some(waited_ms), self.counted(position.seq))
+        let proven = match proven_by(&verifiers) {
+            // Of whom the process before had admitted nothing is known but that their leases have ended.
+            Proven::Acked if self.had_leases_before(since) => Proven::Expired,
+            proven => proven,
+        };
+        self.state(token, position, at_ms, Some(waited_ms), proven, Some(verifiers))
+    }
+
+    /// Whether leases of the process before could still run when this was committed.
+    fn had_leases_before(&self, committed: Stopwatch) -> bool {
+        self.leases_before.is_some_and(|began| {
+            began.elapsed().saturating_sub(committed.elapsed()) < longest_wait()
+        })
     }
 
     /// States what has come into force although nobody waited for it.
@@ -165,7 +189,7 @@ impl Authority {
     fn receipt_later(&self, token: &TokenRecord, position: Position) -> String {
         let seconds = token.state.revoked_at().map_or(0, nt_token::Timestamp::unix);
         let committed = u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000);
-        self.state(token, position, committed, None, Verifiers::default())
+        self.state(token, position, committed, None, Proven::Expired, None)
     }
 
     fn state(
@@ -174,7 +198,8 @@ impl Authority {
         position: Position,
         committed_at_ms: u64,
         waited_ms: Option<u64>,
-        verifiers: Verifiers,
+        proven: Proven,
+        verifiers: Option<Verifiers>,
     ) -> String {
         let in_force_at_ms = waited_ms
             .map_or_else(|| self.clock.wall_ms(), |waited| committed_at_ms.saturating_add(waited));
@@ -188,18 +213,13 @@ impl Authority {
             committed_at_ms,
             in_force_at_ms,
             waited_ms,
-            proven: Proven::Acked,
+            proven,
             nodes: 1,
             verifiers,
         };
         let receipt = receipt::sign(&stated, self.keyring.active());
-        self.receipts.add(KeptReceipt {
-            jti: token.jti.clone(),
-            seq: position.seq,
-            receipt: receipt.clone(),
-            at: iat,
-        });
-        receipt
+        let (jti, seq) = (token.jti.clone(), position.seq);
+        self.receipts.add(KeptReceipt { jti, seq, receipt, at: iat })
     }
 
     /// The receipt of a revoked token: the first that was handed out, else a new one.
@@ -216,19 +236,28 @@ impl Authority {
         if token.state == State::Live {
             return Err(Refusal::NotRevoked(jti).into());
         }
-        self.state_what_is_in_force();
-        // The database first: a receipt that waits may be that of a later revocation. Then what
-        // waits, which is in the database by now if it was not there a moment ago.
-        let mut kept = self.store.receipt(workspace, &jti).await?;
-        kept = kept.or_else(|| self.receipts.first(&jti));
-        if kept.is_none() {
-            kept = self.store.receipt(workspace, &jti).await?;
-        }
-        let receipt = match kept {
+        let receipt = match self.kept_receipt(workspace, &jti).await? {
             Some(receipt) => receipt,
             None => self.state_again(&token).await?,
         };
         shown(receipt).ok_or_else(|| StoreError::Corrupt("a receipt").into())
+    }
+
+    /// The receipt that was handed out first, if there is one. Whoever has a receipt has been told that
+    /// the revocation is in force.
+    pub(super) async fn kept_receipt(
+        &self,
+        workspace: WorkspaceId,
+        jti: &Jti,
+    ) -> Answer<Option<String>> {
+        self.state_what_is_in_force();
+        // The database first: a receipt that waits may be that of a later revocation. Then what
+        // waits, which is in the database by now if it was not there a moment ago.
+        let kept = self.store.receipt(workspace, jti).await?;
+        if let Some(receipt) = kept.or_else(|| self.receipts.first(jti)) {
+            return Ok(Some(receipt));
+        }
+        Ok(self.store.receipt(workspace, jti).await?)
     }
 
     /// States a revocation again whose receipt is not there.
@@ -237,8 +266,14 @@ impl Authority {
         // answered this, which changes nothing, it has applied all that could be read before.
         self.store.keep_receipts(Vec::new()).await?;
         let position = self.first_revocation(token).await?;
+        let is_on_its_way = *self.feed.complete().borrow() < position.seq;
         self.in_force(position.seq).await;
-        Ok(self.receipt_later(token, position))
+        // Whoever waits for it here as well knows as much of it as whoever revoked.
+        let committed = self.commits.of(position.seq).filter(|_| is_on_its_way);
+        Ok(match committed {
+            Some(_) => self.receipt_now(token, position, committed),
+            None => self.receipt_later(token, position),
+        })
     }
 
     /// Writes down the receipts that were handed out. They stay at hand until they are written, so
@@ -257,6 +292,10 @@ impl Authority {
             waiting.remove(&(jti, seq));
         }
     }
+}
+
+fn proven_by(verifiers: &Verifiers) -> Proven {
+    if verifiers.cut_off.is_empty() { Proven::Acked } else { Proven::Expired }
 }
 
 /// A receipt, and what it states, in the words of the API.
@@ -280,9 +319,9 @@ fn shown(receipt: String) -> Option<TokenReceipt> {
         waited_ms: stated.waited_ms,
         proven: proven.to_owned(),
         nodes: stated.nodes,
-        verifiers: CountedVerifiers {
-            acknowledged: stated.verifiers.acknowledged,
-            cut_off: stated.verifiers.cut_off.into_iter().map(cut_off).collect(),
-        },
+        verifiers: stated.verifiers.map(|counted| CountedVerifiers {
+            acknowledged: counted.acknowledged,
+            cut_off: counted.cut_off.into_iter().map(cut_off).collect(),
+        }),
     })
 }

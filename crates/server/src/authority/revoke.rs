@@ -20,7 +20,8 @@ impl Authority {
     /// asks, and in force at every verifier: each has said so or has run out of lease. So no check that
     /// starts later accepts the token. Where `wait` is over before that, it answers "revoking".
     /// An entry is appended even when the token was revoked before, because the earlier revocation
-    /// may still be on its way: "it stands in the database" is not yet "it is in force".
+    /// may still be on its way: "it stands in the database" is not yet "it is in force". Where there is a
+    /// receipt it is in force, and that receipt is the answer, without waiting for anybody.
     pub async fn revoke(
         &self,
         caller: &Caller,
@@ -45,10 +46,15 @@ impl Authority {
             seq, already = before, "token revoked"
         );
         let position = Position { epoch: self.epoch, seq, entry };
-        self.measured.revocations.inc();
+        if !before {
+            self.measured.revocations.inc();
+        }
         let committed = self.commits.of(seq);
-        let in_force = self.in_force_within(seq, wait).await;
-        let receipt = if in_force {
+        let first = if before { self.kept_receipt(workspace, &jti).await? } else { None };
+        let in_force = first.is_some() || self.in_force_within(seq, wait).await;
+        let receipt = if let Some(receipt) = first {
+            Some(receipt)
+        } else if in_force {
             Some(self.receipt_now(&token, position, committed))
         } else {
             self.receipts.later(Unstated { token: token.clone(), position, committed });

@@ -12,7 +12,7 @@ use nt_revocation::protocol::Lengths;
 use nt_revocation::{BadSnapshot, Entry, Fact, OutOfOrder, Position, RevocationSet};
 use nt_store::sqlite::{SqliteOptions, SqliteStore};
 use nt_store::{Follower, Store, StoreError};
-use nt_token::clock::Clock;
+use nt_token::clock::{Clock, Stopwatch};
 use nt_token::{Expected, KeyId};
 
 use crate::authority::entropy::entry_id;
@@ -106,6 +106,7 @@ impl Authority {
             admission: start.admission,
             granted: Arc::clone(&granted),
         };
+        let leases_before = granted.by_the_process_before().then(Stopwatch::start);
         let feed = feed(source, &expected, head);
         told.get_or_init(|| feed.clone());
         if behind.load(Ordering::Acquire) {
@@ -118,6 +119,7 @@ impl Authority {
             set,
             behind,
             epoch: head.epoch,
+            leases_before,
             commits,
             receipts: Receipts::default(),
             first_revocations: FirstRevocations::default(),

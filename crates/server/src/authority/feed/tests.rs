@@ -1,13 +1,15 @@
 use nt_api::verifiers::AddVerifier;
-use nt_feed::client::{Settings, connect};
+use nt_feed::client::{Following, Settings, connect};
 use nt_revocation::Fact;
 use nt_token::clock::Stopwatch;
 use nt_token::{EntryId, Place};
+use nt_verifier::Verifier;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tonic::service::Routes;
 
 use super::*;
+use crate::authority::Caller;
 use crate::authority::keyring::Keyring;
 use crate::authority::tests::World;
 
@@ -96,6 +98,85 @@ async fn an_authority_that_cannot_follow_its_log_tells_nobody_what_it_says() {
     assert_eq!(source.authenticate(&showing(None)).await, Err(NotAdmitted::Unavailable));
 }
 
+/// A registered verifier that follows the authority over a socket.
+async fn verifier(world: &World, admin: &Caller) -> (Verifier, Following) {
+    let named = AddVerifier { name: "edge".to_owned() };
+    let registered = world.authority.add_verifier(admin, named).await.expect("an admin may");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let doors = Routes::new(world.authority.feed.service()).into_axum_router();
+    tokio::spawn(async { axum::serve(listener, doors).await.expect("serves") });
+    let authority = format!("http://{address}").parse().expect("a URL");
+    let mut settings = Settings::new(authority, "edge");
+    settings.credential = Some(registered.credential);
+    connect(settings).await.expect("it answers")
+}
+
+/// One that had a lease and crashed.
+async fn lost_verifier(world: &World, admin: &Caller) {
+    let (verifier, following) = verifier(world, admin).await;
+    let leased = async {
+        while verifier.stats().lease_left.is_zero() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(5), leased).await.expect("it has a lease");
+    following.abort();
+}
+
+#[tokio::test]
+async fn whoever_asks_for_a_receipt_while_the_revoke_waits_gets_the_one_that_it_is_answered_with() {
+    let world = World::new().await;
+    let (admin, _) = world.operator("admin@example.com").await;
+    let made = world.workspace(&admin, "main").await;
+    lost_verifier(&world, &admin).await;
+    let (id, jti) = (made.workspace_id, &made.jti);
+    let revoking = world.authority.revoke(&admin, id, jti.clone(), None, Some(Duration::ZERO));
+    assert_eq!(revoking.await.expect("an admin may").status, "revoking");
+    let revoke = world.authority.revoke(&admin, id, jti.clone(), None, None);
+    let asked = world.authority.receipt(&admin, id, jti.clone());
+    let (revoked, shown) = tokio::join!(revoke, asked);
+    let (revoked, shown) = (revoked.expect("an admin may"), shown.expect("it is revoked"));
+    assert_eq!(shown.proven, "expired");
+    assert!(shown.waited_ms.is_some_and(|waited| waited > 100), "{shown:?}");
+    let counted = shown.verifiers.expect("it was waited for");
+    assert_eq!((counted.acknowledged, counted.cut_off[0].name.as_str()), (0, "edge"));
+    let repeated = world.authority.revoke(&admin, id, jti.clone(), None, None);
+    assert_eq!(repeated.await.expect("an admin may").receipt, Some(shown.receipt));
+    assert!(revoked.receipt.is_some());
+}
+
+#[tokio::test]
+async fn a_token_that_is_dead_is_not_being_revoked_again_whoever_is_waited_for() {
+    let world = World::new().await;
+    let (admin, _) = world.operator("admin@example.com").await;
+    let made = world.workspace(&admin, "main").await;
+    let (id, jti) = (made.workspace_id, &made.jti);
+    let first = world.authority.revoke(&admin, id, jti.clone(), None, None).await;
+    let first = first.expect("an admin may");
+    lost_verifier(&world, &admin).await;
+    let again = world.authority.revoke(&admin, id, jti.clone(), None, Some(Duration::ZERO)).await;
+    let again = again.expect("an admin may");
+    assert_eq!((again.status.as_str(), again.already_revoked), ("revoked", true));
+    assert_eq!(again.receipt, first.receipt);
+}
+
+#[tokio::test]
+async fn a_receipt_says_so_where_leases_of_the_process_before_were_waited_for() {
+    let world = World::new().await;
+    let (admin, _) = world.operator("admin@example.com").await;
+    let made = world.workspace(&admin, "main").await;
+    let open = source(&world.authority, Admission::Everybody);
+    open.authenticate(&showing(None)).await.expect("admitted");
+    drop(open);
+    let world = world.restart().await;
+    let (admin, _) = world.operator("admin@example.com").await;
+    let revoked = world.authority.revoke(&admin, made.workspace_id, made.jti, None, None).await;
+    let text = revoked.expect("an admin may").receipt.expect("a receipt");
+    let stated = nt_revocation::receipt::read_unverified(&text).expect("a receipt");
+    assert_eq!(stated.proven, nt_revocation::receipt::Proven::Expired);
+}
+
 #[tokio::test]
 async fn verifiers_of_an_authority_that_cannot_follow_its_log_end_with_their_leases() {
     let world = World::new().await;
@@ -104,16 +185,7 @@ async fn verifiers_of_an_authority_that_cannot_follow_its_log_end_with_their_lea
     // The verifier reads the system's clock.
     let ten_years = 3_600 * 24 * 3_650;
     let token = world.token(&admin, made.workspace_id, ten_years).await.access_token;
-    let named = AddVerifier { name: "edge".to_owned() };
-    let registered = world.authority.add_verifier(&admin, named).await.expect("an admin may");
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("bound");
-    let doors = Routes::new(world.authority.feed.service()).into_axum_router();
-    tokio::spawn(async { axum::serve(listener, doors).await.expect("serves") });
-    let authority = format!("http://{address}").parse().expect("a URL");
-    let mut settings = Settings::new(authority, "edge");
-    settings.credential = Some(registered.credential);
-    let (verifier, _following) = connect(settings).await.expect("it answers");
+    let (verifier, _following) = verifier(&world, &admin).await;
     let until = async |accepts: bool| {
         while verifier.verify(token.expose()).is_ok() != accepts {
             tokio::time::sleep(Duration::from_millis(10)).await;
