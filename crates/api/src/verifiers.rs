@@ -65,6 +65,26 @@ pub struct Verifier {
     pub lease_ms_left: Option<u64>,
     /// How long ago it last said how far it has applied the log.
     pub last_ack_ms_ago: Option<u64>,
+    /// The processes that follow under its credential, or may still give verdicts. What stands above
+    /// is of the one that was heard of last.
+    #[serde(default)]
+    pub processes: Vec<VerifierProcess>,
+}
+
+/// A process that follows under a verifier's credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct VerifierProcess {
+    /// What it calls itself, such as by `ntd edge --name`.
+    pub name: String,
+    /// Whether it is connected now.
+    pub connected: bool,
+    /// How far it has applied the log.
+    pub position: VerifierPosition,
+    /// How long it may still give verdicts without hearing from the authority, at the most.
+    pub lease_ms_left: u64,
+    /// How long ago it last said how far it has applied the log.
+    pub last_ack_ms_ago: u64,
 }
 
 /// How far a verifier has applied the log.

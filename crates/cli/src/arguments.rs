@@ -148,7 +148,7 @@ fn last_value(arguments: &[OsString], name: &str) -> Option<String> {
 
 /// Prints help or the version if that was asked for, else what is wrong with the command line.
 /// Returns the exit code.
-pub(crate) fn report(refused: &clap::Error, format: Format) -> u8 {
+pub(crate) fn report(refused: &clap::Error, arguments: &[OsString], format: Format) -> u8 {
     use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     let asked = matches!(refused.kind(), DisplayHelp | DisplayVersion);
     let is_help = asked || refused.kind() == DisplayHelpOnMissingArgumentOrSubcommand;
@@ -157,7 +157,7 @@ pub(crate) fn report(refused: &clap::Error, format: Format) -> u8 {
         let _ = refused.print();
         return if asked { 0 } else { Code::Usage.exit() };
     }
-    ui::report(&as_error(refused), format)
+    ui::report(&as_error(refused, &help_of(arguments)), format)
 }
 
 /// Prints the help of a command as its `--help` does.
@@ -168,14 +168,29 @@ pub(crate) fn print_help(command: &[String]) -> Result<(), Error> {
         Err(help) if help.kind() == ErrorKind::DisplayHelp => {
             help.print().map_err(|e| Error::failed(format!("Could not print help: {e}")))
         }
-        Err(refused) => Err(as_error(&refused)),
+        Err(refused) => Err(as_error(&refused, "ntcli --help")),
         Ok(_) => Ok(()),
     }
 }
 
+/// How the help of the command that was meant is asked for.
+fn help_of(arguments: &[OsString]) -> String {
+    let (root, mut words) = (command(), vec!["ntcli"]);
+    let mut meant = &root;
+    // What is no subcommand is an option, its value, or what the command is to work on.
+    for word in arguments.iter().skip(1).take_while(|word| *word != "--") {
+        if let Some(sub) = meant.find_subcommand(word) {
+            words.push(sub.get_name());
+            meant = sub;
+        }
+    }
+    words.push("--help");
+    words.join(" ")
+}
+
 /// A mistake in the command line, told as every other error. The parser tells the mistake in a first
 /// paragraph, and suggestions and the usage in later ones.
-fn as_error(refused: &clap::Error) -> Error {
+fn as_error(refused: &clap::Error, help: &str) -> Error {
     let rendered = refused.render().to_string();
     let first: Vec<_> = rendered.lines().take_while(|l| !l.is_empty()).map(str::trim).collect();
     let first = first.join(" ");
@@ -185,7 +200,7 @@ fn as_error(refused: &clap::Error) -> Error {
     };
     let usage = rendered.lines().find_map(|line| line.strip_prefix("Usage: "));
     let hint = suggestion(refused).map_or_else(
-        || usage.map_or("ntcli --help".to_owned(), |usage| format!("usage: {usage}")),
+        || usage.map_or(help.to_owned(), |usage| format!("usage: {usage}")),
         |name| format!("did you mean '{name}'?"),
     );
     Error::usage(message).hint(hint)
@@ -219,6 +234,19 @@ mod tests {
             command.get_subcommands().for_each(|sub| check(sub, &path));
         }
         check(&Cli::command(), "");
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_the_help_of_the_command_that_was_meant() {
+        let help = |line: &[&str]| help_of(&line.iter().map(OsString::from).collect::<Vec<_>>());
+        let line = ["ntcli", "--color", "always", "token", "revoke", "jti_a", "--format", "yaml"];
+        assert_eq!(help(&line), "ntcli token revoke --help");
+        assert_eq!(
+            help(&["ntcli", "verifiers", "ls", "--format=x"]),
+            "ntcli verifiers list --help"
+        );
+        assert_eq!(help(&["ntcli", "--", "token"]), "ntcli --help");
+        assert_eq!(help(&["ntcli"]), "ntcli --help");
     }
 
     #[test]

@@ -24,9 +24,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     let format = arguments::error_format(&arguments);
-    let outcome = match arguments::parse(arguments) {
+    let outcome = match arguments::parse(arguments.clone()) {
         Ok(cli) => commands::run(cli),
-        Err(refused) => return ExitCode::from(arguments::report(&refused, format)),
+        Err(refused) => return ExitCode::from(arguments::report(&refused, &arguments, format)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

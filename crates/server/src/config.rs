@@ -133,6 +133,14 @@ pub enum ConfigError {
     /// An environment variable that is no setting.
     #[error("unknown setting {0} in the environment; the settings are {known}", known = KEYS.map(variable).join(", "))]
     UnknownVariable(String),
+    /// An environment variable that is no flag of an edge.
+    #[error("unknown setting {name} in the environment; those of an edge are {known}")]
+    UnknownOfEdge {
+        /// The variable.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
     /// An environment variable whose value is not as it should be.
     #[error("{0} in the environment: {1}")]
     Variable(String, String),
@@ -190,6 +198,8 @@ const KEYS: [&str; 26] = [
 ];
 
 const PREFIX: &str = "NTD_";
+/// The flags of `ntd edge` are read by the command line.
+const EDGE_PREFIX: &str = "NTD_EDGE_";
 
 /// A default; defaults are not zero.
 const fn seconds(seconds: i64) -> Lifetime {
@@ -208,7 +218,7 @@ impl Config {
     pub fn load(flags: Layer, file: Option<&Path>) -> Result<Self, ConfigError> {
         let environment: Vec<(String, String)> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| name.starts_with(PREFIX))
+            .filter(|(name, _)| name.starts_with(PREFIX) && !name.starts_with(EDGE_PREFIX))
             .collect();
         let named = environment.iter().find(|(name, _)| name == "NTD_CONFIG");
         let file = file.map(Path::to_owned).or_else(|| named.map(|(_, path)| path.into()));
@@ -277,6 +287,16 @@ fn read_file(path: &Path) -> Result<Layer, ConfigError> {
         .map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
     toml::from_str(&text)
         .map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: source.into() })
+}
+
+/// Refuses a variable that begins as those of an edge do and is none of these.
+pub fn refuse_unknown_of_edge(known: &[String]) -> Result<(), ConfigError> {
+    let mut names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let unknown = names.find(|name| name.starts_with(EDGE_PREFIX) && !known.contains(name));
+    match unknown {
+        None => Ok(()),
+        Some(name) => Err(ConfigError::UnknownOfEdge { name, known: known.join(", ") }),
+    }
 }
 
 /// Reads `NTD_LISTEN` and so on. Lists are separated by commas.

@@ -9,10 +9,15 @@ const ADDED: &str = r#"{"name":"edge-1","id":"vrf_1","credential":"ntv_secret",
 const LIST: &str = r#"{"verifiers":[
     {"name":"edge-1","id":"vrf_1","created_at":"2024-08-07T12:30:00Z","created_by":"op_1",
      "last_connected_at":"2024-08-07T12:31:00Z","version":"ntd-edge 0.1.0","connected":true,
-     "position":{"epoch":0,"seq":41},"lease_ms_left":1800,"last_ack_ms_ago":20},
+     "position":{"epoch":0,"seq":41},"lease_ms_left":1800,"last_ack_ms_ago":20,
+     "processes":[
+        {"name":"blue","connected":true,"position":{"epoch":0,"seq":41},"lease_ms_left":1800,
+         "last_ack_ms_ago":20},
+        {"name":"green","connected":false,"position":{"epoch":0,"seq":40},"lease_ms_left":900,
+         "last_ack_ms_ago":1100}]},
     {"name":"edge-2","id":"vrf_2","created_at":"2024-08-07T12:30:00Z","created_by":"op_1",
      "last_connected_at":null,"version":null,"connected":false,
-     "position":null,"lease_ms_left":null,"last_ack_ms_ago":null}]}"#;
+     "position":null,"lease_ms_left":null,"last_ack_ms_ago":null,"processes":[]}]}"#;
 
 fn refusal(code: &str, message: &str) -> String {
     format!(r#"{{"error":{{"code":"{code}","message":"{message}","request_id":"x"}}}}"#)
@@ -47,12 +52,13 @@ fn the_list_is_a_table_or_json() {
     let authority = Prepared::with(vec![answer(200, "", LIST), answer(200, "", LIST)]);
     let run = Run::of(&mut Home::new().operator(&authority.url, &["verifiers", "list"]));
     let expected = "\
-┌────────┬─────────────────────┬─────────────────────┬────────────────┬───────────┬──────────┬────────────┬───────────┐
-│ Name   │ Created             │ Last connected      │ Version        │ Connected │ Position │ Lease left │ Last ack  │
-├────────┼─────────────────────┼─────────────────────┼────────────────┼───────────┼──────────┼────────────┼───────────┤
-│ edge-1 │ 2024-08-07 12:30:00 │ 2024-08-07 12:31:00 │ ntd-edge 0.1.0 │ ✓         │ 0:41     │ 1800 ms    │ 20 ms ago │
-│ edge-2 │ 2024-08-07 12:30:00 │ never               │                │           │          │            │           │
-└────────┴─────────────────────┴─────────────────────┴────────────────┴───────────┴──────────┴────────────┴───────────┘
+┌────────┬─────────┬─────────────────────┬─────────────────────┬────────────────┬───────────┬──────────┬────────────┬─────────────┐
+│ Name   │ Process │ Created             │ Last connected      │ Version        │ Connected │ Position │ Lease left │ Last ack    │
+├────────┼─────────┼─────────────────────┼─────────────────────┼────────────────┼───────────┼──────────┼────────────┼─────────────┤
+│ edge-1 │ blue    │ 2024-08-07 12:30:00 │ 2024-08-07 12:31:00 │ ntd-edge 0.1.0 │ ✓         │ 0:41     │ 1800 ms    │ 20 ms ago   │
+│ edge-1 │ green   │ 2024-08-07 12:30:00 │ 2024-08-07 12:31:00 │ ntd-edge 0.1.0 │           │ 0:40     │ 900 ms     │ 1100 ms ago │
+│ edge-2 │         │ 2024-08-07 12:30:00 │ never               │                │           │          │            │             │
+└────────┴─────────┴─────────────────────┴─────────────────────┴────────────────┴───────────┴──────────┴────────────┴─────────────┘
 ";
     assert_eq!((run.stdout.as_str(), run.exit), (expected, Some(0)), "{}", run.stdout);
     let line = ["verifiers", "list", "--format", "json"];

@@ -10,7 +10,7 @@ use tonic::metadata::MetadataValue;
 
 use super::position_file::{self, NoPosition};
 use super::{
-    AuthorityUrl, Follower, Following, Kept, RETRY_EACH, follow_from, introduce, jittered,
+    AuthorityUrl, Follower, Following, Kept, NotTold, RETRY_EACH, follow_from, introduce, jittered,
 };
 use crate::ask::HttpAsk;
 
@@ -184,6 +184,10 @@ pub async fn heard(settings: &Settings) -> Result<Expected, NotConnected> {
         match introduce(&endpoint, &follower).await {
             Ok(expected) => return Ok(expected),
             Err(why) if told.as_ref() == Some(&why) => {}
+            Err(NotTold::NotAdmitted) => {
+                tracing::error!("{}", NotTold::NotAdmitted);
+                told = Some(NotTold::NotAdmitted);
+            }
             Err(why) => {
                 tracing::warn!(%why, "the authority does not answer yet");
                 told = Some(why);

@@ -4,14 +4,20 @@ use nt_token::Expected;
 use tokio::time::timeout;
 use tonic::transport::Endpoint;
 
-use super::session::{Ended, Line, Session};
+use super::session::{Ended, Line, NOT_ADMITTED, Session};
 use super::{CONNECT_WITHIN, Follower};
 use crate::proto::{FromAuthority, from_authority};
 
 /// Why an authority did not say whose tokens it issues.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NotTold(String);
+pub enum NotTold {
+    /// The credential is refused: somebody has to look after it.
+    #[error("{NOT_ADMITTED}")]
+    NotAdmitted,
+    /// Anything that may pass by itself.
+    #[error("{0}")]
+    NoAnswer(String),
+}
 
 /// The issuer and the audience that the authority's tokens name. Begins a session and leaves it at
 /// once: it never asks for a lease, so nobody waits for it.
@@ -25,22 +31,25 @@ pub async fn introduce(endpoint: &Endpoint, follower: &Follower) -> Result<Expec
             Some(FromAuthority { message: Some(from_authority::Message::Welcome(welcome)) }) => {
                 Ok(welcome)
             }
-            _ => Err(NotTold("the authority's answer is no welcome".to_owned())),
+            _ => Err(NotTold::NoAnswer("the authority's answer is no welcome".to_owned())),
         }
     };
     let welcome = timeout(2 * CONNECT_WITHIN, welcome).await;
-    let welcome = welcome.map_err(|_| NotTold("no answer to the call".to_owned()))??;
+    let welcome = welcome.map_err(|_| NotTold::NoAnswer("no answer to the call".to_owned()))??;
     if welcome.issuer.is_empty() || welcome.audience.is_empty() {
-        return Err(NotTold("the authority does not say whose tokens it issues".to_owned()));
+        return Err(NotTold::NoAnswer(
+            "the authority does not say whose tokens it issues".to_owned(),
+        ));
     }
     Ok(Expected { issuer: welcome.issuer, audience: welcome.audience })
 }
 
 fn why(ended: Ended) -> NotTold {
     match ended {
-        Ended::Unwanted => NotTold("not wanted".to_owned()),
+        Ended::NotAdmitted => NotTold::NotAdmitted,
+        Ended::Unwanted => NotTold::NoAnswer("not wanted".to_owned()),
         Ended::Unreached(why) | Ended::Lost(why) | Ended::Misfit(why) | Ended::Refused(why) => {
-            NotTold(why)
+            NotTold::NoAnswer(why)
         }
     }
 }

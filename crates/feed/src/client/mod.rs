@@ -28,7 +28,7 @@ pub use connect::{NotConnected, PlainHttp, Settings, connect, heard};
 pub use introduction::{NotTold, introduce};
 use known::Known;
 pub use position_file::NoPosition;
-use session::{Ended, Session};
+use session::{Ended, NOT_ADMITTED, Session};
 
 /// A connection is made within this, else another is tried.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
@@ -146,6 +146,14 @@ async fn run(
             Ended::Unreached(why) => {
                 tracing::warn!(why, "the feed cannot be reached");
                 told = Some(why);
+            }
+            // What is known stays: the lease ends by itself, and a credential may be known again.
+            Ended::NotAdmitted => {
+                pause = RETRY_REFUSED;
+                if told.as_deref() != Some(NOT_ADMITTED) {
+                    tracing::error!("{NOT_ADMITTED}");
+                    told = Some(NOT_ADMITTED.to_owned());
+                }
             }
             Ended::Refused(why) => {
                 known.give_up();

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataValue;
 use tonic::transport::Endpoint;
-use tonic::{Request, Status, Streaming};
+use tonic::{Code, Request, Status, Streaming};
 
 use super::known::{Known, Misfit, Say, Unfit};
 use super::{CONNECT_WITHIN, Follower, RELEASE_WITHIN};
@@ -32,10 +32,16 @@ const WHAT_TO_DO: &str = "An older copy of its database was put back, or this is
     revoked tokens would come back to life. Put its newest database back; it is followed again then. If \
     another authority is meant to be followed from now on, stop this verifier and remove its position file";
 
+/// What is told where a credential is refused.
+pub(super) const NOT_ADMITTED: &str =
+    "the credential is not known to the authority (was it removed?)";
+
 /// Why a session ended.
 pub(super) enum Ended {
     /// This verifier is to stop; the release was said.
     Unwanted,
+    /// Who follows is not who may.
+    NotAdmitted,
     /// There was no connection, or no session on it.
     Unreached(String),
     /// The connection or the authority went away; what is known is still good.
@@ -48,6 +54,9 @@ pub(super) enum Ended {
 
 impl From<Status> for Ended {
     fn from(status: Status) -> Self {
+        if status.code() == Code::Unauthenticated {
+            return Self::NotAdmitted;
+        }
         Self::Lost(format!("{:?}: {}", status.code(), status.message()))
     }
 }

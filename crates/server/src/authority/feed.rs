@@ -22,7 +22,7 @@ use nt_revocation::protocol::time::kappa;
 use nt_revocation::receipt::{CutOff, Verifiers as Counted};
 use nt_revocation::{Entry, Position, RevocationSet};
 use nt_store::Store;
-use nt_token::clock::Clock;
+use nt_token::clock::{Clock, Stopwatch};
 use nt_token::{Secret, VerifierId};
 use tonic::metadata::MetadataMap;
 
@@ -45,6 +45,10 @@ pub(super) fn longest_wait() -> Duration {
     let lengths = Lengths::default();
     kappa(lengths.verifier) + lengths.ack_grace
 }
+
+/// The header by which the door tells the feed from where somebody comes. What was sent under this
+/// name is replaced.
+pub const CLIENT: &str = "x-ntd-client";
 
 /// Whom the feed takes a verifier without a credential for.
 const DEVELOPMENT: &str = "dev";
@@ -89,12 +93,26 @@ impl FeedSource {
     fn follows_the_log(&self) -> Result<(), Unavailable> {
         if self.behind.load(Ordering::Acquire) { Err(Unavailable) } else { Ok(()) }
     }
+
+    /// Somebody has to look after a verifier that is refused. Nothing of what it showed is told.
+    fn tell_refused(&self, metadata: &MetadataMap) {
+        let said = |name| metadata.get(name).and_then(|said| said.to_str().ok());
+        let from = said(CLIENT).unwrap_or("an unknown address");
+        if self.verifiers.is_refusal_told(from, self.clock.now()) {
+            let program: String = version(metadata).chars().take(limits::VERSION_CHARS).collect();
+            tracing::warn!(
+                from,
+                program,
+                "somebody was refused at the feed: the credential is none of a registered verifier"
+            );
+        }
+    }
 }
 
 #[async_trait]
 impl Source for FeedSource {
     async fn authenticate(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
-        let identity = self.admit(metadata)?;
+        let identity = self.admit(metadata).inspect_err(|_| self.tell_refused(metadata))?;
         self.follows_the_log().map_err(|Unavailable| NotAdmitted::Unavailable)?;
         // Before anything can be granted to it.
         Arc::clone(&self.granted).note().await.map_err(|error| {
@@ -173,7 +191,33 @@ impl Authority {
     /// Waits until no verifier accepts otherwise than this entry says. Bounded: a verifier that says
     /// nothing runs out of lease.
     pub(super) async fn in_force(&self, seq: u64) {
+        if *self.feed.complete().borrow() >= seq {
+            return;
+        }
+        let waited = Stopwatch::start();
         self.feed.wait_complete(seq).await;
+        if waited.elapsed() >= limits::HELD_UP {
+            // Where no receipt is stated it is told all the same.
+            self.counted(seq);
+        }
+    }
+
+    /// Tells the log who held up what has just come into force, once for all that came with it.
+    fn tell_cut_off(&self, seq: u64, silent: &BTreeMap<String, u64>) {
+        if silent.is_empty() || !self.verifiers.is_news(seq, *self.feed.complete().borrow()) {
+            return;
+        }
+        let named = silent.iter().take(limits::NAMED_CUT_OFF);
+        let named: Vec<_> =
+            named.map(|(name, ms)| format!("{name} (silent for {ms} ms)")).collect();
+        let waited = self.commits.of(seq).map_or(0, |at| at.since.elapsed().as_millis());
+        tracing::warn!(
+            seq,
+            waited_ms = waited,
+            verifiers = named.join(", "),
+            number = silent.len(),
+            "a revocation waited until the leases of verifiers had ended that did not acknowledge it"
+        );
     }
 
     /// Waits the same for all that the store has answered for so far. What was committed counts even
@@ -213,6 +257,7 @@ impl Authority {
                 .and_modify(|known| *known = ms.min(*known))
                 .or_insert(ms);
         }
+        self.tell_cut_off(seq, &silent);
         // A receipt has a longest length.
         let named = silent.into_iter().take(limits::NAMED_CUT_OFF);
         let cut_off = named.map(|(name, ms)| CutOff { name, silent_for_ms: Some(ms) }).collect();

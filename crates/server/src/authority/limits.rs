@@ -96,6 +96,16 @@ pub const RECENT_COMMITS: usize = 256;
 /// How often attempts with one revoked token are logged.
 pub const DENIED_LOG_EVERY: i64 = 60;
 
+/// A revocation that took as long was held up: verifiers that answer do so sooner.
+pub const HELD_UP: Duration = Duration::from_millis(100);
+
+/// How often one address whose credential the feed refuses is logged, in seconds: it comes back each
+/// second.
+pub const REFUSED_LOG_EVERY: i64 = 60;
+
+/// Most such addresses that are logged in that time: a flood of them fills no disk.
+pub const REFUSED_LOGGED: usize = 100;
+
 /// How often it is looked whether revocations may be forgotten. They come free once a month.
 pub const SWEEP_EVERY: Duration = Duration::from_hours(1);
 

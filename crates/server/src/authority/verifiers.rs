@@ -4,12 +4,14 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use nt_api::verifiers::{
-    AddVerifier, Verifier, VerifierAdded, VerifierList, VerifierPosition, VerifierRemoved,
+    AddVerifier, Verifier, VerifierAdded, VerifierList, VerifierPosition, VerifierProcess,
+    VerifierRemoved,
 };
 use nt_feed::server::{Listed, Stream};
 use nt_store::{AddedVerifier, CredentialHash, NewVerifier, Store};
@@ -33,6 +35,13 @@ pub struct VerifierIdentity {
 #[derive(Debug)]
 pub struct Verifiers {
     by_hash: RwLock<HashMap<CredentialHash, VerifierIdentity>>,
+    /// What those were called that were removed while this process ran: they may be waited for a
+    /// little longer. A new name takes the place of the oldest.
+    former: RwLock<VecDeque<VerifierIdentity>>,
+    /// The last entry of which it was told who held it up.
+    told: AtomicU64,
+    /// When it was last told that somebody was refused, by who that is.
+    refused: std::sync::Mutex<HashMap<String, Timestamp>>,
     /// Tells that the register has become smaller.
     removals: watch::Sender<()>,
     /// Held while the register is changed, here and in the store: where one name is removed and added
@@ -49,6 +58,9 @@ impl Verifiers {
         });
         Self {
             by_hash: RwLock::new(by_hash.collect()),
+            former: RwLock::default(),
+            told: AtomicU64::new(0),
+            refused: std::sync::Mutex::default(),
             removals: watch::Sender::new(()),
             changing: Mutex::default(),
         }
@@ -65,9 +77,34 @@ impl Verifiers {
         self.registered().values().any(|known| known.id == *id)
     }
 
-    /// What people call this verifier, if it is registered.
+    /// What people call this verifier, also if it was removed since this process began.
     pub fn name_of(&self, id: &VerifierId) -> Option<VerifierName> {
-        self.registered().values().find(|known| known.id == *id).map(|known| known.name.clone())
+        let registered = self.registered().values().find(|known| known.id == *id).cloned();
+        let former = || {
+            let former = self.former.read().unwrap_or_else(PoisonError::into_inner);
+            former.iter().find(|known| known.id == *id).cloned()
+        };
+        registered.or_else(former).map(|known| known.name)
+    }
+
+    /// Whether it is to be told who held the entries up to this one up: once for all that came into
+    /// force together.
+    pub fn is_news(&self, seq: u64, complete: u64) -> bool {
+        let news = |told| (told < seq && seq <= complete).then_some(complete);
+        self.told.fetch_update(Ordering::Relaxed, Ordering::Relaxed, news).is_ok()
+    }
+
+    /// Whether it is to be told that somebody was refused: each once in a while, and so many in that
+    /// time at the most.
+    pub fn is_refusal_told(&self, who: &str, now: Timestamp) -> bool {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let ends = |at: Timestamp| at.unix().saturating_add(limits::REFUSED_LOG_EVERY);
+        refused.retain(|_, at| ends(*at) > now.unix());
+        let is_new = !refused.contains_key(who) && refused.len() < limits::REFUSED_LOGGED;
+        if is_new {
+            refused.insert(who.to_owned(), now);
+        }
+        is_new
     }
 
     /// Waits until this verifier is not registered any more: its session ends then.
@@ -96,6 +133,15 @@ impl Verifiers {
     }
 
     fn remove(&self, name: &VerifierName) {
+        // Before it is not registered any more: whoever looks for a name finds it at any time.
+        let leaving: Vec<_> =
+            self.registered().values().filter(|known| known.name == *name).cloned().collect();
+        {
+            let mut former = self.former.write().unwrap_or_else(PoisonError::into_inner);
+            former.extend(leaving);
+            let surplus = former.len().saturating_sub(limits::VERIFIERS);
+            former.drain(..surplus);
+        }
         self.changed().retain(|_, known| known.name != *name);
         self.removals.send_replace(());
     }
@@ -168,8 +214,8 @@ impl Authority {
 /// heard of last.
 fn shown(kept: nt_store::Verifier, epoch: u64, sessions: &[Listed]) -> Verifier {
     let id = kept.id.to_string();
-    let its_own = sessions.iter().filter(|session| session.who.identity == id);
-    let live = its_own.min_by_key(|session| session.heard_ago);
+    let processes = processes(sessions.iter().filter(|session| session.who.identity == id));
+    let live = processes.iter().min_by_key(|session| session.heard_ago);
     let (last_connected_at, version) = kept.last_connected.unzip();
     Verifier {
         name: kept.name,
@@ -182,6 +228,28 @@ fn shown(kept: nt_store::Verifier, epoch: u64, sessions: &[Listed]) -> Verifier 
         position: live.map(|session| VerifierPosition { epoch, seq: session.acked }),
         lease_ms_left: live.map(|session| ms(session.lease_left)),
         last_ack_ms_ago: live.map(|session| ms(session.heard_ago)),
+        processes: processes.iter().map(|session| process(session, epoch)).collect(),
+    }
+}
+
+/// One session for each process, by name: that which was heard of last.
+fn processes<'a>(sessions: impl Iterator<Item = &'a Listed>) -> Vec<&'a Listed> {
+    let mut all: Vec<&Listed> = sessions.collect();
+    all.sort_by(|a, b| {
+        let of = |session: &&'a Listed| (session.who.instance, session.heard_ago);
+        (&a.who.name, of(a)).cmp(&(&b.who.name, of(b)))
+    });
+    all.dedup_by_key(|session| session.who.instance);
+    all
+}
+
+fn process(session: &Listed, epoch: u64) -> VerifierProcess {
+    VerifierProcess {
+        name: session.who.name.clone(),
+        connected: session.stream == Stream::Open,
+        position: VerifierPosition { epoch, seq: session.acked },
+        lease_ms_left: ms(session.lease_left),
+        last_ack_ms_ago: ms(session.heard_ago),
     }
 }
 

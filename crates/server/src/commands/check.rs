@@ -93,3 +93,54 @@ async fn read_log(store: &SqliteStore) -> Result<u64, StoreError> {
     }
     Ok(seq)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    /// What is found wrong where there is no authority, but perhaps something for TLS.
+    fn found(dir: &Path, certificate: Option<&str>, key: Option<&str>) -> String {
+        let args = Args {
+            data_dir: Some(dir.join("nothing")),
+            database: None,
+            tls_certificate: certificate.map(|name| dir.join(name)),
+            tls_key: key.map(|name| dir.join(name)),
+            config: None,
+        };
+        format!("{:#}", args.run().expect_err("there is no authority"))
+    }
+
+    #[test]
+    fn tls_that_could_not_be_served_is_found_before_anything_else() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let made = |name: &str| {
+            let key = KeyPair::generate().expect("randomness");
+            let params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+            let certificate = params.self_signed(&key).expect("signed").pem();
+            fs::write(dir.path().join(format!("{name}.pem")), certificate).expect("a file");
+            fs::write(dir.path().join(format!("{name}.key")), key.serialize_pem()).expect("a file");
+        };
+        made("one");
+        made("two");
+        let found = |certificate, key| found(dir.path(), certificate, key);
+        for (certificate, key, told) in [
+            (Some("one.pem"), Some("two.key"), "cannot be used together"),
+            (Some("one.pem"), Some("gone.key"), "gone.key: No such file"),
+            (Some("gone.pem"), Some("one.key"), "gone.pem: No such file"),
+            (Some("one.pem"), None, "'tls_key' is missing"),
+            (None, Some("one.key"), "'tls_certificate' is missing"),
+        ] {
+            let wrong = found(certificate, key);
+            assert!(wrong.contains(told), "{wrong}");
+        }
+        // These can be served: what is wrong is the directory.
+        let wrong = found(Some("one.pem"), Some("one.key"));
+        assert!(wrong.contains("nothing") && !wrong.contains("one."), "{wrong}");
+        assert_eq!(wrong, found(None, None));
+    }
+}

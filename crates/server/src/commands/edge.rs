@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use clap::Args as _;
 use nt_feed::ask::HttpAsk;
 use nt_feed::client::{AuthorityUrl, PlainHttp, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::LogFormat;
+use crate::config::{LogFormat, refuse_unknown_of_edge};
 use crate::edge::WithoutLease;
 use crate::edge::link::{Link, PROGRAM, authorities, credential};
 use crate::edge::listener::{Address, Listener};
@@ -40,58 +41,97 @@ const NAME_BYTES: usize = 128;
 /v1/token_auth?freshness=sync asks the authority about this very token, for what cannot bear a
 lease's delay. Beside it: /readyz (200 while it can answer), /livez, /health, /metrics (OpenMetrics).
 SIGTERM and SIGINT stop it in order: it tells the authority first, so that no revoke waits for it.
-SIGHUP reads its TLS certificate and key again.")]
+SIGHUP reads its TLS certificate and key again.
+
+Each flag can stand in the environment too (NTD_EDGE_AUTHORITY=…); flags win over it. With
+--without-lease ask it goes on by asking, which needs no credential: one whose verifier was removed
+does so too.")]
 pub(super) struct Args {
     /// Where the authority is
-    #[arg(long, value_name = "URL")]
+    #[arg(long, hide_env = true, env = "NTD_EDGE_AUTHORITY", value_name = "URL")]
     authority: AuthorityUrl,
     /// Where to listen: an address with a port, or unix:PATH for a socket
-    #[arg(long, value_name = "ADDRESS|unix:PATH")]
+    #[arg(long, hide_env = true, env = "NTD_EDGE_LISTEN", value_name = "ADDRESS|unix:PATH")]
     listen: Address,
     /// The file with the credential that `ntcli verifiers add` printed; readable by nobody else.
     /// Only an authority that was started with --dev does without
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, hide_env = true, env = "NTD_EDGE_CREDENTIAL_FILE", value_name = "FILE")]
     credential_file: Option<PathBuf>,
     /// Trust the certificates in this PEM file for the authority's https, in place of the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, hide_env = true, env = "NTD_EDGE_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Serve TLS by this certificate, a PEM file with those between it and its root
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(
+        long,
+        hide_env = true,
+        env = "NTD_EDGE_TLS_CERTIFICATE",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
     tls_certificate: Option<PathBuf>,
     /// The certificate's private key, a PEM file; readable by nobody else
-    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    #[arg(
+        long,
+        hide_env = true,
+        env = "NTD_EDGE_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_certificate"
+    )]
     tls_key: Option<PathBuf>,
-    /// What people call this process in listings and receipts [default: edge]
-    #[arg(long, value_name = "NAME", default_value = "edge", value_parser = name, hide_default_value = true)]
+    /// What this process calls itself: listings show it beside the name that its credential is
+    /// registered under. Receipts and logs have that name, and this one where there is no credential
+    /// [default: edge]
+    #[arg(long, hide_env = true, env = "NTD_EDGE_NAME", value_name = "NAME", default_value = "edge", value_parser = name, hide_default_value = true)]
     name: String,
     /// End if the authority's tokens name another issuer than this
-    #[arg(long, value_name = "URL")]
+    #[arg(long, hide_env = true, env = "NTD_EDGE_ISSUER", value_name = "URL")]
     issuer: Option<String>,
     /// End if the authority's tokens name another audience than this
-    #[arg(long, value_name = "AUDIENCE")]
+    #[arg(long, hide_env = true, env = "NTD_EDGE_AUDIENCE", value_name = "AUDIENCE")]
     audience: Option<String>,
     /// What to do about a token while there is no lease; to ask makes each check as slow as the
     /// authority is far
-    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    #[arg(
+        long,
+        hide_env = true,
+        env = "NTD_EDGE_WITHOUT_LEASE",
+        value_name = "WHAT",
+        default_value = "refuse"
+    )]
     without_lease: WithoutLease,
     /// Keep here how far this process has been, so that also after a restart it refuses an authority
     /// that has lost revocations since. Made if it is not there; one for each process
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, hide_env = true, env = "NTD_EDGE_STATE_DIR", value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// Follow the authority over http:// beyond this machine, where something else encrypts it
-    #[arg(long)]
+    #[arg(long, hide_env = true, env = "NTD_EDGE_PLAIN_HTTP")]
     plain_http: bool,
     /// What is logged: error, warn, info, debug, or a filter by module [default: info]
-    #[arg(long, value_name = "FILTER", default_value = "info", hide_default_value = true)]
+    #[arg(
+        long,
+        hide_env = true,
+        env = "NTD_EDGE_LOG",
+        value_name = "FILTER",
+        default_value = "info",
+        hide_default_value = true
+    )]
     log: String,
     /// How it is logged [default: text]
-    #[arg(long, value_name = "FORMAT", default_value = "text", hide_default_value = true)]
+    #[arg(
+        long,
+        hide_env = true,
+        env = "NTD_EDGE_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_default_value = true
+    )]
     log_format: LogFormat,
 }
 
 impl Args {
     /// Runs the edge.
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        refuse_unknown_of_edge(&variables())?;
         telemetry::start(&self.log, self.log_format)?;
         if !self.authority.is_private() && !self.plain_http {
             bail!(
@@ -141,6 +181,13 @@ impl Args {
         };
         serve::run(listener, tls, link, stop).await
     }
+}
+
+/// The environment variables that stand for flags.
+fn variables() -> Vec<String> {
+    let command = Args::augment_args(clap::Command::new("edge"));
+    let named = command.get_arguments().filter_map(clap::Arg::get_env);
+    named.filter_map(|name| name.to_str().map(str::to_owned)).collect()
 }
 
 fn name(text: &str) -> Result<String, &'static str> {

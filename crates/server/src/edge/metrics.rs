@@ -19,7 +19,7 @@ pub(super) fn measured(edge: &Edge) -> Vec<Metric> {
         },
         Metric {
             name: "ntd_edge_lease_left_seconds",
-            help: "What is left of the lease; without one every answer is 503.",
+            help: "What is left of the lease; without one every answer is 503, or the authority's where it is asked.",
             value: Value::Seconds(lease.as_secs_f64()),
         },
         Metric {

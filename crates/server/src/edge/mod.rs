@@ -15,9 +15,11 @@ mod tests;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use nt_verifier::{Freshness, NotAccepted, Refused, Stats, Verifier};
+use nt_feed::ask::HttpAsk;
+use nt_verifier::{Ask as _, Freshness, NotAccepted, Refused, Stats, Verifier};
 
 use crate::authority::seen::Texts;
+use crate::edge::link::Link;
 use crate::http::forward_auth::Denied;
 use crate::http::forward_auth::question::Question;
 
@@ -31,18 +33,26 @@ pub enum WithoutLease {
     Ask,
 }
 
+/// What the authority refuses without looking at anything.
+const NO_TOKEN: &str = "wst_ready";
+
 /// What the doors ask. Knows nothing, and says so, until the authority was heard for the first time.
 #[derive(Default)]
 pub struct Edge {
     verifier: OnceLock<Verifier>,
     /// How often the answer was "not ready" before there was a verifier to count it.
     asked_too_early: AtomicU64,
-    without_lease: WithoutLease,
+    /// Who is asked about each token while there is no lease, if anybody.
+    ask: Option<HttpAsk>,
 }
 
 impl Edge {
-    fn new(without_lease: WithoutLease) -> Self {
-        Self { without_lease, ..Self::default() }
+    fn new(link: &Link) -> Self {
+        let ask = match link.without_lease {
+            WithoutLease::Refuse => None,
+            WithoutLease::Ask => link.settings.ask.clone(),
+        };
+        Self { ask, ..Self::default() }
     }
 
     /// From now on this verifier decides. The first one stays.
@@ -56,8 +66,8 @@ impl Edge {
             self.asked_too_early.fetch_add(1, Ordering::Relaxed);
             return Err(Denied::NotReady);
         };
-        let checked = match (fresh, self.without_lease) {
-            (Freshness::Local, WithoutLease::Refuse) => verifier.verify(question.token),
+        let checked = match (fresh, &self.ask) {
+            (Freshness::Local, None) => verifier.verify(question.token),
             _ => verifier.verify_or_ask(question.token, fresh).await,
         };
         let token = checked.map_err(|reason| {
@@ -75,9 +85,17 @@ impl Edge {
         self.verifier.get().map(Verifier::stats)
     }
 
-    /// Whether verdicts can be given.
-    fn is_ready(&self) -> bool {
-        self.stats().is_some_and(|stats| !stats.lease_left.is_zero())
+    /// Whether verdicts can be given: under a lease, or by asking. Then the authority is asked now,
+    /// about a text that is no token.
+    async fn is_ready(&self) -> bool {
+        let Some(stats) = self.stats() else { return false };
+        if !stats.lease_left.is_zero() {
+            return true;
+        }
+        match &self.ask {
+            None => false,
+            Some(ask) => ask.ask(NO_TOKEN).await.is_ok(),
+        }
     }
 }
 

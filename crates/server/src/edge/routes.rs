@@ -18,7 +18,7 @@ use crate::edge::{Edge, metrics as measured_here};
 use crate::http::error::{ApiError, Reply};
 use crate::http::forward_auth::question::Question;
 use crate::http::forward_auth::{Denied, accepted, refused};
-use crate::http::request;
+use crate::http::request::{self, named, request_id};
 use crate::metrics;
 
 /// All of them. The one that every request waits for is answered in front of them, by
@@ -40,22 +40,29 @@ pub(super) async fn token_auth(edge: &Edge, headers: &HeaderMap, uri: &Uri) -> R
     let Some(question) = Question::of(headers, uri) else {
         return refused(Denied::NoToken);
     };
-    match edge.check(&question, freshness(uri)).await {
+    let Some(fresh) = freshness(uri) else {
+        let error = ApiError::invalid("freshness", "'freshness' must be 'local' or 'sync'");
+        return named(&error, &request_id());
+    };
+    match edge.check(&question, fresh).await {
         Ok(texts) => accepted(&texts),
         Err(why) => refused(why),
     }
 }
 
-/// `freshness=sync` has the authority asked about this very token. So has whatever else is not
-/// `local`: who meant to be strict and misspelt it is not to get less.
-fn freshness(uri: &Uri) -> Freshness {
-    let mut pairs = uri.query().unwrap_or_default().split('&');
-    let strict = |value: &str| value != "local";
-    if pairs.any(|pair| pair.strip_prefix("freshness=").is_some_and(strict)) {
-        Freshness::Sync
-    } else {
-        Freshness::Local
+/// `freshness=sync` has the authority asked about this very token; of several the strictest counts.
+/// `None` where it is neither that nor `local`: who meant to be strict is not to get less.
+fn freshness(uri: &Uri) -> Option<Freshness> {
+    let pairs = uri.query().unwrap_or_default().split('&');
+    let mut fresh = Freshness::Local;
+    for value in pairs.filter_map(|pair| pair.strip_prefix("freshness=")) {
+        match value {
+            "local" => {}
+            "sync" => fresh = Freshness::Sync,
+            _ => return None,
+        }
     }
+    Some(fresh)
 }
 
 async fn health() -> Json<Health> {
@@ -68,7 +75,7 @@ async fn health() -> Json<Health> {
 }
 
 async fn readyz(State(edge): State<Arc<Edge>>) -> Reply<&'static str> {
-    if edge.is_ready() {
+    if edge.is_ready().await {
         Ok("ready\n")
     } else {
         Err(ApiError::unavailable("The revocation state is not known here"))

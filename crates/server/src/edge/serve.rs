@@ -32,7 +32,7 @@ pub async fn run(
     link: Link,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let edge = Arc::new(Edge::new(link.without_lease));
+    let edge = Arc::new(Edge::new(&link));
     let service = Service {
         router: routes::router(Arc::clone(&edge)),
         edge: Arc::clone(&edge),

@@ -92,10 +92,15 @@ async fn without_a_lease_the_authority_is_asked_about_each_token_where_that_was_
     let (dying, _) = authority.token(8);
     authority.cut_feed();
     until("both leases are over", || async {
-        let ready = [refusing.ask("GET /readyz", "").await, asking.ask("GET /readyz", "").await];
-        ready.iter().all(|answer| answer.status == 503)
+        let lease = asking.ask("GET /metrics", "").await.body;
+        let is_over = lease
+            .lines()
+            .filter_map(|line| line.strip_prefix("ntd_edge_lease_left_seconds "))
+            .any(|left| left.parse() == Ok(0.0));
+        is_over && refusing.ask("GET /readyz", "").await.status == 503
     })
     .await;
+    assert_eq!(asking.ask("GET /readyz", "").await.status, 200, "it can answer, by asking");
     authority.revoke(8).await;
     assert_eq!(refusing.token_auth(&token, "").await.status, 503);
     assert_eq!(refusing.token_auth(&token, "?freshness=local").await.status, 503);
@@ -105,11 +110,14 @@ async fn without_a_lease_the_authority_is_asked_about_each_token_where_that_was_
     assert_eq!(asking.token_auth(&token, &format!("?workspace={workspace}")).await.status, 200);
     assert_eq!(asking.token_auth(&token, &format!("?workspace={OTHER}")).await.status, 403);
     assert_eq!(asking.token_auth(&dying, "").await.status, 401);
+    for query in ["?freshness=x", "?freshness=", "?freshness=sync&freshness=Sync"] {
+        assert_eq!(asking.token_auth(&token, query).await.status, 400, "{query}");
+    }
     authority.stop().await;
-    for (edge, query) in [(&refusing, "?freshness=sync"), (&asking, ""), (&asking, "?freshness=x")]
-    {
+    for (edge, query) in [(&refusing, "?freshness=sync"), (&asking, "")] {
         assert_eq!(edge.token_auth(&token, query).await.status, 503, "{query}");
     }
+    assert_eq!(asking.ask("GET /readyz", "").await.status, 503, "nobody answers it");
     refusing.stop().await;
     asking.stop().await;
 }

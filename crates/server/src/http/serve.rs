@@ -26,10 +26,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
-use crate::authority::feed::FeedSource;
+use crate::authority::feed::{CLIENT, FeedSource};
 use crate::authority::janitor::Janitor;
 use crate::authority::{Authority, limits};
-use crate::http::client_address::Peer;
+use crate::http::client_address::{Peer, client_address};
 use crate::http::{Doors, forward_auth, router};
 use crate::tls::Tls;
 
@@ -216,6 +216,10 @@ impl Service {
             return Ok(forward_auth::answer(&self.doors, &request, Some(Peer(peer))));
         }
         if is_grpc(&request) {
+            let from = client_address(Peer(peer), request.headers(), &self.doors.proxies);
+            if let Ok(from) = from.to_string().parse() {
+                request.headers_mut().insert(CLIENT, from);
+            }
             let Ok(answer) = self.feed.oneshot(request).await;
             return Ok(answer.map(Body::new));
         }

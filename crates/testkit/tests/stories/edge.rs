@@ -202,7 +202,9 @@ fn a_registered_edge_shows_its_credential_from_a_file_and_nowhere_else() {
         let strict =
             World::with(Options { data_dir, settings: Some(issuer), ..Options::default() })?;
         let stranger = Edge::spawn(&strict, &[])?;
-        process::until(SOON, || Ok(log(&strict)?.contains("Unauthenticated").then_some(())))?;
+        process::until(SOON, || {
+            Ok(log(&strict)?.contains("the credential is not known to the authority").then_some(()))
+        })?;
         assert_eq!(stranger.check(&token)?.status, 503);
         drop(stranger);
         let path = file.to_str().context("UTF-8")?;

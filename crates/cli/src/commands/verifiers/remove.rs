@@ -16,8 +16,8 @@ Examples:
   ntcli verifiers remove edge-1
   ntcli verifiers remove edge-1 --force
 
-Its processes are cut off at once. What they were last granted still counts until it ends, 2 s at the
-most: so long they may answer from memory, and so long revokes wait for them."
+Its processes are cut off at once. What they were last granted still counts until it ends, 2 s
+at the most: so long they may answer from memory, and so long revokes wait for them."
 )]
 pub(crate) struct Args {
     /// The verifier

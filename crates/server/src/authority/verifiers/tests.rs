@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use nt_api::verifiers::{AddVerifier, VerifierAdded};
+use nt_feed::server::{Listed, SessionId, Stream, Who};
 use nt_identity::development::DevelopmentProvider;
 use nt_identity::provider::Provider;
 use nt_store::{Grant, Role};
-use nt_token::{Secret, WorkspaceId};
+use nt_token::{Secret, Timestamp, WorkspaceId};
 
-use crate::authority::Caller;
 use crate::authority::error::Refusal;
 use crate::authority::tests::{World, refusal};
+use crate::authority::{Caller, limits};
 
 const ADMIN: &str = "admin@example.com";
 
@@ -170,4 +172,64 @@ async fn one_name_added_and_removed_at_a_time_ends_the_same_in_memory_and_in_the
     let known = authority.verifiers().registered().len();
     assert_eq!(known, kept.len());
     assert!(kept.iter().all(|kept| authority.verifiers().is_registered(&kept.id)));
+}
+
+#[tokio::test]
+async fn a_removed_verifier_keeps_its_name_for_as_long_as_it_may_be_waited_for() {
+    let world = World::new().await;
+    let (admin, _) = world.operator(ADMIN).await;
+    let added = add(&world, &admin, "edge-1").await;
+    world.authority.remove_verifier(&admin, "edge-1").await.expect("an administrator may");
+    let verifiers = world.authority.verifiers();
+    assert_eq!(verifiers.name_of(&added.id), Some(added.name));
+    assert!(!verifiers.is_registered(&added.id));
+    assert_eq!(verifiers.authenticate(&added.credential), None);
+    let who = Who { identity: added.id.to_string(), name: "its own".to_owned(), instance: [1; 16] };
+    assert_eq!(world.authority.called(&who), "edge-1");
+}
+
+#[test]
+fn each_process_of_a_verifier_is_listed_once_by_what_was_heard_last() {
+    let session = |id, name: &str, instance, heard_ms, stream| Listed {
+        id: SessionId(id),
+        who: Who { identity: "vrf_1".to_owned(), name: name.to_owned(), instance: [instance; 16] },
+        stream,
+        acked: id,
+        acked_ago: Duration::ZERO,
+        heard_ago: Duration::from_millis(heard_ms),
+        lease_left: Duration::from_millis(5),
+    };
+    let sessions = [
+        session(1, "green", 2, 10, Stream::Open),
+        session(2, "blue", 1, 900, Stream::Ended),
+        session(3, "blue", 1, 30, Stream::Open),
+        session(4, "blue", 3, 40, Stream::Ended),
+    ];
+    let shown: Vec<_> = super::processes(sessions.iter())
+        .into_iter()
+        .map(|session| super::process(session, 7))
+        .map(|shown| (shown.name, shown.position.seq, shown.connected, shown.last_ack_ms_ago))
+        .collect();
+    let blue = "blue".to_owned();
+    let expected =
+        [(blue.clone(), 3, true, 30), (blue, 4, false, 40), ("green".to_owned(), 1, true, 10)];
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn what_held_up_many_is_told_once_and_who_is_refused_once_in_a_while() {
+    let verifiers = super::Verifiers::new(Vec::new());
+    assert!(!verifiers.is_news(3, 2), "it is not in force yet");
+    assert!(verifiers.is_news(2, 4));
+    assert!(!verifiers.is_news(3, 4) && !verifiers.is_news(4, 5), "they came together");
+    assert!(verifiers.is_news(5, 6) && !verifiers.is_news(2, 6));
+
+    let at = |seconds: i64| Timestamp::from_unix(1_000 + seconds);
+    assert!(verifiers.is_refusal_told("10.0.0.1", at(0)));
+    assert!(
+        !verifiers.is_refusal_told("10.0.0.1", at(59)) && verifiers.is_refusal_told("b", at(59))
+    );
+    assert!(verifiers.is_refusal_told("10.0.0.1", at(60)));
+    let flood = (0..1_000).filter(|n| verifiers.is_refusal_told(&format!("c{n}"), at(61))).count();
+    assert_eq!(flood, limits::REFUSED_LOGGED - 2);
 }
