@@ -192,7 +192,11 @@ async fn a_removed_verifier_keeps_its_name_for_as_long_as_it_may_be_waited_for()
 fn each_process_of_a_verifier_is_listed_once_by_what_was_heard_last() {
     let session = |id, name: &str, instance, heard_ms, stream| Listed {
         id: SessionId(id),
-        who: Who { identity: "vrf_1".to_owned(), name: name.to_owned(), instance: [instance; 16] },
+        who: Arc::new(Who {
+            identity: "vrf_1".to_owned(),
+            name: name.to_owned(),
+            instance: [instance; 16],
+        }),
         stream,
         acked: id,
         acked_ago: Duration::ZERO,
