@@ -105,7 +105,10 @@ fn answer(
             Jwks::Text(text) => text.to_owned(),
             Jwks::Endless => return pour(&mut stream, sent),
             Jwks::Status(status) => {
-                let head = format!("HTTP/1.1 {status} No\r\ncontent-length: 0\r\n\r\n");
+                // Said, so that the client does not ask again on a connection that is just closing.
+                let head = format!(
+                    "HTTP/1.1 {status} No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+                );
                 let _ = stream.write_all(head.as_bytes());
                 return;
             }
