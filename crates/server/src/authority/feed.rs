@@ -71,6 +71,8 @@ pub struct FeedSource {
     pub admission: Admission,
     /// The note that leases may be out.
     pub granted: Arc<Granted>,
+    /// The last snapshot that was made.
+    pub snapshots: tokio::sync::Mutex<Option<(Position, Bytes)>>,
 }
 
 impl FeedSource {
@@ -138,12 +140,20 @@ impl Source for FeedSource {
 
     async fn snapshot(&self) -> Result<(Position, Bytes), Unavailable> {
         self.follows_the_log()?;
+        // Of all that come while one is made, the next is made for all: a fleet that starts at once does
+        // not have it made, and held in memory, once for each. None is older than its request, because a
+        // verifier may know all that was said before.
+        let wanted = self.set.applied();
+        let mut last = self.snapshots.lock().await;
+        if let Some((position, bytes)) = last.as_ref().filter(|(made, _)| made.seq >= wanted) {
+            return Ok((*position, bytes.clone()));
+        }
         let set = Arc::clone(&self.set);
         let frozen = tokio::task::spawn_blocking(move || {
             let snapshot = set.freeze();
             (snapshot.position(), Bytes::from(snapshot.to_bytes()))
         });
-        frozen.await.map_err(|_| Unavailable)
+        Ok(last.insert(frozen.await.map_err(|_| Unavailable)?).clone())
     }
 
     async fn entries_after(&self, position: Position) -> Result<Option<Vec<Entry>>, Unavailable> {

@@ -105,6 +105,7 @@ impl Authority {
             clock: Arc::clone(&start.clock),
             admission: start.admission,
             granted: Arc::clone(&granted),
+            snapshots: tokio::sync::Mutex::default(),
         };
         let leases_before = granted.by_the_process_before().then(Stopwatch::start);
         let feed = feed(source, &expected, head);

@@ -23,6 +23,7 @@ fn source(authority: &Authority, admission: Admission) -> FeedSource {
         clock: Arc::clone(&authority.clock),
         admission,
         granted: Arc::clone(&authority.granted),
+        snapshots: tokio::sync::Mutex::default(),
     }
 }
 
@@ -85,6 +86,20 @@ async fn who_comes_back_goes_on_from_its_position_only_if_that_is_of_this_log() 
     ] {
         assert_eq!(source.entries_after(other).await, Ok(None), "{other:?}");
     }
+}
+
+#[tokio::test]
+async fn a_snapshot_is_shared_until_there_is_more_to_say() {
+    let world = World::new().await;
+    let (admin, _) = world.operator("admin@example.com").await;
+    let made = world.workspace(&admin, "main").await;
+    let source = source(&world.authority, Admission::Everybody);
+    let (first, bytes) = source.snapshot().await.expect("it follows its log");
+    let (_, same) = source.snapshot().await.expect("it follows its log");
+    assert_eq!(bytes.as_ptr(), same.as_ptr(), "made once");
+    world.authority.revoke(&admin, made.workspace_id, made.jti, None, None).await.expect("may");
+    let (later, _) = source.snapshot().await.expect("it follows its log");
+    assert_eq!((later, later.seq), (world.authority.set.position(), first.seq + 1));
 }
 
 #[tokio::test]
