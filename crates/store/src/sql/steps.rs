@@ -1,4 +1,7 @@
-//! The seam: each method of [`Store`] handed to the thread that does it.
+//! The seam: each method of [`Store`] handed to the thread that does it, whatever the database.
+//!
+//! A step owns what it was asked with and may be taken again: where its transaction was rolled back
+//! through no fault of its own.
 
 use async_trait::async_trait;
 use nt_revocation::{Entry, Fact, Position};
@@ -6,7 +9,8 @@ use nt_token::{
     EntryId, Jti, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
 };
 
-use super::{SqliteStore, audit, log, member, receipt, token, verifier, workspace};
+use super::engine::Engine;
+use super::{audit, log, member, receipt, token, verifier, workspace};
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
 use crate::receipt::KeptReceipt;
@@ -22,7 +26,7 @@ use crate::store::{
 use crate::verifier::{AddedVerifier, NewVerifier, Verifier};
 
 #[async_trait]
-impl Store for SqliteStore {
+impl<E: Engine> Store for E {
     async fn found(&self, issuer: &str) -> Result<Authority, StoreError> {
         let issuer = issuer.to_owned();
         self.write(move |writing| writing.found(&issuer)).await
@@ -37,11 +41,11 @@ impl Store for SqliteStore {
     }
 
     async fn append(&self, facts: Vec<(EntryId, Fact)>) -> Result<Position, StoreError> {
-        self.write(move |writing| writing.append_all(facts)).await
+        self.write(move |writing| writing.append_all(&facts)).await
     }
 
     async fn open_session(&self, new: NewSession) -> Result<Session, StoreError> {
-        self.write(move |writing| writing.open_session(new)).await
+        self.write(move |writing| writing.open_session(&new)).await
     }
 
     async fn operator(
@@ -50,7 +54,7 @@ impl Store for SqliteStore {
         candidate: OperatorId,
         at: Timestamp,
     ) -> Result<Operator, StoreError> {
-        self.write(move |writing| writing.operator(identity, &candidate, at)).await
+        self.write(move |writing| writing.operator(&identity, &candidate, at)).await
     }
 
     async fn end_sessions(&self, hashes: Vec<SessionHash>, act: Act) -> Result<u64, StoreError> {
@@ -71,7 +75,7 @@ impl Store for SqliteStore {
         first: NewToken,
         act: Act,
     ) -> Result<CreatedWorkspace, StoreError> {
-        self.write(move |writing| writing.create_workspace(new, first, &act)).await
+        self.write(move |writing| writing.create_workspace(&new, &first, &act)).await
     }
 
     async fn workspaces(&self, operator: &OperatorId) -> Result<Vec<Member>, StoreError> {
@@ -165,7 +169,7 @@ impl Store for SqliteStore {
     }
 
     async fn create_token(&self, new: NewToken, act: Act) -> Result<CreatedToken, StoreError> {
-        self.write(move |writing| writing.create_token(new, &act)).await
+        self.write(move |writing| writing.create_token(&new, &act)).await
     }
 
     async fn tokens(
@@ -194,7 +198,10 @@ impl Store for SqliteStore {
         reason: Option<String>,
         act: Act,
     ) -> Result<RevokedToken, StoreError> {
-        self.write(move |writing| writing.revoke_token(workspace, &jti, entry, reason, &act)).await
+        self.write(move |writing| {
+            writing.revoke_token(workspace, &jti, entry, reason.as_deref(), &act)
+        })
+        .await
     }
 
     async fn keep_receipts(&self, receipts: Vec<KeptReceipt>) -> Result<(), StoreError> {
@@ -221,7 +228,7 @@ impl Store for SqliteStore {
         new: NewToken,
         act: Act,
     ) -> Result<RefreshedToken, StoreError> {
-        self.write(move |writing| writing.refresh_token(&old, new, &act)).await
+        self.write(move |writing| writing.refresh_token(&old, &new, &act)).await
     }
 
     async fn add_verifier(&self, new: NewVerifier, act: Act) -> Result<AddedVerifier, StoreError> {
