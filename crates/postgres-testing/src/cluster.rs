@@ -9,16 +9,15 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::Signal;
-use tempfile::TempDir;
 
+use crate::folder::Folder;
 use crate::programs;
-use crate::reaper::Reaper;
 use crate::server::{Server, Stop, until};
 use crate::session::{Answer, Session};
 
 /// Whether what is committed survives a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Writes {
+pub(crate) enum Writes {
     /// As PostgreSQL comes.
     Synced,
     /// Nothing waits for the disk.
@@ -33,9 +32,7 @@ pub struct Cluster {
     address: SocketAddr,
     writes: Writes,
     databases: AtomicU32,
-    // The last to go, after the server.
-    _reaper: Reaper,
-    dir: TempDir,
+    folder: Folder,
 }
 
 impl Cluster {
@@ -67,21 +64,19 @@ impl Cluster {
     }
 
     /// The folder and the port, but no data yet.
-    fn prepare(writes: Writes) -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("nt-postgres-").tempdir()?;
-        programs::give(dir.path())?;
-        let reaper = Reaper::of(dir.path())?;
+    pub(crate) fn prepare(writes: Writes) -> Result<Self> {
+        let folder = Folder::make()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        let server = Mutex::new(Server::new(dir.path().join("data"), address));
-        Ok(Self { server, address, writes, databases: AtomicU32::new(0), _reaper: reaper, dir })
+        let server = Mutex::new(Server::new(folder.path().join("data"), address));
+        Ok(Self { server, address, writes, databases: AtomicU32::new(0), folder })
     }
 
     /// Writes the settings under which the data folder is this cluster's.
-    fn configure(&self) -> Result<()> {
+    pub(crate) fn configure(&self) -> Result<()> {
         let mut settings = vec![
             ("port", self.address.port().to_string()),
             ("listen_addresses", self.address.ip().to_string()),
-            ("unix_socket_directories", self.dir.path().display().to_string()),
+            ("unix_socket_directories", self.folder.path().display().to_string()),
             ("shared_buffers", "32MB".to_owned()),
             ("max_connections", "200".to_owned()),
         ];
@@ -186,6 +181,23 @@ impl Cluster {
         Ok(writeln!(file, "{name} = '{}'", value.replace('\'', "''"))?)
     }
 
+    /// Which life of the data this is: a promotion begins the next. Known at once, unlike what the
+    /// last checkpoint says; an error at a standby.
+    pub fn timeline(&self) -> Result<u32> {
+        let name = self.sql("SELECT pg_walfile_name(pg_current_wal_lsn())")?;
+        let timeline = name.get(..8).context("a file's name begins with the timeline")?;
+        Ok(u32::from_str_radix(timeline, 16)?)
+    }
+
+    /// Whether it was started and not stopped.
+    pub fn runs(&self) -> bool {
+        self.server().runs()
+    }
+
+    pub(crate) fn writes(&self) -> Writes {
+        self.writes
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -198,7 +210,7 @@ impl Cluster {
 
     /// The folder that goes with it; its socket is in it.
     pub fn dir(&self) -> &Path {
-        self.dir.path()
+        self.folder.path()
     }
 
     /// What it wrote, in all its lives.
