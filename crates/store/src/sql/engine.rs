@@ -8,6 +8,7 @@ use super::db::Db;
 use super::job::{Question, Step, Waiting};
 use super::writing::Writing;
 use crate::error::StoreError;
+use crate::node::{Renewal, Renewed};
 
 /// The ends at which work is handed in.
 #[derive(Clone)]
@@ -42,6 +43,11 @@ pub(crate) trait Engine: Send + Sync {
 
     /// Finishes what was accepted, and closes the database.
     fn finish(&self) -> impl Future<Output = ()> + Send;
+
+    /// Renews a node's lease.
+    fn renew(&self, renewal: Renewal) -> impl Future<Output = Result<Renewed, StoreError>> + Send {
+        self.write(move |writing| writing.renew(renewal))
+    }
 
     /// Hands a step to the writer and waits for its answer. A step may be taken again after its
     /// transaction was rolled back.

@@ -11,6 +11,7 @@ mod issue;
 pub(crate) mod job;
 pub(crate) mod log;
 mod member;
+mod node;
 mod place;
 mod receipt;
 pub(crate) mod row;
