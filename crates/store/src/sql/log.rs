@@ -29,19 +29,20 @@ pub(crate) fn entry_at(db: Db<'_>, seq: u64) -> Result<Option<EntryId>, StoreErr
     one(db, SQL, &[&signed(seq)], |row| Ok(EntryId(row.get(0)?)))
 }
 
-/// Entries in order. Numbers are dense, so a gap is damage.
-pub(super) fn entries_after(db: Db<'_>, seq: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {
+/// Entries in order. Numbers are dense within an epoch, so any gap is damage but the one that an
+/// epoch's first entry states.
+pub(crate) fn entries_after(db: Db<'_>, seq: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {
     const SQL: &str = "SELECT seq, id, kind, body FROM log WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-    let mut expected = seq;
+    let mut before: Option<(u64, EntryId)> = None;
     all(db, SQL, &[&signed(seq), &limit], |row| {
-        expected = expected.saturating_add(1);
-        let seq = number(row, 0)?;
-        if seq != expected {
-            return Err(StoreError::Corrupt("a log with a gap"));
-        }
-        let body = row.blob(3, "a log entry")?;
-        let fact = Fact::read(number(row, 2)?, body)?;
-        Ok(Entry { seq, id: EntryId(row.get(1)?), fact })
+        let fact = Fact::read(number(row, 2)?, row.blob(3, "a log entry")?)?;
+        let entry = Entry { seq: number(row, 0)?, id: EntryId(row.get(1)?), fact };
+        let follows = match before.replace((entry.seq, entry.id)) {
+            Some((seq, id)) => entry.follows(seq, Some(id)),
+            // The number that was asked for need not be an entry's.
+            None => entry.is_first_after(seq),
+        };
+        if follows { Ok(entry) } else { Err(StoreError::Corrupt("a log with a gap")) }
     })
 }
 

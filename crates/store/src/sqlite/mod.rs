@@ -7,6 +7,8 @@ mod checkpoint;
 mod connection;
 mod health;
 #[cfg(test)]
+mod leap;
+#[cfg(test)]
 mod plan;
 mod reader;
 mod writer;
