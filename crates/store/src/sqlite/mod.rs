@@ -8,6 +8,7 @@ mod connection;
 mod health;
 #[cfg(test)]
 mod leap;
+mod moving;
 #[cfg(test)]
 mod plan;
 mod reader;
