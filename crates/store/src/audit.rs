@@ -50,11 +50,13 @@ pub enum Action {
     VerifierAdded,
     /// A verifier was removed from the register.
     VerifierRemoved,
+    /// The log was recovered after a part of it was lost, and a new epoch began.
+    AuthorityRecovered,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::SessionCreated,
         Self::SessionEnded,
         Self::WorkspaceCreated,
@@ -69,6 +71,7 @@ impl Action {
         Self::MemberRemoved,
         Self::VerifierAdded,
         Self::VerifierRemoved,
+        Self::AuthorityRecovered,
     ];
 
     /// The name on the wire and in the database.
@@ -88,6 +91,7 @@ impl Action {
             Self::MemberRemoved => "member.removed",
             Self::VerifierAdded => "verifier.added",
             Self::VerifierRemoved => "verifier.removed",
+            Self::AuthorityRecovered => "authority.recovered",
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod node;
 mod place;
 pub mod receipt;
 pub mod record;
+pub mod recovery;
 pub mod right;
 mod sql;
 pub mod sqlite;
@@ -31,6 +32,7 @@ pub use record::{
     Organisation, PageRequest, Person, PersonKey, Role, Session, SessionHash, SessionId,
     TokenFilter, TokenPage, UseDelta, Workspace,
 };
+pub use recovery::{Recovered, Recovery};
 pub use right::Right;
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{

@@ -14,6 +14,7 @@ mod member;
 mod node;
 mod place;
 mod receipt;
+pub(crate) mod recovery;
 pub(crate) mod row;
 mod session;
 mod steps;

@@ -1,27 +1,24 @@
-//! Moving an authority to and from SQLite. Nobody else may have the database open meanwhile.
+//! Moving an authority to and from SQLite, and recovering one whose database lost a part of its log. Nobody else may have the database open meanwhile.
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 
-use rusqlite::TransactionBehavior;
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::{SqliteOptions, confirm, connection, exists, first_witness};
 use crate::error::StoreError;
 use crate::high_water::{self, HighWater};
 use crate::moving::{ImportError, Moved, Purpose, export, import};
+use crate::recovery::{Recovered, Recovery};
 use crate::sql::Db;
+use crate::sql::recovery::recover;
 
 impl SqliteOptions {
     /// Writes everything to a file.
     pub fn export(&self, purpose: Purpose, to: &mut dyn Write) -> Result<Moved, StoreError> {
         // Held until the end: the authority does not run meanwhile.
         let witness = HighWater::open(&self.high_water)?;
-        if !exists(&self.database)? {
-            let source = std::io::ErrorKind::NotFound.into();
-            return Err(StoreError::File { what: "opening the database", source });
-        }
-        let mut db = connection::open(&self.database)?;
-        connection::probe(&db)?;
+        let mut db = self.existing()?;
         connection::migrate(&mut db)?;
         let _held = match witness {
             Some(witness) => confirm(&db, witness)?,
@@ -29,6 +26,35 @@ impl SqliteOptions {
         };
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         export(Db::Sqlite(&transaction), purpose, to)
+    }
+
+    /// Begins a new epoch behind what the database has kept.
+    pub fn recover(&self, recovery: &Recovery) -> Result<Recovered, StoreError> {
+        let witness = HighWater::open(&self.high_water)?;
+        let mut db = self.existing()?;
+        connection::migrate(&mut db)?;
+        let mut recovery = recovery.clone();
+        recovery.seen.extend(witness.as_ref().map(HighWater::position));
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let recovered = recover(Db::Sqlite(&transaction), &recovery)?;
+        transaction.commit()?;
+        match witness {
+            Some(mut witness) => witness.advance(recovered.to).map_err(|source| {
+                StoreError::File { what: "writing the high-water file", source }
+            })?,
+            None => drop(HighWater::create(&self.high_water, recovered.to)?),
+        }
+        Ok(recovered)
+    }
+
+    fn existing(&self) -> Result<Connection, StoreError> {
+        if !exists(&self.database)? {
+            let source = std::io::ErrorKind::NotFound.into();
+            return Err(StoreError::File { what: "opening the database", source });
+        }
+        let db = connection::open(&self.database)?;
+        connection::probe(&db)?;
+        Ok(db)
     }
 
     /// Reads everything from a file, into a database that is not there yet.

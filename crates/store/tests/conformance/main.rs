@@ -16,6 +16,7 @@ mod places;
 mod races;
 mod random;
 mod receipts;
+mod recovery;
 mod refresh;
 mod removal;
 mod revoking;
