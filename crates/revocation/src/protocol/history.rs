@@ -87,13 +87,13 @@ pub enum Verdict {
     Quarantine(Loss),
 }
 
-/// What a log has lost that is here at the witness's sequence number, or ends before it. A later epoch
-/// has lost nothing: an operator decided what became of it.
-pub fn loss(witness: Position, here: Option<Position>) -> Option<Loss> {
+/// What a log of this epoch has lost that is here at the witness's sequence number, or ends before it.
+/// A later epoch has lost nothing: an operator decided what became of what was before.
+pub fn loss(witness: Position, epoch: u64, here: Option<Position>) -> Option<Loss> {
     match here {
+        _ if epoch > witness.epoch => None,
+        _ if epoch < witness.epoch => Some(Loss::EarlierEpoch(witness, epoch)),
         None => Some(Loss::Behind(witness)),
-        Some(here) if here.epoch > witness.epoch => None,
-        Some(here) if here.epoch < witness.epoch => Some(Loss::EarlierEpoch(witness, here.epoch)),
         Some(here) => (here != witness).then_some(Loss::Other(witness)),
     }
 }
@@ -135,9 +135,6 @@ impl History {
     /// What to do with a database that looks like this.
     pub fn judge(&self, look: &Look) -> Verdict {
         let Look { lineage, recorded, epoch, at_witness } = *look;
-        if epoch < self.witness.epoch {
-            return Verdict::Quarantine(Loss::EarlierEpoch(self.witness, epoch));
-        }
         if lineage != recorded && self.failover == Failover::MayLose
             || lineage.system != recorded.system
         {
@@ -146,7 +143,7 @@ impl History {
         if epoch > self.witness.epoch {
             return Verdict::LaterEpoch(epoch);
         }
-        if let Some(loss) = loss(self.witness, at_witness) {
+        if let Some(loss) = loss(self.witness, epoch, at_witness) {
             return Verdict::Quarantine(loss);
         }
         if lineage == recorded { Verdict::Follow } else { Verdict::Promoted(lineage) }
@@ -177,11 +174,13 @@ mod tests {
     #[test]
     fn a_log_goes_through_a_witness_if_it_has_that_very_entry_or_was_recovered_since() {
         let witness = at(2, 9, 7);
-        assert_eq!(loss(witness, Some(witness)), None);
-        assert_eq!(loss(witness, Some(at(3, 9, 8))), None);
-        assert_eq!(loss(witness, None), Some(Loss::Behind(witness)));
-        assert_eq!(loss(witness, Some(at(2, 9, 8))), Some(Loss::Other(witness)));
-        assert_eq!(loss(witness, Some(at(1, 9, 7))), Some(Loss::EarlierEpoch(witness, 1)));
+        assert_eq!(loss(witness, 2, Some(witness)), None);
+        assert_eq!(loss(witness, 2, None), Some(Loss::Behind(witness)));
+        assert_eq!(loss(witness, 2, Some(at(2, 9, 8))), Some(Loss::Other(witness)));
+        assert_eq!(loss(witness, 1, Some(witness)), Some(Loss::EarlierEpoch(witness, 1)));
+        // What it kept of the epoch before may be another history than the witness's.
+        assert_eq!(loss(witness, 3, Some(at(2, 9, 8))), None);
+        assert_eq!(loss(witness, 3, None), None);
     }
 
     #[test]
