@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use nt_feed::server::{Authority as Issuing, Feed};
 use nt_identity::provider::Provider;
 use nt_identity::trust::TrustedIssuers;
-use nt_revocation::protocol::Lengths;
+use nt_revocation::protocol::{Lengths, Tenure};
 use nt_revocation::{BadSnapshot, Entry, Fact, OutOfOrder, Position, RevocationSet};
 use nt_store::sqlite::{SqliteOptions, SqliteStore};
 use nt_store::{Follower, Store, StoreError};
@@ -155,7 +155,7 @@ fn feed(source: FeedSource, expected: &Expected, head: Position) -> Feed<FeedSou
         );
     }
     let issuing = Issuing { issuer: expected.issuer.clone(), audience: expected.audience.clone() };
-    Feed::new(Arc::new(source), issuing, lengths, before, head)
+    Feed::new(Arc::new(source), issuing, lengths, Tenure::Sole { before }, head)
 }
 
 fn open(database: &Path, high_water: &Path, follower: Follower) -> Result<SqliteStore, StoreError> {
