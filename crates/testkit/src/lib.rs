@@ -7,6 +7,7 @@
 pub mod binaries;
 pub mod checker;
 pub mod cli;
+pub mod dice;
 pub mod gate;
 pub mod hammer;
 pub mod http;

@@ -170,6 +170,11 @@ impl World {
         self.binaries
     }
 
+    /// How it differs from the usual one.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// Where `ntd` keeps its data.
     pub fn data_dir(&self) -> PathBuf {
         self.options.data_dir.clone().unwrap_or_else(|| self.dir.path().join("data"))

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use nt_postgres_testing::{Cluster, Replicated};
 
 /// A database for nodes to share.
@@ -21,6 +21,8 @@ pub enum Database<'a> {
 pub(super) struct Place {
     servers: Vec<SocketAddr>,
     name: String,
+    /// Arguments that go with it.
+    more: Vec<String>,
 }
 
 impl Database<'_> {
@@ -32,16 +34,14 @@ impl Database<'_> {
         }
     }
 
-    /// Makes it.
-    pub(super) fn make(&self) -> Result<Place> {
+    /// Makes it, for nodes that are told this too.
+    pub(super) fn make(&self, more: &[&str]) -> Result<Place> {
         let servers = self.servers();
-        let Some(first) = servers.first() else {
-            return Ok(Place { servers: Vec::new(), name: String::new() });
-        };
-        let url = first.database()?;
-        let (_, name) = url.rsplit_once('/').context("a URL names its database")?;
+        let url = servers.first().map(|first| first.database()).transpose()?;
+        let name = url.as_deref().and_then(|url| url.rsplit_once('/'));
+        let name = name.map_or_else(String::new, |(_, name)| name.to_owned());
         let servers = servers.iter().map(|server| server.address()).collect();
-        Ok(Place { servers, name: name.to_owned() })
+        Ok(Place { servers, name, more: more.iter().map(ToString::to_string).collect() })
     }
 
     /// Lets its servers be reached at these addresses, one each.
@@ -59,7 +59,7 @@ impl Place {
 
     /// The same database, its servers reached at other addresses.
     pub(super) fn at(&self, servers: Vec<SocketAddr>) -> Self {
-        Self { servers, name: self.name.clone() }
+        Self { servers, ..self.clone() }
     }
 
     /// The arguments of `ntd serve`.
@@ -67,7 +67,9 @@ impl Place {
         let servers: Vec<String> = self.servers.iter().map(ToString::to_string).collect();
         let attributes = if servers.len() > 1 { "?target_session_attrs=read-write" } else { "" };
         let url = format!("postgres://postgres@{}/{}{attributes}", servers.join(","), self.name);
-        if servers.is_empty() { Vec::new() } else { vec!["--database".to_owned(), url] }
+        let database = ["--database".to_owned(), url];
+        let database = database.into_iter().filter(|_| !servers.is_empty());
+        database.chain(self.more.iter().cloned()).collect()
     }
 }
 
@@ -78,7 +80,7 @@ mod tests {
     #[test]
     fn a_url_names_all_servers_and_asks_for_the_one_that_takes_writes() {
         let server = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let place = Place { servers: vec![server(1)], name: "test".to_owned() };
+        let place = Place { servers: vec![server(1)], name: "test".to_owned(), more: Vec::new() };
         assert_eq!(place.args(), ["--database", "postgres://postgres@127.0.0.1:1/test"]);
         let both = place.at(vec![server(1), server(2)]).args();
         let wanted =

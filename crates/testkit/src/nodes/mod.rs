@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -72,7 +72,12 @@ pub struct Nodes {
 impl Nodes {
     /// Starts as many and waits until each is ready.
     pub fn start(count: u8, database: Database<'_>, wires: Wires) -> Result<Self> {
-        let place = database.make()?;
+        Self::with(count, database, wires, &[])
+    }
+
+    /// The same, each with more arguments.
+    pub fn with(count: u8, database: Database<'_>, wires: Wires, more: &[&str]) -> Result<Self> {
+        let place = database.make(more)?;
         let mut nodes = match wires {
             Wires::Proxies => proxied(count, &place)?,
             Wires::Namespaces => networked(count, &place, database)?,
@@ -100,6 +105,17 @@ impl Nodes {
         self.nodes.iter().map(at).collect()
     }
 
+    /// A process on a copy of a node's data folder, with all that it was told but for where it listens,
+    /// as if its disk had been cloned; not started yet.
+    pub fn twin(&self, nth: usize) -> Result<World> {
+        let original = &self.nodes[nth].world;
+        let copy = self.dir.path().join(format!("twin-of-{nth}"));
+        let copied = Command::new("cp").arg("-a").arg(original.data_dir()).arg(&copy).status()?;
+        ensure!(copied.success(), "the data folder cannot be copied");
+        let options = Options { data_dir: Some(copy), listen: None, ..original.options().clone() };
+        World::prepare(options)
+    }
+
     /// Starts a program that takes the options of the tests' `verifier`, told where all nodes are.
     pub fn verifier(&self, name: &str, mut command: Command) -> Result<Follower> {
         command.args(["--credential", &self.credential]);
@@ -119,8 +135,8 @@ fn proxied(count: u8, place: &Place) -> Result<Vec<Node>> {
         let databases = place.servers().iter().map(before).collect::<Result<Vec<_>>>()?;
         let peers = Proxy::before(listen)?;
         let mut args = place.at(databases.iter().map(Proxy::address).collect()).args();
-        if !args.is_empty() {
-            args.extend(["--advertise".to_owned(), peers.address().to_string()]);
+        if !databases.is_empty() {
+            args.extend(["--advertise".to_owned(), format!("http://{}", peers.address())]);
         }
         let options = Options { args, listen: Some(listen), ..Options::default() };
         let world = World::prepare(options)?;
@@ -142,7 +158,7 @@ fn networked(count: u8, place: &Place, database: Database<'_>) -> Result<Vec<Nod
         let databases = network.databases().map(|database| (own, database));
         let args = place.at(servers.clone()).args();
         let options = Options {
-            env: secret(&args),
+            env: secret(place),
             args,
             wrapper: network.wrapper(nth).map(Into::into).to_vec(),
             listen: Some((own, 8480).into()),
@@ -159,10 +175,10 @@ fn networked(count: u8, place: &Place, database: Database<'_>) -> Result<Vec<Nod
     (0..count).map(node).collect()
 }
 
-/// The key secret for a node that shares a database; one with a file of its own has one beside it.
-fn secret(database: &[String]) -> Vec<(String, String)> {
-    let secret = (!database.is_empty()).then(|| ("NTD_KEY_SECRET".to_owned(), SECRET.to_owned()));
-    secret.into_iter().collect()
+/// The key secret for nodes that share a database; one with a file of its own has one beside it.
+fn secret(place: &Place) -> Vec<(String, String)> {
+    let secret = ("NTD_KEY_SECRET".to_owned(), SECRET.to_owned());
+    if place.servers().is_empty() { Vec::new() } else { vec![secret] }
 }
 
 /// A pair is the same whoever names it.
@@ -183,7 +199,7 @@ fn before(first: &Node, place: &Place) -> Result<(Operator, String)> {
     let args = place.args();
     let options = Options {
         data_dir: Some(first.world.data_dir()),
-        env: secret(&args),
+        env: secret(place),
         args,
         ..Options::default()
     };

@@ -38,6 +38,20 @@ fn a_node_behind_proxies_is_followed_cut_off_and_followed_again() {
 }
 
 #[test]
+fn the_twin_of_a_node_knows_what_the_node_knew() {
+    (|| -> Result<()> {
+        let nodes = Nodes::start(1, Database::Sqlite, Wires::Proxies)?;
+        let made = nodes.owners()[0].create_workspace("main")?;
+        let mut twin = nodes.twin(0)?;
+        twin.restart()?;
+        assert_eq!(twin.check(&made.token)?.status, 200);
+        assert_ne!(twin.address(), nodes.nodes[0].world.address());
+        Ok(())
+    })()
+    .expect("the story holds");
+}
+
+#[test]
 fn a_node_in_a_namespace_of_its_own_is_a_machine_in_production() {
     one_node(Wires::Namespaces).expect("the story holds, as root");
 }
