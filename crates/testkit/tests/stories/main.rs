@@ -15,6 +15,7 @@ mod isolation;
 mod issuer;
 mod jobs;
 mod nginx;
+mod nodes;
 mod outage;
 mod page;
 mod promise;
