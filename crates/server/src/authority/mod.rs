@@ -9,6 +9,7 @@ pub mod entropy;
 pub mod error;
 pub mod feed;
 mod first;
+pub mod follow;
 pub mod issue;
 pub mod janitor;
 pub mod jobs;
