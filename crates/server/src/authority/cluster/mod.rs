@@ -6,6 +6,7 @@
 pub mod identity;
 pub mod join;
 pub mod lease;
+pub mod peers;
 pub mod suspicion;
 #[cfg(test)]
 mod tests;
