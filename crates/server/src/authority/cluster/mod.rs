@@ -3,6 +3,7 @@
 //!
 //! Rules without a clock or a socket: `waits`, `suspicion`. What drives them: `join`, `lease`.
 
+pub mod everywhere;
 pub mod identity;
 pub mod join;
 pub mod lease;
