@@ -10,12 +10,15 @@ use nt_store::Follower;
 use nt_token::clock::Clock;
 
 use crate::authority::feed::FeedSource;
+use crate::authority::feed::epochs::Epochs;
 use crate::authority::receipts::Commits;
 
 /// What is told of each entry. Made before the store, which is opened with its [`Following::follower`].
 pub struct Following {
     /// What the log says.
     pub(super) set: Arc<RevocationSet>,
+    /// Which epochs the log has.
+    pub(super) epochs: Arc<Epochs>,
     /// Whether an entry could not be applied: then nothing is known any more.
     pub(super) behind: Arc<AtomicBool>,
     /// When entries were committed.
@@ -29,6 +32,7 @@ impl Following {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             set: Arc::new(RevocationSet::new()),
+            epochs: Arc::new(Epochs::default()),
             behind: Arc::new(AtomicBool::new(false)),
             commits: Arc::new(Commits::new(clock)),
             told: Arc::new(OnceLock::new()),
@@ -41,11 +45,13 @@ impl Following {
     /// The verifiers are told after the set: whoever connects meanwhile gets it with the set's
     /// snapshot.
     pub fn follower(&self) -> Follower {
-        let (set, behind) = (Arc::clone(&self.set), Arc::clone(&self.behind));
+        let (set, epochs) = (Arc::clone(&self.set), Arc::clone(&self.epochs));
+        let behind = Arc::clone(&self.behind);
         let (commits, told) = (Arc::clone(&self.commits), Arc::clone(&self.told));
         Box::new(move |entries: &[Entry]| {
             commits.note(entries);
             for entry in entries {
+                epochs.note(entry);
                 if let Err(error) = set.apply(entry) {
                     tracing::error!(
                         %error, "the log cannot be followed: no verdict is given any more"

@@ -8,13 +8,14 @@ use std::sync::atomic::Ordering;
 use nt_feed::server::{Authority as Issuing, Feed};
 use nt_identity::provider::Provider;
 use nt_identity::trust::TrustedIssuers;
-use nt_revocation::protocol::Lengths;
+use nt_revocation::protocol::{Lengths, Tenure};
 use nt_revocation::{BadSnapshot, Fact, OutOfOrder, Position, RevocationSet};
 use nt_store::{Store, StoreError};
 use nt_token::clock::{Clock, Stopwatch};
 use nt_token::{Expected, KeyId};
 
 use crate::authority::entropy::entry_id;
+use crate::authority::feed::epochs::Epochs;
 use crate::authority::feed::granted::Granted;
 use crate::authority::feed::{Admission, FeedSource};
 use crate::authority::first::FirstRevocations;
@@ -78,9 +79,9 @@ impl Authority {
     /// Applies the whole log, and makes sure that it knows the signing key.
     pub async fn start(start: Start) -> Result<Self, StartError> {
         let (store, following) = (start.store, start.following);
-        let Following { set, behind, commits, told } = following;
+        let Following { set, epochs, behind, commits, told } = following;
         let keyring = Keyring::open(&start.keys)?;
-        let logged = replay(store.as_ref(), &set).await?;
+        let logged = replay(store.as_ref(), &set, &epochs).await?;
         let key_logged = log_keys(store.as_ref(), &keyring, logged).await?;
         let issuer = store.found(&start.issuer).await?.issuer;
         let head = store.head().await?;
@@ -94,7 +95,7 @@ impl Authority {
             store: Arc::downgrade(&store),
             set: Arc::clone(&set),
             behind: Arc::clone(&behind),
-            epoch: head.epoch,
+            epochs,
             verifiers: Arc::clone(&verifiers),
             clock: Arc::clone(&start.clock),
             admission: start.admission,
@@ -147,12 +148,16 @@ fn feed(source: FeedSource, expected: &Expected, head: Position) -> Feed<FeedSou
         );
     }
     let issuing = Issuing { issuer: expected.issuer.clone(), audience: expected.audience.clone() };
-    Feed::new(Arc::new(source), issuing, lengths, before, head)
+    Feed::new(Arc::new(source), issuing, lengths, Tenure::Sole { before }, head)
 }
 
 /// Applies the log from its beginning; answers where it brought which keys. What was forgotten on the
 /// way needs no memory: it is applied elsewhere, and what is left of it then taken over.
-async fn replay(store: &dyn Store, set: &RevocationSet) -> Result<HashMap<KeyId, u64>, StartError> {
+async fn replay(
+    store: &dyn Store,
+    set: &RevocationSet,
+    epochs: &Epochs,
+) -> Result<HashMap<KeyId, u64>, StartError> {
     let (mut keys, all) = (HashMap::new(), RevocationSet::new());
     loop {
         let entries = store.entries_after(all.applied(), limits::REPLAY_ENTRIES).await?;
@@ -162,6 +167,7 @@ async fn replay(store: &dyn Store, set: &RevocationSet) -> Result<HashMap<KeyId,
         }
         for entry in entries {
             all.apply(&entry)?;
+            epochs.note(&entry);
             if let Fact::KeyAdded { kid, .. } = entry.fact {
                 keys.entry(kid).or_insert(entry.seq);
             }
