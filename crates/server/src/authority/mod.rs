@@ -4,10 +4,12 @@
 pub mod access;
 pub mod audit;
 mod canary;
+pub mod cluster;
 pub mod entropy;
 pub mod error;
 pub mod feed;
 mod first;
+pub mod follow;
 pub mod issue;
 pub mod janitor;
 pub mod jobs;

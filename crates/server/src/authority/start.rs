@@ -1,17 +1,16 @@
-//! From a data directory to an authority that answers.
+//! From an opened store to an authority that answers. How a store is opened is not here.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use nt_feed::server::{Authority as Issuing, Feed};
 use nt_identity::provider::Provider;
 use nt_identity::trust::TrustedIssuers;
 use nt_revocation::protocol::{Lengths, Tenure};
-use nt_revocation::{BadSnapshot, Entry, Fact, OutOfOrder, Position, RevocationSet};
-use nt_store::sqlite::{SqliteOptions, SqliteStore};
-use nt_store::{Follower, Store, StoreError};
+use nt_revocation::{BadSnapshot, Fact, OutOfOrder, Position, RevocationSet};
+use nt_store::{Store, StoreError};
 use nt_token::clock::{Clock, Stopwatch};
 use nt_token::{Expected, KeyId};
 
@@ -20,12 +19,13 @@ use crate::authority::feed::epochs::Epochs;
 use crate::authority::feed::granted::Granted;
 use crate::authority::feed::{Admission, FeedSource};
 use crate::authority::first::FirstRevocations;
+use crate::authority::follow::Following;
 use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::{Keyring, KeyringError};
 use crate::authority::limits;
 use crate::authority::measured::Measured;
 use crate::authority::people::People;
-use crate::authority::receipts::{Commits, Receipts};
+use crate::authority::receipts::Receipts;
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
 use crate::authority::usage::Usage;
@@ -34,10 +34,10 @@ use crate::authority::{Authority, Policy};
 
 /// What an authority is started with.
 pub struct Start {
-    /// The database file.
-    pub database: PathBuf,
-    /// The high-water file.
-    pub high_water: PathBuf,
+    /// What remembers. It was opened with the follower of `following`.
+    pub store: Arc<dyn Store>,
+    /// What follows the store's log.
+    pub following: Following,
     /// Where the keys are.
     pub keys: PathBuf,
     /// Where it is noted that verifiers may be under leases.
@@ -76,25 +76,18 @@ pub enum StartError {
 }
 
 impl Authority {
-    /// Opens the store, applies the whole log, and makes sure that the log knows the signing key.
+    /// Applies the whole log, and makes sure that it knows the signing key.
     pub async fn start(start: Start) -> Result<Self, StartError> {
-        let set = Arc::new(RevocationSet::new());
-        let behind = Arc::new(AtomicBool::new(false));
-        let commits = Arc::new(Commits::new(Arc::clone(&start.clock)));
-        // There is nobody to be told before the feed is there.
-        let told = Arc::new(OnceLock::new());
-        let epochs = Arc::new(Epochs::default());
-        let follower = follower(&set, &epochs, &behind, &commits, &told);
-        let store = open(&start.database, &start.high_water, follower)?;
+        let (store, following) = (start.store, start.following);
+        let Following { set, epochs, behind, commits, told } = following;
         let keyring = Keyring::open(&start.keys)?;
-        let logged = replay(&store, &set, &epochs).await?;
-        let key_logged = log_keys(&store, &keyring, logged).await?;
+        let logged = replay(store.as_ref(), &set, &epochs).await?;
+        let key_logged = log_keys(store.as_ref(), &keyring, logged).await?;
         let issuer = store.found(&start.issuer).await?.issuer;
         let head = store.head().await?;
         let sessions = store.live_sessions(start.clock.now()).await?;
         let verifiers = Arc::new(Verifiers::new(store.verifiers().await?));
         tracing::info!(head = set.applied(), sessions = sessions.len(), issuer, "authority ready");
-        let store: Arc<dyn Store> = Arc::new(store);
         let expected =
             Expected { audience: start.audience.unwrap_or_else(|| issuer.clone()), issuer };
         let granted = Arc::new(Granted::at(start.granted));
@@ -158,49 +151,10 @@ fn feed(source: FeedSource, expected: &Expected, head: Position) -> Feed<FeedSou
     Feed::new(Arc::new(source), issuing, lengths, Tenure::Sole { before }, head)
 }
 
-fn open(database: &Path, high_water: &Path, follower: Follower) -> Result<SqliteStore, StoreError> {
-    let options =
-        SqliteOptions { database: database.to_owned(), high_water: high_water.to_owned() };
-    SqliteStore::open(options, follower)
-}
-
-/// Applies what the store committed before the store answers. An entry that cannot be applied means
-/// that this process no longer knows what is revoked: from then on it refuses everything, and its feed
-/// ends, so that verifiers do too when their leases have run out.
-/// The verifiers are told after the set: whoever connects meanwhile gets it with the set's snapshot.
-fn follower(
-    set: &Arc<RevocationSet>,
-    epochs: &Arc<Epochs>,
-    behind: &Arc<AtomicBool>,
-    commits: &Arc<Commits>,
-    told: &Arc<OnceLock<Feed<FeedSource>>>,
-) -> Follower {
-    let (set, epochs, behind) = (Arc::clone(set), Arc::clone(epochs), Arc::clone(behind));
-    let (commits, told) = (Arc::clone(commits), Arc::clone(told));
-    Box::new(move |entries: &[Entry]| {
-        commits.note(entries);
-        for entry in entries {
-            epochs.note(entry);
-            if let Err(error) = set.apply(entry) {
-                tracing::error!(%error, "the log cannot be followed: no verdict is given any more");
-                behind.store(true, Ordering::Release);
-                // Waits for nobody: sessions end on threads of their own.
-                if let Some(feed) = told.get() {
-                    feed.close();
-                }
-                return;
-            }
-        }
-        if let Some(feed) = told.get() {
-            feed.push(entries);
-        }
-    })
-}
-
 /// Applies the log from its beginning; answers where it brought which keys. What was forgotten on the
 /// way needs no memory: it is applied elsewhere, and what is left of it then taken over.
 async fn replay(
-    store: &SqliteStore,
+    store: &dyn Store,
     set: &RevocationSet,
     epochs: &Epochs,
 ) -> Result<HashMap<KeyId, u64>, StartError> {
@@ -224,7 +178,7 @@ async fn replay(
 /// A key stands in the log before it signs: whoever follows the log must know it by then. Answers
 /// where the key that signs stands.
 async fn log_keys(
-    store: &SqliteStore,
+    store: &dyn Store,
     keyring: &Keyring,
     logged: HashMap<KeyId, u64>,
 ) -> Result<u64, StoreError> {

@@ -12,6 +12,7 @@ use nt_revocation::Position;
 use nt_revocation::receipt::{self, Proven};
 use nt_store::{
     CreatedToken, Grant, Identity, NewSession, Organisation, RevokedToken, Role, SessionId,
+    SqliteOptions, SqliteStore,
 };
 use nt_token::clock::{Clock as _, ManualClock};
 use nt_token::{Jti, Lifetime, OperatorId, Refusal as TokenRefusal, Timestamp, WorkspaceId};
@@ -20,6 +21,7 @@ use super::access::Action;
 use super::entropy::{entry_id, random, session_hash, session_secret};
 use super::error::{Error, Refusal};
 use super::feed::Admission;
+use super::follow::Following;
 use super::sign_in::Origin;
 use super::start::Start;
 use super::{Authority, Binding, Caller, NotAccepted, Policy};
@@ -41,9 +43,13 @@ impl World {
 
     async fn start(dir: tempfile::TempDir, clock: Arc<ManualClock>) -> Self {
         let data_dir = DataDir::create(&dir.path().join("data")).expect("a new directory");
+        let following = Following::new(clock.clone());
+        let options =
+            SqliteOptions { database: data_dir.database(), high_water: data_dir.high_water() };
+        let store = SqliteStore::open(options, following.follower()).expect("a database");
         let start = Start {
-            database: data_dir.database(),
-            high_water: data_dir.high_water(),
+            store: Arc::new(store),
+            following,
             granted: data_dir.granted(),
             admission: Admission::Registered,
             keys: data_dir.keys(),

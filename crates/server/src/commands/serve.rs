@@ -13,11 +13,13 @@ use nt_identity::development::DevelopmentProvider;
 use nt_identity::oidc::OidcProvider;
 use nt_identity::provider::Provider;
 use nt_identity::trust::TrustedIssuers;
+use nt_store::{SqliteOptions, SqliteStore, Store, StoreError};
 use nt_token::clock::{Clock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::authority::feed::Admission;
+use crate::authority::follow::Following;
 use crate::authority::start::Start;
 use crate::authority::{Authority, Policy};
 use crate::config::{Config, Layer, LogFormat, ProviderSettings};
@@ -119,7 +121,9 @@ async fn serve(config: Config, data_dir: &DataDir, dev: bool) -> anyhow::Result<
     let (provider, development) = provider(&config, dev, &base, &clock)?;
     let trusted = TrustedIssuers::new(config.trust.clone())?;
     announce(provider.as_ref());
-    let mut start = start(&config, data_dir, &base, &clock, provider, trusted);
+    let following = Following::new(Arc::clone(&clock));
+    let store = open(&config, data_dir, &following).context("the authority cannot start")?;
+    let mut start = start(&config, data_dir, &base, (store, following), &clock, provider, trusted);
     if dev {
         start.admission = Admission::Everybody;
     }
@@ -136,17 +140,31 @@ async fn serve(config: Config, data_dir: &DataDir, dev: bool) -> anyhow::Result<
     http::serve::run(listener, tls, doors, development, stop).await
 }
 
+/// Opens what the settings name, or what is in the data directory.
+fn open(
+    config: &Config,
+    data_dir: &DataDir,
+    following: &Following,
+) -> Result<Arc<dyn Store>, StoreError> {
+    let options = SqliteOptions {
+        database: config.database.clone().unwrap_or_else(|| data_dir.database()),
+        high_water: data_dir.high_water(),
+    };
+    Ok(Arc::new(SqliteStore::open(options, following.follower())?))
+}
+
 fn start(
     config: &Config,
     data_dir: &DataDir,
     base: &str,
+    (store, following): (Arc<dyn Store>, Following),
     clock: &Arc<dyn Clock>,
     provider: Option<Provider>,
     trusted: TrustedIssuers,
 ) -> Start {
     Start {
-        database: config.database.clone().unwrap_or_else(|| data_dir.database()),
-        high_water: data_dir.high_water(),
+        store,
+        following,
         granted: data_dir.granted(),
         admission: Admission::Registered,
         keys: data_dir.keys(),
