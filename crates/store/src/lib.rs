@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod error;
 mod high_water;
+pub mod journal;
 pub mod memory;
 pub mod moving;
 pub mod node;
