@@ -4,9 +4,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
 
-use nt_revocation::protocol::{
-    Lengths, Next, Now, VerifierInput, VerifierLease, VerifierOutput, Wall,
-};
+use nt_revocation::protocol::{Lengths, Now, VerifierInput, VerifierLease, VerifierOutput, Wall};
 use nt_revocation::{Entry, Position, RevocationSet};
 use nt_token::Expected;
 use nt_verifier::State;
@@ -33,7 +31,7 @@ pub(super) enum Unfit {
 /// What is to be said to the authority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Say {
-    Renew { nonce: u64, acked: u64 },
+    Renew { nonce: u64, epoch: u64, acked: u64 },
     Ack { epoch: u64, seq: u64 },
     Release,
 }
@@ -117,9 +115,9 @@ impl Known {
         *self.witness.borrow()
     }
 
-    /// Whether a log that is here at the witness's place goes through the witness.
-    pub(super) fn meets(&self, at_witness: Option<Position>) -> Result<(), Loss> {
-        let loss = self.witness().and_then(|witness| loss(witness, at_witness));
+    /// Whether a log of this epoch that is here at the witness's place goes through the witness.
+    pub(super) fn meets(&self, epoch: u64, at_witness: Option<Position>) -> Result<(), Loss> {
+        let loss = self.witness().and_then(|witness| loss(witness, epoch, at_witness));
         loss.map_or(Ok(()), Err)
     }
 
@@ -143,7 +141,8 @@ impl Known {
         due.map_or(self.lengths.verifier_renews_each(), |at| at.since(self.now().boot))
     }
 
-    /// Replaces everything by a snapshot.
+    /// Replaces everything by a snapshot; by one of a later epoch only adds to it, since what is known
+    /// here may be what was lost there.
     pub(super) fn replace(&mut self, bytes: &[u8]) -> Result<Vec<Say>, Unfit> {
         let read = RevocationSet::from_snapshot(bytes);
         let set = read.map_err(|bad| Misfit(bad.to_string()))?;
@@ -155,13 +154,18 @@ impl Known {
         if let Some(witness) = self.witness()
             && position.seq <= witness.seq
         {
-            self.meets((position.seq == witness.seq).then_some(position))?;
+            self.meets(position.epoch, (position.seq == witness.seq).then_some(position))?;
         }
         if let Some(keys) = self.keys.replace(&set)? {
             self.state.set_keys(keys);
         }
-        self.state.replace(set).map_err(|refused| Misfit(refused.to_string()))?;
         let again = position.epoch != self.position.epoch;
+        if again && self.position != Position::START {
+            let united = self.state.absorb(&set.freeze());
+            united.map_err(|refused| Misfit(refused.to_string()))?;
+        } else {
+            self.state.replace(set).map_err(|refused| Misfit(refused.to_string()))?;
+        }
         self.reach(position);
         if again {
             self.begin_anew();
@@ -172,21 +176,23 @@ impl Known {
 
     /// Applies what follows. When this returns, every check that starts later sees it.
     pub(super) fn absorb(&mut self, epoch: u64, entries: &[Entry]) -> Result<Vec<Say>, Misfit> {
-        if epoch != self.position.epoch {
-            return Err(Misfit("the entries are of another epoch".to_owned()));
-        }
-        for entry in entries {
-            match self.lease.entry(entry.seq) {
-                Next::Duplicate => continue,
-                Next::Resync => return Err(Misfit(format!("entry {} leaves a gap", entry.seq))),
-                Next::Apply => {}
+        let known = self.position.seq;
+        for entry in entries.iter().filter(|entry| entry.seq > known) {
+            let next = self.position.followed_by(entry);
+            let next = next.ok_or_else(|| Misfit(format!("entry {} leaves a gap", entry.seq)))?;
+            if next.epoch != epoch {
+                return Err(Misfit("the entries are of another epoch".to_owned()));
             }
             // Before the entry is acknowledged: the authority may sign with the key then.
             if let Some(keys) = self.keys.add(entry)? {
                 self.state.set_keys(keys);
             }
             self.state.apply(entry).map_err(|refused| Misfit(refused.to_string()))?;
-            self.reach(Position { epoch, seq: entry.seq, entry: entry.id });
+            let again = next.epoch != self.position.epoch;
+            self.reach(next);
+            if again {
+                self.begin_anew();
+            }
             // The acknowledgement of the last one says the same of all before it.
             let _said_by_the_last = self.step(VerifierInput::Applied(entry.seq));
         }
@@ -234,7 +240,8 @@ impl Known {
             match output {
                 // The machine says what is applied; what is acknowledged may be less.
                 VerifierOutput::Renew { nonce, acked } => {
-                    says.push(Say::Renew { nonce, acked: acked.min(self.drained.seq) });
+                    let (epoch, acked) = (self.drained.epoch, acked.min(self.drained.seq));
+                    says.push(Say::Renew { nonce, epoch, acked });
                 }
                 VerifierOutput::Ack(seq) if self.drained.epoch == self.position.epoch => {
                     let seq = seq.min(self.drained.seq);

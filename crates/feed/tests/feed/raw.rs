@@ -11,12 +11,12 @@ use tonic::{Code, Request, Status, Streaming};
 
 use super::world::{LEASE, SECRET, World, entry, until};
 
-struct Raw {
+pub(crate) struct Raw {
     says: mpsc::Sender<FromVerifier>,
     answers: Streaming<FromAuthority>,
 }
 
-fn hello(position: Option<proto::Position>) -> proto::Hello {
+pub(crate) fn hello(position: Option<proto::Position>) -> proto::Hello {
     proto::Hello {
         version: 1,
         name: "raw".to_owned(),
@@ -26,12 +26,16 @@ fn hello(position: Option<proto::Position>) -> proto::Hello {
     }
 }
 
-fn position(seq: u64) -> proto::Position {
+pub(crate) fn position(seq: u64) -> proto::Position {
     proto::Position { epoch: 1, seq, entry_id: entry(seq).id.0.to_vec().into() }
 }
 
 impl Raw {
-    async fn connect(world: &World, secret: &str, first: proto::Hello) -> Result<Self, Status> {
+    pub(crate) async fn connect(
+        world: &World,
+        secret: &str,
+        first: proto::Hello,
+    ) -> Result<Self, Status> {
         let endpoint = world.endpoint.clone().initial_stream_window_size(1 << 16);
         let channel = endpoint.connect().await.expect("it listens");
         let (says, queue) = mpsc::channel(16);
@@ -43,12 +47,12 @@ impl Raw {
         Ok(raw)
     }
 
-    async fn say(&self, message: from_verifier::Message) {
+    pub(crate) async fn say(&self, message: from_verifier::Message) {
         self.says.send(FromVerifier { message: Some(message) }).await.expect("open");
     }
 
     /// The next message that is no heartbeat.
-    async fn hear(&mut self) -> Result<from_authority::Message, Status> {
+    pub(crate) async fn hear(&mut self) -> Result<from_authority::Message, Status> {
         loop {
             let answer = self.answers.message().await?;
             let answer = answer.ok_or_else(|| Status::cancelled("the end"))?;
@@ -95,11 +99,11 @@ async fn a_grant_names_everything_that_was_sent_before_it() {
     let world = World::with_entries(5, None).await;
     let mut raw = Raw::connect(&world, SECRET, hello(Some(position(5)))).await.expect("admitted");
     raw.hear().await.expect("a welcome");
-    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 76, acked: 5 })).await;
+    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 76, acked: 5, epoch: 1 })).await;
     let first = raw.hear().await.expect("a grant");
     assert!(matches!(first, from_authority::Message::Grant(grant) if grant.nonce == 76));
     let seq = world.revoke();
-    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 77, acked: 5 })).await;
+    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 77, acked: 5, epoch: 1 })).await;
     let next = raw.hear().await.expect("the entry");
     assert!(matches!(next, from_authority::Message::Entries(_)), "{next:?}");
     let next = raw.hear().await.expect("the grant");
@@ -122,8 +126,8 @@ async fn whoever_leaves_an_entry_unacknowledged_gets_no_more_leases() {
     let seq = world.revoke();
     raw.hear().await.expect("the entry");
     tokio::time::sleep(Duration::from_millis(300)).await;
-    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 1, acked: 5 })).await;
-    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 2, acked: seq })).await;
+    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 1, acked: 5, epoch: 1 })).await;
+    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 2, acked: seq, epoch: 1 })).await;
     let next = raw.hear().await.expect("a grant");
     assert!(matches!(next, from_authority::Message::Grant(grant) if grant.nonce == 2));
 }
@@ -133,7 +137,7 @@ async fn whoever_reads_nothing_is_cut_off_and_the_others_are_not_held_up() {
     let world = World::with_entries(1, None).await;
     let raw = Raw::connect(&world, SECRET, hello(Some(position(1)))).await.expect("admitted");
     until("a session", || world.session("raw").is_some()).await;
-    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 1, acked: 1 })).await;
+    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 1, acked: 1, epoch: 1 })).await;
     until("a lease", || world.session("raw").is_some_and(|raw| !raw.lease_left.is_zero())).await;
     let mut seq = 0;
     until("cut off", || {
@@ -160,7 +164,7 @@ async fn an_acknowledgement_counts_for_nothing_that_comes_after_it() {
     let mut raw = Raw::connect(&world, SECRET, hello(Some(position(2)))).await.expect("admitted");
     raw.hear().await.expect("a welcome");
     raw.say(from_verifier::Message::Ack(proto::Ack { epoch: 1, seq: 9 })).await;
-    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 1, acked: 9 })).await;
+    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 1, acked: 9, epoch: 1 })).await;
     let grant = raw.hear().await.expect("a grant");
     assert!(matches!(grant, from_authority::Message::Grant(_)), "{grant:?}");
     let seq = world.revoke();

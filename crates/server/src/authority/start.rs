@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use nt_feed::server::{Authority as Issuing, Feed};
 use nt_identity::provider::Provider;
 use nt_identity::trust::TrustedIssuers;
-use nt_revocation::protocol::Lengths;
+use nt_revocation::protocol::{Lengths, Tenure};
 use nt_revocation::{BadSnapshot, Entry, Fact, OutOfOrder, Position, RevocationSet};
 use nt_store::sqlite::{SqliteOptions, SqliteStore};
 use nt_store::{Follower, Store, StoreError};
@@ -16,6 +16,7 @@ use nt_token::clock::{Clock, Stopwatch};
 use nt_token::{Expected, KeyId};
 
 use crate::authority::entropy::entry_id;
+use crate::authority::feed::epochs::Epochs;
 use crate::authority::feed::granted::Granted;
 use crate::authority::feed::{Admission, FeedSource};
 use crate::authority::first::FirstRevocations;
@@ -82,10 +83,11 @@ impl Authority {
         let commits = Arc::new(Commits::new(Arc::clone(&start.clock)));
         // There is nobody to be told before the feed is there.
         let told = Arc::new(OnceLock::new());
-        let follower = follower(&set, &behind, &commits, &told);
+        let epochs = Arc::new(Epochs::default());
+        let follower = follower(&set, &epochs, &behind, &commits, &told);
         let store = open(&start.database, &start.high_water, follower)?;
         let keyring = Keyring::open(&start.keys)?;
-        let logged = replay(&store, &set).await?;
+        let logged = replay(&store, &set, &epochs).await?;
         let key_logged = log_keys(&store, &keyring, logged).await?;
         let issuer = store.found(&start.issuer).await?.issuer;
         let head = store.head().await?;
@@ -100,7 +102,7 @@ impl Authority {
             store: Arc::downgrade(&store),
             set: Arc::clone(&set),
             behind: Arc::clone(&behind),
-            epoch: head.epoch,
+            epochs,
             verifiers: Arc::clone(&verifiers),
             clock: Arc::clone(&start.clock),
             admission: start.admission,
@@ -153,7 +155,7 @@ fn feed(source: FeedSource, expected: &Expected, head: Position) -> Feed<FeedSou
         );
     }
     let issuing = Issuing { issuer: expected.issuer.clone(), audience: expected.audience.clone() };
-    Feed::new(Arc::new(source), issuing, lengths, before, head)
+    Feed::new(Arc::new(source), issuing, lengths, Tenure::Sole { before }, head)
 }
 
 fn open(database: &Path, high_water: &Path, follower: Follower) -> Result<SqliteStore, StoreError> {
@@ -168,15 +170,17 @@ fn open(database: &Path, high_water: &Path, follower: Follower) -> Result<Sqlite
 /// The verifiers are told after the set: whoever connects meanwhile gets it with the set's snapshot.
 fn follower(
     set: &Arc<RevocationSet>,
+    epochs: &Arc<Epochs>,
     behind: &Arc<AtomicBool>,
     commits: &Arc<Commits>,
     told: &Arc<OnceLock<Feed<FeedSource>>>,
 ) -> Follower {
-    let (set, behind) = (Arc::clone(set), Arc::clone(behind));
+    let (set, epochs, behind) = (Arc::clone(set), Arc::clone(epochs), Arc::clone(behind));
     let (commits, told) = (Arc::clone(commits), Arc::clone(told));
     Box::new(move |entries: &[Entry]| {
         commits.note(entries);
         for entry in entries {
+            epochs.note(entry);
             if let Err(error) = set.apply(entry) {
                 tracing::error!(%error, "the log cannot be followed: no verdict is given any more");
                 behind.store(true, Ordering::Release);
@@ -198,6 +202,7 @@ fn follower(
 async fn replay(
     store: &SqliteStore,
     set: &RevocationSet,
+    epochs: &Epochs,
 ) -> Result<HashMap<KeyId, u64>, StartError> {
     let (mut keys, all) = (HashMap::new(), RevocationSet::new());
     loop {
@@ -208,6 +213,7 @@ async fn replay(
         }
         for entry in entries {
             all.apply(&entry)?;
+            epochs.note(&entry);
             if let Fact::KeyAdded { kid, .. } = entry.fact {
                 keys.entry(kid).or_insert(entry.seq);
             }

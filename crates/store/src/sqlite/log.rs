@@ -35,23 +35,25 @@ pub(super) fn entry_at(db: &Connection, seq: u64) -> Result<Option<EntryId>, Sto
     one(db, SQL, [signed(seq)], |row| Ok(EntryId(row.get(0)?)))
 }
 
-/// Entries in order. Numbers are dense, so a gap is damage.
+/// Entries in order. Numbers are dense within an epoch, so any gap is damage but the one that an
+/// epoch's first entry states.
 pub(super) fn entries_after(
     db: &Connection,
     seq: u64,
     limit: u32,
 ) -> Result<Vec<Entry>, StoreError> {
     const SQL: &str = "SELECT seq, id, kind, body FROM log WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-    let mut expected = seq;
+    let mut before: Option<(u64, EntryId)> = None;
     all(db, SQL, params![signed(seq), limit], |row| {
-        expected = expected.saturating_add(1);
-        let seq = number(row, 0)?;
-        if seq != expected {
-            return Err(StoreError::Corrupt("a log with a gap"));
-        }
         let body = row.get_ref(3)?.as_blob().map_err(|_| StoreError::Corrupt("a log entry"))?;
         let fact = Fact::read(number(row, 2)?, body)?;
-        Ok(Entry { seq, id: EntryId(row.get(1)?), fact })
+        let entry = Entry { seq: number(row, 0)?, id: EntryId(row.get(1)?), fact };
+        let follows = match before.replace((entry.seq, entry.id)) {
+            Some((seq, id)) => entry.follows(seq, Some(id)),
+            // The number that was asked for need not be an entry's.
+            None => entry.is_first_after(seq),
+        };
+        if follows { Ok(entry) } else { Err(StoreError::Corrupt("a log with a gap")) }
     })
 }
 
@@ -97,5 +99,65 @@ impl Writing<'_> {
             self.append(id, fact)?;
         }
         head(self.db)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nt_revocation::first_of_epoch;
+
+    use super::*;
+    use crate::sqlite::connection;
+
+    fn log(entries: &[(u64, u8, Fact)]) -> Connection {
+        let mut db = Connection::open_in_memory().expect("memory");
+        connection::migrate(&mut db).expect("tables");
+        for (seq, id, fact) in entries {
+            let row = params![signed(*seq), [*id; 16], fact.kind(), fact.body()];
+            db.execute("INSERT INTO log (seq, id, kind, body) VALUES (?1, ?2, ?3, ?4)", row)
+                .expect("written");
+        }
+        db
+    }
+
+    fn nothing() -> Fact {
+        Fact::NodeGone { node: 1, incarnation: 1 }
+    }
+
+    fn began(after: u64, id: u8) -> Fact {
+        Fact::EpochBegan { epoch: 2, after, entry: EntryId([id; 16]) }
+    }
+
+    #[test]
+    fn a_log_is_read_on_into_a_new_epoch_from_wherever_it_is_asked_for() {
+        let first = first_of_epoch(2);
+        let db = log(&[(1, 1, nothing()), (2, 2, nothing()), (first, 3, began(2, 2))]);
+        let numbers = |after| {
+            let read = entries_after(&db, after, 9).expect("reads");
+            read.iter().map(|entry| entry.seq).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(0), [1, 2, first]);
+        for after in [2, 3, first - 1] {
+            assert_eq!(numbers(after), [first], "{after}");
+        }
+        assert!(numbers(first).is_empty());
+    }
+
+    #[test]
+    fn any_other_leap_in_a_log_is_damage() {
+        for (seq, id, fact) in [
+            (3, 3, began(2, 2)),
+            (first_of_epoch(2), 3, nothing()),
+            (first_of_epoch(2), 3, began(2, 9)),
+            (first_of_epoch(2), 3, began(1, 2)),
+            (first_of_epoch(1), 3, began(1, 2)),
+            (first_of_epoch(2) + 1, 3, began(2, 2)),
+        ] {
+            let db = log(&[(1, 1, nothing()), (2, 2, nothing()), (seq, id, fact.clone())]);
+            let read = entries_after(&db, 0, 9);
+            assert!(matches!(read, Err(StoreError::Corrupt(_))), "{seq} {fact:?}");
+        }
+        let db = log(&[(1, 1, nothing()), (3, 3, nothing())]);
+        assert!(matches!(entries_after(&db, 1, 9), Err(StoreError::Corrupt(_))));
     }
 }
