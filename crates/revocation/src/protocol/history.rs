@@ -91,7 +91,8 @@ pub enum Verdict {
 /// A later epoch has lost nothing: an operator decided what became of what was before.
 pub fn loss(witness: Position, epoch: u64, here: Option<Position>) -> Option<Loss> {
     match here {
-        _ if epoch > witness.epoch => None,
+        // Whoever knows nothing can miss nothing.
+        _ if epoch > witness.epoch || witness == Position::START => None,
         _ if epoch < witness.epoch => Some(Loss::EarlierEpoch(witness, epoch)),
         None => Some(Loss::Behind(witness)),
         Some(here) => (here != witness).then_some(Loss::Other(witness)),
@@ -101,6 +102,8 @@ pub fn loss(witness: Position, epoch: u64, here: Option<Position>) -> Option<Los
 /// What a node knows of the log's history, whatever the database says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct History {
+    /// Whose log is applied here. A peer may have told of a later one.
+    epoch: u64,
     witness: Position,
     failover: Failover,
 }
@@ -108,7 +111,13 @@ pub struct History {
 impl History {
     /// With the last entry of the journal.
     pub fn new(witness: Position, failover: Failover) -> Self {
-        Self { witness, failover }
+        Self { epoch: witness.epoch, witness, failover }
+    }
+
+    /// The log that is applied here from now on is of this epoch: what [`Verdict::LaterEpoch`] asks for.
+    #[must_use]
+    pub fn begun(self, epoch: u64) -> Self {
+        Self { epoch, ..self }
     }
 
     /// The entry that the database must have: what to look for.
@@ -140,11 +149,11 @@ impl History {
         {
             return Verdict::Quarantine(Loss::TakenOver { recorded, lineage });
         }
-        if epoch > self.witness.epoch {
-            return Verdict::LaterEpoch(epoch);
-        }
         if let Some(loss) = loss(self.witness, epoch, at_witness) {
             return Verdict::Quarantine(loss);
+        }
+        if epoch > self.epoch {
+            return Verdict::LaterEpoch(epoch);
         }
         if lineage == recorded { Verdict::Follow } else { Verdict::Promoted(lineage) }
     }
@@ -221,6 +230,16 @@ mod tests {
         let moved = Look { lineage, ..look(2, Some(at(2, 9, 7))) };
         let taken = Verdict::Quarantine(Loss::TakenOver { recorded: FIRST, lineage });
         assert_eq!(judge(Failover::Lossless, moved), taken);
+    }
+
+    #[test]
+    fn a_peer_that_is_in_a_later_epoch_does_not_hide_that_this_node_is_not() {
+        let mut history = History::new(at(2, 9, 7), Failover::Lossless);
+        let told = at(3, 99, 1);
+        assert_eq!(history.heard(told), Ok(()));
+        assert_eq!(history.judge(&look(3, Some(told))), Verdict::LaterEpoch(3));
+        assert_eq!(history.judge(&look(3, None)), Verdict::Quarantine(Loss::Behind(told)));
+        assert_eq!(history.begun(3).judge(&look(3, Some(told))), Verdict::Follow);
     }
 
     #[test]
