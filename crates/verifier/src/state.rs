@@ -97,6 +97,15 @@ impl State {
         self.0.lease.extend(end, Moment::read(&*self.0.clock));
     }
 
+    /// Lets the verifier say "good" only until this moment, which is earlier than before: what the lease
+    /// rested on beyond it is about to be released. When this returns, every check that starts later
+    /// sees it; only then may the release be said.
+    pub fn lower_lease(&self, end: Boot) {
+        let _one_at_a_time = self.writer();
+        self.0.lease.lower(end, Moment::read(&*self.0.clock));
+        self.published();
+    }
+
     /// Ends the lease at once. After this the authority may be told that it was given back.
     pub fn drop_lease(&self) {
         let _one_at_a_time = self.writer();

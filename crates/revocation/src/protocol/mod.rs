@@ -5,11 +5,14 @@
 //! log ──facts──▶ Membership ──members at s──▶ Revoke ◀──complete to s── Node     when "revoked" may be said
 //! ```
 //!
+//! A verifier that goes from one node to another has a lease of each for a while: [`Leases`].
+//!
 //! Each is `step(now, input) -> outputs`: no IO, no clock, no random numbers, no async. The same code
 //! runs in production and in the model checker (`tests/model`). A machine lives within one epoch of
 //! the log; whoever meets another epoch builds new ones.
 
 pub mod lease;
+pub mod leases;
 pub mod membership;
 pub mod node;
 pub mod revoke;
@@ -22,6 +25,7 @@ pub mod time;
 pub mod verifier;
 
 pub use lease::Lengths;
+pub use leases::{Leases, LinkOutput};
 pub use membership::{Change, Incarnation, Member, Membership, NodeId, Proof};
 pub use node::Node;
 pub use revoke::{Event, How, InForce, Revoke};
