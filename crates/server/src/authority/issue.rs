@@ -102,7 +102,7 @@ impl Authority {
         let key = self.keyring.signing(&record.kid).ok_or_else(|| {
             Refusal::invalid("Idempotency-Key", "The key that signed this token is gone")
         })?;
-        self.in_force(self.key_logged).await;
+        self.in_force(self.key_logged).await?;
         Ok(sign(&record.claims(&self.expected.issuer), key))
     }
 }

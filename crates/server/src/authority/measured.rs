@@ -69,7 +69,7 @@ impl Authority {
             Metric {
                 name: "ntd_log_complete",
                 help: "The last entry that is in force everywhere.",
-                value: Value::Gauge(*self.feed.complete().borrow()),
+                value: Value::Gauge(*self.in_force_to().borrow()),
             },
         ]
     }

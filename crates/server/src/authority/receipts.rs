@@ -122,8 +122,8 @@ impl Receipts {
 }
 
 impl Authority {
-    /// States that a revocation that has just been answered for is in force: this node, the only one,
-    /// has applied its entry, and its verifiers have too or ran out of lease. Where it is not known any
+    /// States that a revocation that has just been answered for is in force: each node has applied its
+    /// entry, and its verifiers have too or ran out of lease. Counted are the verifiers of this node. Where it is not known any
     /// more when it was committed, nothing is said of how long that took.
     pub(super) fn receipt_now(
         &self,
@@ -133,7 +133,7 @@ impl Authority {
     ) -> String {
         let verifiers = self.counted(position.seq);
         let Some(Committed { at_ms, since }) = committed else {
-            let proven = proven_by(&verifiers);
+            let proven = self.proven_by(position.seq, &verifiers);
             return self.state(
                 token,
                 position,
@@ -147,7 +147,7 @@ impl Authority {
         let waited = since.elapsed();
         self.measured.in_force.observe(waited.as_secs_f64());
         let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-        let proven = match proven_by(&verifiers) {
+        let proven = match self.proven_by(position.seq, &verifiers) {
             // Of whom the process before had admitted nothing is known but that their leases have ended.
             Proven::Acked if self.had_leases_before(since) => Proven::Expired,
             proven => proven,
@@ -164,7 +164,10 @@ impl Authority {
 
     /// States what has come into force although nobody waited for it.
     pub(super) fn state_what_is_in_force(&self) {
-        let complete = *self.feed.complete().borrow();
+        if self.serving().is_err() {
+            return;
+        }
+        let complete = *self.in_force_to().borrow();
         let mut unstated = self.receipts.unstated();
         let (now, later) = unstated.drain(..).partition(|waiting| waiting.position.seq <= complete);
         *unstated = later;
@@ -177,7 +180,7 @@ impl Authority {
 
     /// Does so from now on, whenever something comes into force.
     pub async fn keep_stating(&self) {
-        let mut complete = self.feed.complete();
+        let mut complete = self.in_force_to();
         while complete.changed().await.is_ok() {
             self.state_what_is_in_force();
         }
@@ -214,7 +217,7 @@ impl Authority {
             in_force_at_ms,
             waited_ms,
             proven,
-            nodes: 1,
+            nodes: self.nodes_at(position.seq),
             verifiers,
         };
         let receipt = receipt::sign(&stated, self.keyring.active());
@@ -266,8 +269,8 @@ impl Authority {
         // answered this, which changes nothing, it has applied all that could be read before.
         self.store.keep_receipts(Vec::new()).await?;
         let position = self.first_revocation(token).await?;
-        let is_on_its_way = *self.feed.complete().borrow() < position.seq;
-        self.in_force(position.seq).await;
+        let is_on_its_way = *self.in_force_to().borrow() < position.seq;
+        self.in_force(position.seq).await?;
         // Whoever waits for it here as well knows as much of it as whoever revoked.
         let committed = self.commits.of(position.seq).filter(|_| is_on_its_way);
         Ok(match committed {
@@ -292,10 +295,6 @@ impl Authority {
             waiting.remove(&(jti, seq));
         }
     }
-}
-
-fn proven_by(verifiers: &Verifiers) -> Proven {
-    if verifiers.cut_off.is_empty() { Proven::Acked } else { Proven::Expired }
 }
 
 /// A receipt, and what it states, in the words of the API.

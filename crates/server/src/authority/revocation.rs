@@ -31,7 +31,7 @@ impl Authority {
             return Err(Refusal::NotBeingRevoked(jti).into());
         };
         let Position { epoch, seq, entry } = self.first_revocation(&token).await?;
-        let in_force = *self.feed.complete().borrow() >= seq;
+        let in_force = self.serving().is_ok() && *self.in_force_to().borrow() >= seq;
         if in_force {
             // Only what the store has answered for may be called revoked. Once the writer has answered
             // this, which changes nothing, it has answered for all that could be read before.

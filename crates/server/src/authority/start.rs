@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use nt_feed::server::{Authority as Issuing, Feed};
 use nt_identity::provider::Provider;
@@ -14,12 +13,13 @@ use nt_store::{Store, StoreError};
 use nt_token::clock::{Clock, Stopwatch};
 use nt_token::{Expected, KeyId};
 
+use crate::authority::cluster::join::JoinError;
+use crate::authority::cluster::node::{Node, Takes};
 use crate::authority::entropy::entry_id;
-use crate::authority::feed::epochs::Epochs;
 use crate::authority::feed::granted::Granted;
 use crate::authority::feed::{Admission, FeedSource};
 use crate::authority::first::FirstRevocations;
-use crate::authority::follow::Following;
+use crate::authority::follow::{Following, Parts};
 use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::{Keyring, KeyringError};
 use crate::authority::limits;
@@ -38,6 +38,8 @@ pub struct Start {
     pub store: Arc<dyn Store>,
     /// What follows the store's log.
     pub following: Following,
+    /// As which of several nodes it takes part, where `following` is of several.
+    pub node: Option<Takes>,
     /// Where the keys are.
     pub keys: PathBuf,
     /// Where it is noted that verifiers may be under leases.
@@ -73,29 +75,36 @@ pub enum StartError {
     /// What the log came to.
     #[error(transparent)]
     Set(#[from] BadSnapshot),
+    /// It does not take part as a node.
+    #[error(transparent)]
+    Join(#[from] JoinError),
 }
 
 impl Authority {
     /// Applies the whole log, and makes sure that it knows the signing key.
     pub async fn start(start: Start) -> Result<Self, StartError> {
         let (store, following) = (start.store, start.following);
-        let Following { set, epochs, behind, commits, told } = following;
+        let parts = following.parts();
         let keyring = Keyring::open(&start.keys)?;
-        let logged = replay(store.as_ref(), &set, &epochs).await?;
+        let logged = replay(store.as_ref(), parts).await?;
         let key_logged = log_keys(store.as_ref(), &keyring, logged).await?;
         let issuer = store.found(&start.issuer).await?.issuer;
-        let head = store.head().await?;
         let sessions = store.live_sessions(start.clock.now()).await?;
         let verifiers = Arc::new(Verifiers::new(store.verifiers().await?));
-        tracing::info!(head = set.applied(), sessions = sessions.len(), issuer, "authority ready");
+        tracing::info!(
+            head = parts.set.applied(),
+            sessions = sessions.len(),
+            issuer,
+            "authority ready"
+        );
         let expected =
             Expected { audience: start.audience.unwrap_or_else(|| issuer.clone()), issuer };
         let granted = Arc::new(Granted::at(start.granted));
         let source = FeedSource {
             store: Arc::downgrade(&store),
-            set: Arc::clone(&set),
-            behind: Arc::clone(&behind),
-            epochs,
+            set: Arc::clone(&parts.set),
+            doubt: Arc::clone(&parts.doubt),
+            epochs: Arc::clone(&parts.epochs),
             verifiers: Arc::clone(&verifiers),
             clock: Arc::clone(&start.clock),
             admission: start.admission,
@@ -103,20 +112,26 @@ impl Authority {
             snapshots: tokio::sync::Mutex::default(),
         };
         let leases_before = granted.by_the_process_before().then(Stopwatch::start);
-        let feed = feed(source, &expected, head);
-        told.get_or_init(|| feed.clone());
-        if behind.load(Ordering::Acquire) {
-            feed.close();
-        }
+        let lengths = parts.everywhere.as_ref().map(|everywhere| everywhere.lengths());
+        let feed = following.begin(|head| feed(source, &expected, lengths, head));
+        let node = match (start.node, &parts.everywhere) {
+            (Some(takes), Some(everywhere)) => {
+                let running = Node::start(takes, parts, everywhere, &feed, &store, &start.clock);
+                Some(running.await?)
+            }
+            _ => None,
+        };
         Ok(Self {
+            lease: feed.lease(),
+            node,
             store,
             keyring,
             key_logged,
-            set,
-            behind,
-            epoch: head.epoch,
+            set: Arc::clone(&parts.set),
+            doubt: Arc::clone(&parts.doubt),
+            epochs: Arc::clone(&parts.epochs),
             leases_before,
-            commits,
+            commits: Arc::clone(&parts.commits),
             receipts: Receipts::default(),
             first_revocations: FirstRevocations::default(),
             seen: SeenTokens::new(limits::SEEN_BYTES),
@@ -139,7 +154,17 @@ impl Authority {
 
 /// Begins to serve the verifiers. Nothing is reported as in force before the leases of the process
 /// before this one have ended.
-fn feed(source: FeedSource, expected: &Expected, head: Position) -> Feed<FeedSource> {
+/// Where there are several nodes, the lease of the life before is for all of them to wait for.
+fn feed(
+    source: FeedSource,
+    expected: &Expected,
+    of_several: Option<Lengths>,
+    head: Position,
+) -> Feed<FeedSource> {
+    let issuing = Issuing { issuer: expected.issuer.clone(), audience: expected.audience.clone() };
+    if let Some(lengths) = of_several {
+        return Feed::new(Arc::new(source), issuing, lengths, Tenure::Leased, head);
+    }
     let lengths = Lengths::default();
     let before = source.granted.by_the_process_before().then_some(lengths.verifier);
     if before.is_some() {
@@ -147,27 +172,28 @@ fn feed(source: FeedSource, expected: &Expected, head: Position) -> Feed<FeedSou
             "verifiers may be under leases of the process before: revokes wait for them"
         );
     }
-    let issuing = Issuing { issuer: expected.issuer.clone(), audience: expected.audience.clone() };
     Feed::new(Arc::new(source), issuing, lengths, Tenure::Sole { before }, head)
 }
 
 /// Applies the log from its beginning; answers where it brought which keys. What was forgotten on the
 /// way needs no memory: it is applied elsewhere, and what is left of it then taken over.
-async fn replay(
-    store: &dyn Store,
-    set: &RevocationSet,
-    epochs: &Epochs,
-) -> Result<HashMap<KeyId, u64>, StartError> {
+async fn replay(store: &dyn Store, parts: &Parts) -> Result<HashMap<KeyId, u64>, StartError> {
     let (mut keys, all) = (HashMap::new(), RevocationSet::new());
     loop {
         let entries = store.entries_after(all.applied(), limits::REPLAY_ENTRIES).await?;
         if entries.is_empty() {
-            set.absorb(&all.freeze())?;
+            parts.set.absorb(&all.freeze())?;
+            if let Some(everywhere) = &parts.everywhere {
+                everywhere.replayed(all.applied());
+            }
             return Ok(keys);
+        }
+        if let Some(everywhere) = &parts.everywhere {
+            everywhere.replay(&entries);
         }
         for entry in entries {
             all.apply(&entry)?;
-            epochs.note(&entry);
+            parts.epochs.note(&entry);
             if let Fact::KeyAdded { kid, .. } = entry.fact {
                 keys.entry(kid).or_insert(entry.seq);
             }

@@ -50,6 +50,7 @@ impl World {
         let start = Start {
             store: Arc::new(store),
             following,
+            node: None,
             granted: data_dir.granted(),
             admission: Admission::Registered,
             keys: data_dir.keys(),
@@ -90,28 +91,7 @@ impl World {
         organisation: Option<Organisation>,
         grant: Option<Grant>,
     ) -> (Caller, String) {
-        let now = self.clock.now();
-        let secret = session_secret().expect("entropy");
-        let new = NewSession {
-            identity: Identity {
-                issuer: "test".to_owned(),
-                subject: email.to_owned(),
-                email: Some(email.to_owned()),
-                name: None,
-            },
-            operator: OperatorId::mint(self.clock.wall_ms(), random().expect("entropy")),
-            id: SessionId::mint(self.clock.wall_ms(), random().expect("entropy")),
-            hash: session_hash(secret.expose()),
-            at: now,
-            expires_at: now.plus_seconds(3_600),
-            from: None,
-            client: Some("test".to_owned()),
-            organisation,
-            grant,
-        };
-        let session = self.authority.store.open_session(new).await.expect("a working store");
-        let session = self.authority.sessions.add(session);
-        (Caller::with_session(session, None), secret.expose().to_owned())
+        admitted(&self.authority, email, organisation, grant).await
     }
 
     pub(super) async fn workspace(&self, caller: &Caller, name: &str) -> WorkspaceCreated {
@@ -134,6 +114,37 @@ impl World {
     }
 }
 
+/// An operator with a session at this authority, as a sign-in would leave one.
+pub(super) async fn admitted(
+    authority: &Authority,
+    email: &str,
+    organisation: Option<Organisation>,
+    grant: Option<Grant>,
+) -> (Caller, String) {
+    let now = authority.clock.now();
+    let secret = session_secret().expect("entropy");
+    let new = NewSession {
+        identity: Identity {
+            issuer: "test".to_owned(),
+            subject: email.to_owned(),
+            email: Some(email.to_owned()),
+            name: None,
+        },
+        operator: OperatorId::mint(authority.clock.wall_ms(), random().expect("entropy")),
+        id: SessionId::mint(authority.clock.wall_ms(), random().expect("entropy")),
+        hash: session_hash(secret.expose()),
+        at: now,
+        expires_at: now.plus_seconds(3_600),
+        from: None,
+        client: Some("test".to_owned()),
+        organisation,
+        grant,
+    };
+    let session = authority.store.open_session(new).await.expect("a working store");
+    let session = authority.sessions.add(session);
+    (Caller::with_session(session, None), secret.expose().to_owned())
+}
+
 fn asked(answer: Result<Caller, Error>) -> Result<(), Refusal> {
     match answer {
         Ok(_) => Ok(()),
@@ -142,7 +153,7 @@ fn asked(answer: Result<Caller, Error>) -> Result<(), Refusal> {
     }
 }
 
-fn named(name: &str) -> CreateWorkspace {
+pub(super) fn named(name: &str) -> CreateWorkspace {
     CreateWorkspace { name: name.to_owned(), description: None, organisation: false }
 }
 
@@ -227,7 +238,7 @@ async fn a_receipt_says_how_long_was_waited_whatever_the_wall_clock_did() {
     let (entry, act) = (entry_id().expect("entropy"), world.authority.act(&owner));
     let revoked = stored.revoke_token(workspace_id, jti, entry, None, act).await;
     let Ok(RevokedToken::Revoked { token, seq, .. }) = revoked else { panic!("{revoked:?}") };
-    let position = Position { epoch: world.authority.epoch, seq, entry };
+    let position = Position { epoch: world.authority.epochs.of(seq), seq, entry };
     let committed = world.authority.commits.of(seq);
     assert!(committed.is_some());
     world.clock.advance(Duration::from_hours(1));
@@ -784,7 +795,7 @@ async fn a_log_that_cannot_be_followed_gives_no_verdicts() {
     let world = World::new().await;
     let (owner, _) = world.operator("owner@example.com").await;
     let created = world.workspace(&owner, "production").await;
-    world.authority.behind.store(true, std::sync::atomic::Ordering::Release);
+    world.authority.doubt.begin("a test".to_owned());
     assert_eq!(world.verdict(created.access_token.expose()), Err(NotAccepted::NotReady));
     assert!(!world.authority.is_ready());
 }

@@ -191,7 +191,8 @@ impl Authority {
         self.demand_admin(caller)?;
         let kept = self.store.verifiers().await?;
         let sessions = self.feed.sessions();
-        let shown = |kept| shown(kept, self.epoch, &sessions);
+        let epoch = self.set.position().epoch;
+        let shown = |kept| shown(kept, epoch, &sessions);
         Ok(VerifierList { verifiers: kept.into_iter().map(shown).collect() })
     }
 

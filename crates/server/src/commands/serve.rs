@@ -165,6 +165,7 @@ fn start(
     Start {
         store,
         following,
+        node: None,
         granted: data_dir.granted(),
         admission: Admission::Registered,
         keys: data_dir.keys(),

@@ -25,13 +25,20 @@ use crate::store::Follower;
 pub struct MemoryStore {
     /// Nothing once the store is closed.
     state: Mutex<Option<State>>,
-    follower: Follower,
+    /// Taken only under the lock of the state.
+    followers: Mutex<Vec<Follower>>,
 }
 
 impl MemoryStore {
     /// An empty store whose follower is told of each entry from the first on.
     pub fn new(follower: Follower) -> Self {
-        Self { state: Mutex::new(Some(State::default())), follower }
+        Self { state: Mutex::new(Some(State::default())), followers: Mutex::new(vec![follower]) }
+    }
+
+    /// Has another follower told, of each entry from now on: several nodes share a store so.
+    pub fn follow(&self, follower: Follower) {
+        let _no_step_is_taken = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner).push(follower);
     }
 
     fn read<T>(
@@ -42,7 +49,7 @@ impl MemoryStore {
         question(state.as_ref().ok_or(StoreError::Stopped)?)
     }
 
-    /// Takes a step and tells the follower under the lock, so that it hears of entries in order. A
+    /// Takes a step and tells the followers under the lock, so that they hear of entries in order. A
     /// step that fails must not have changed anything yet: it looks first.
     fn write<T>(
         &self,
@@ -53,7 +60,8 @@ impl MemoryStore {
         let told = state.log.len();
         let answer = step(state)?;
         if state.log.len() > told {
-            (self.follower)(&state.log[told..]);
+            let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+            followers.iter().for_each(|follower| follower(&state.log[told..]));
         }
         Ok(answer)
     }

@@ -134,14 +134,13 @@ impl Everywhere {
     /// The clock is read under the lock: steps must not see time go backwards.
     fn step(&self, step: impl FnOnce(&mut Waits, Mono)) {
         let mut inner = self.lock();
-        let had_deadline = inner.waits.next_deadline().is_some();
+        let waited = inner.waits.next_deadline().is_some();
         step(&mut inner.waits, self.now());
-        let (in_force, has_deadline) =
-            (inner.waits.in_force(), inner.waits.next_deadline().is_some());
+        let (in_force, waits) = (inner.waits.in_force(), inner.waits.next_deadline().is_some());
         let later = inner.waiting.split_off(&in_force.saturating_add(1));
         let done = std::mem::replace(&mut inner.waiting, later);
         drop(inner);
-        if has_deadline && !had_deadline {
+        if waits && !waited {
             self.changed.notify_one();
         }
         // Before those that waited are woken: they may look.

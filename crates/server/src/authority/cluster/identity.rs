@@ -45,6 +45,12 @@ impl Identity {
         let home = home(data_dir.root())?;
         Ok(Self { member: Member { node: NodeId(node), incarnation }, home })
     }
+
+    /// Another life of the same node in the same process.
+    pub fn next_life(self) -> Result<Self, StoreError> {
+        let incarnation = Incarnation(u64::from_be_bytes(random()?));
+        Ok(Self { member: Member { incarnation, ..self.member }, ..self })
+    }
 }
 
 /// The number in this file; draws one where there is none.

@@ -7,6 +7,7 @@ pub mod everywhere;
 pub mod identity;
 pub mod join;
 pub mod lease;
+pub mod node;
 pub mod peers;
 pub mod suspicion;
 #[cfg(test)]

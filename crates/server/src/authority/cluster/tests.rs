@@ -1,11 +1,14 @@
 //! Lives and leases, on the store in memory.
 
+mod several;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nt_revocation::Fact;
 use nt_revocation::entry::ProofOfDeath;
+use nt_revocation::protocol::time::kappa;
 use nt_revocation::protocol::{Boot, Incarnation, Lengths, Member, NodeId};
 use nt_store::{Home, KnownNode, MemoryStore, Renewal, Renewed, Standing, Store};
 use nt_token::clock::{Clock as _, SystemClock};
@@ -19,8 +22,8 @@ use super::lease::{Health, Holder, Lease, Lost};
 /// So short that tests need not wait long.
 pub(super) fn short() -> Lengths {
     Lengths {
-        node: Duration::from_millis(500),
-        verifier: Duration::from_millis(200),
+        node: Duration::from_millis(1_000),
+        verifier: Duration::from_millis(500),
         ack_grace: Duration::from_millis(50),
     }
 }

@@ -52,7 +52,8 @@ impl Dialling {
         loop {
             let mut nodes = self.nodes.borrow_and_update().clone();
             // Who is fenced may still have verifiers, and is heard until it is gone.
-            nodes.retain(|known| known.member != self.peers.me);
+            let me = self.peers.me();
+            nodes.retain(|known| known.member != me);
             let wanted: HashSet<Member> = nodes.iter().map(|known| known.member).collect();
             dialled.retain(|member, stream| {
                 let is_wanted = wanted.contains(member);
@@ -107,7 +108,8 @@ async fn dial(
     let channel = channel.map_err(|error| format!("{error:#}"))?;
     let (outbox, said) = mpsc::channel(QUEUE);
     let said = ReceiverStream::new(said).filter_map(Result::ok);
-    let (dialled, from): (Nonce, Member) = (random().map_err(|error| error.to_string())?, peers.me);
+    let (dialled, from): (Nonce, Member) =
+        (random().map_err(|error| error.to_string())?, peers.me());
     let hello = Hello {
         version: VERSION,
         from: Some(from.into()),
@@ -119,19 +121,19 @@ async fn dial(
     let text = |status: Status| status.message().to_owned();
     let meeting = async {
         let answers = PeersClient::new(channel).exchange(said).await?;
-        meet(peers, peer, dialled, answers.into_inner(), &outbox).await
+        meet(peers, (from, peer), dialled, answers.into_inner(), &outbox).await
     };
     let answers = timeout(PROOF_WITHIN, meeting).await.map_err(|_| "no answer".to_owned())?;
     let answers = answers.map_err(text)?;
     *wait = AGAIN.0;
     tracing::info!(address, "connected to another node");
-    peers.exchange(peer, answers, &outbox).await.map_err(text)
+    peers.exchange(from, peer, answers, &outbox).await.map_err(text)
 }
 
 /// Lets the peer prove who it is, and proves who dialled.
 async fn meet(
     peers: &Peers,
-    peer: Member,
+    (from, to): (Member, Member),
     dialled: Nonce,
     mut answers: Streaming<FromPeer>,
     outbox: &Outbox,
@@ -142,7 +144,7 @@ async fn meet(
     };
     let answered = Nonce::try_from(nonce.as_ref());
     let answered = answered.map_err(|_| Status::invalid_argument("malformed Challenge"))?;
-    let meeting = Meeting { from: peers.me, to: peer, dialled, answered };
+    let meeting = Meeting { from, to, dialled, answered };
     if !peers.key.is_proven(Side::Listens, &meeting, &proof) {
         return Err(Status::unauthenticated("the proof is not right: is the key secret the same?"));
     }

@@ -42,7 +42,9 @@ impl peers_server::Peers for Listening {
         tokio::spawn(async move {
             let met = timeout(PROOF_WITHIN, meet(&peers, &mut requests, &outbox)).await;
             let ended = match met {
-                Ok(Ok(peer)) => peers.exchange(peer, requests, &outbox).await,
+                Ok(Ok(Meeting { from, to, .. })) => {
+                    peers.exchange(to, from, requests, &outbox).await
+                }
                 Ok(Err(refused)) => {
                     tracing::warn!(why = refused.message(), "somebody who is no peer was refused");
                     Err(refused)
@@ -62,7 +64,7 @@ async fn meet(
     peers: &Peers,
     requests: &mut Streaming<FromPeer>,
     outbox: &Outbox,
-) -> Result<Member, Status> {
+) -> Result<Meeting, Status> {
     let first = requests.message().await?.and_then(|first| first.message);
     let Some(from_peer::Message::Hello(hello)) = first else {
         return Err(Status::failed_precondition("the first message is Hello"));
@@ -76,7 +78,7 @@ async fn meet(
     let dialled = Nonce::try_from(nonce.as_ref());
     let dialled = dialled.map_err(|_| Status::invalid_argument("malformed Hello"))?;
     let (from, to) = (Member::from(from), Member::from(to));
-    if to != peers.me {
+    if to != peers.me() {
         return Err(Status::not_found("another node listens here"));
     }
     let answered: Nonce = random().map_err(|_| Status::unavailable("no random numbers"))?;
@@ -90,7 +92,7 @@ async fn meet(
         Some(from_peer::Message::Proof(Proof { proof }))
             if peers.key.is_proven(Side::Dials, &meeting, &proof) =>
         {
-            Ok(from)
+            Ok(meeting)
         }
         _ => Err(Status::unauthenticated("the proof is not right: is the key secret the same?")),
     }

@@ -58,7 +58,7 @@ pub trait Heard: Send + Sync {
 
 /// What this node is to its peers.
 pub struct Peers {
-    me: Member,
+    me: watch::Sender<Member>,
     epoch: u64,
     key: PeerKey,
     committed: broadcast::Sender<Arc<Vec<Entry>>>,
@@ -70,7 +70,7 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// This life of this node, in this epoch of the log; `complete` is what it tells.
+    /// This node, in the first of its lives here, and in this epoch of the log; `complete` is what it tells.
     pub fn new(
         me: Member,
         epoch: u64,
@@ -79,7 +79,7 @@ impl Peers {
         heard: Box<dyn Heard>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            me,
+            me: watch::Sender::new(me),
             epoch,
             key,
             committed: broadcast::Sender::new(BATCHES),
@@ -90,10 +90,20 @@ impl Peers {
         })
     }
 
+    /// Goes on as another life of this node: what is complete from now on is said in its name. To be
+    /// called before anything of that life is counted.
+    pub fn begin_again(&self, me: Member) {
+        self.me.send_replace(me);
+    }
+
+    fn me(&self) -> Member {
+        *self.me.borrow()
+    }
+
     /// Tells all peers of entries that are committed. Waits for nobody.
-    pub fn tell(&self, entries: &[Entry]) {
-        if self.committed.receiver_count() > 0 {
-            let _nobody_listens = self.committed.send(Arc::new(entries.to_vec()));
+    pub fn tell(&self, entries: Vec<Entry>) {
+        if self.committed.receiver_count() > 0 && !entries.is_empty() {
+            let _nobody_listens = self.committed.send(Arc::new(entries));
         }
     }
 
@@ -112,18 +122,26 @@ impl Peers {
         let _this_has_the_sender = closed.wait_for(|closed| *closed).await;
     }
 
-    /// Tells and listens until the stream ends. Who the peer is was proven.
+    async fn until_another_life(&self, me: Member) {
+        let mut lives = self.me.subscribe();
+        let _this_has_the_sender = lives.wait_for(|now| *now != me).await;
+    }
+
+    /// Tells and listens until the stream ends. Who the peer is was proven, and to it, who this is.
     async fn exchange(
         &self,
+        me: Member,
         peer: Member,
         requests: Streaming<FromPeer>,
         outbox: &Outbox,
     ) -> Result<(), Status> {
         let _connected = Connected::new(self, peer);
         tokio::select! {
-            ended = self.listen_to(peer, requests) => ended,
-            () = self.tell_all(outbox) => Ok(()),
+            biased;
             () = self.until_closed() => Err(Status::unavailable("the node is stopping")),
+            () = self.until_another_life(me) => Err(Status::aborted("this life has ended")),
+            ended = self.listen_to(peer, requests) => ended,
+            () = self.tell_all(me, outbox) => Ok(()),
         }
     }
 
@@ -155,7 +173,7 @@ impl Peers {
         Ok(())
     }
 
-    async fn tell_all(&self, outbox: &Outbox) {
+    async fn tell_all(&self, me: Member, outbox: &Outbox) {
         let (mut committed, mut complete) = (self.committed.subscribe(), self.complete.clone());
         complete.mark_changed();
         loop {
@@ -172,6 +190,11 @@ impl Peers {
                 changed = complete.changed() => match changed {
                     Ok(()) => {
                         let seq = *complete.borrow_and_update();
+                        // After it was read: what is complete in one life is never said in the name
+                        // of the one before, whose verifiers may know less.
+                        if self.me() != me {
+                            return;
+                        }
                         from_peer::Message::Complete(Complete { epoch: self.epoch, seq })
                     }
                     Err(_) => return,

@@ -91,7 +91,7 @@ async fn two_nodes_tell_each_other_what_is_new_over_one_stream() {
     let _dialling = a.dials(&b);
     assert_eq!(a.hears().await, Said::Complete(member(2), 2), "what it knew before");
     assert_eq!(b.hears().await, Said::Complete(member(1), 1));
-    a.peers.tell(&[entry(5), entry(6)]);
+    a.peers.tell(vec![entry(5), entry(6)]);
     assert_eq!(b.hears().await, Said::Entries(vec![entry(5), entry(6)]));
     b.complete.send_replace(6);
     assert_eq!(a.hears().await, Said::Complete(member(2), 6));
@@ -137,7 +137,7 @@ async fn what_is_said_of_another_epoch_counts_for_nothing() {
     })
     .await
     .expect("they meet");
-    a.peers.tell(&[entry(5)]);
+    a.peers.tell(vec![entry(5)]);
     let either = async {
         tokio::select! {
             said = a.heard.recv() => said,
