@@ -138,6 +138,21 @@ pub fn private(path: &Path, wanted: u32) -> Result<(), DataDirError> {
     Ok(())
 }
 
+/// Writes a file whole or not at all, readable by its owner only.
+pub fn write_new(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), DataDirError> {
+    let (path, temporary) = (dir.join(name), dir.join(format!(".{name}.new")));
+    let write = || {
+        let mut options = File::options();
+        let mut file =
+            options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, &path)?;
+        File::open(dir)?.sync_all()
+    };
+    write().map_err(|source| at(&path, source))
+}
+
 /// Names the path in an error of the system's.
 pub fn at(path: &Path, source: io::Error) -> DataDirError {
     DataDirError::File { path: path.to_owned(), source }

@@ -1,8 +1,6 @@
 //! The signing keys: made at the first start, read at every one.
 
-use std::fs::{self, File};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -12,7 +10,7 @@ use nt_token::key::BadKey;
 use nt_token::{KeyId, KeySet, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
-use crate::data_dir::{DataDirError, at, private};
+use crate::data_dir::{DataDirError, at, private, write_new};
 
 /// Why the keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -136,21 +134,6 @@ fn make_first(dir: &Path) -> Result<(), KeyringError> {
     write_new(dir, &format!("{}.pem", key.kid()), pem.as_bytes())?;
     write_new(dir, "active", format!("{}\n", key.kid()).as_bytes())?;
     Ok(())
-}
-
-/// Writes a file whole or not at all, readable by its owner only.
-fn write_new(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), DataDirError> {
-    let (path, temporary) = (dir.join(name), dir.join(format!(".{name}.new")));
-    let write = || {
-        let mut options = File::options();
-        let mut file =
-            options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)?;
-        File::open(dir)?.sync_all()
-    };
-    write().map_err(|source| at(&path, source))
 }
 
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
