@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use nt_token::jwk::Jwks;
-use nt_token::key::BadKey;
+use nt_token::key::{Algorithm, BadKey};
 use nt_token::{KeyId, KeySet, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
@@ -119,7 +119,7 @@ fn read_key(path: &Path) -> Result<SigningKey, KeyringError> {
     let text = Zeroizing::new(text);
     let bad = |source| KeyringError::Key { path: path.to_owned(), source };
     let pkcs8 = from_pem(&text).ok_or_else(|| bad(BadKey::Private))?;
-    let key = SigningKey::from_pkcs8(&pkcs8).map_err(bad)?;
+    let key = SigningKey::from_pkcs8(Algorithm::EdDsa, &pkcs8).map_err(bad)?;
     if path.file_stem().is_none_or(|name| name != key.kid().as_str()) {
         return Err(KeyringError::Misnamed { path: path.to_owned() });
     }
