@@ -8,6 +8,7 @@ pub mod audit;
 pub mod error;
 mod high_water;
 pub mod memory;
+pub mod node;
 mod place;
 pub mod receipt;
 pub mod record;
@@ -19,6 +20,7 @@ mod verifier;
 pub use audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility};
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use node::{End, Home, KnownNode, NewNode, Renewal, Renewed, Standing};
 pub use place::forgettable;
 pub use receipt::KeptReceipt;
 pub use record::{

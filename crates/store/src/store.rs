@@ -1,6 +1,8 @@
 //! The seam: what a store can do.
 
 use async_trait::async_trait;
+use nt_revocation::entry::ProofOfDeath;
+use nt_revocation::protocol;
 use nt_revocation::{Entry, Fact, Position};
 use nt_token::{
     EntryId, Jti, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
@@ -8,6 +10,7 @@ use nt_token::{
 
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
+use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
 use crate::receipt::KeptReceipt;
 use crate::record::{
     Authority, Belonging, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
@@ -323,6 +326,34 @@ pub trait Store: Send + Sync {
         &self,
         connected: Vec<(VerifierId, Timestamp, String)>,
     ) -> Result<(), StoreError>;
+
+    /// A node begins a life: its row and the log's entry. Answers the entry's number.
+    async fn join(&self, new: NewNode, entry: EntryId) -> Result<u64, StoreError>;
+
+    /// Renews a node's lease, by a durable write that a database which was replaced cannot make. Waits
+    /// for no other step.
+    async fn renew(&self, renewal: Renewal) -> Result<Renewed, StoreError>;
+
+    /// Refuses a node's renewals from now on. Answers the number of the log's entry; nothing where the
+    /// node was not active any more.
+    async fn fence(
+        &self,
+        member: protocol::Member,
+        proof: ProofOfDeath,
+        entry: EntryId,
+    ) -> Result<Option<u64>, StoreError>;
+
+    /// Ends a node's life. Answers the number of the log's entry; nothing where the node was not what
+    /// this end begins with: active where it leaves by itself, fenced where it ran out.
+    async fn gone(
+        &self,
+        member: protocol::Member,
+        end: End,
+        entry: EntryId,
+    ) -> Result<Option<u64>, StoreError>;
+
+    /// The nodes that are not gone, by number.
+    async fn nodes(&self) -> Result<Vec<KnownNode>, StoreError>;
 
     /// Adds what was counted of uses and of attempts with revoked tokens.
     async fn count(&self, uses: Vec<UseDelta>, denials: Vec<Denial>) -> Result<(), StoreError>;

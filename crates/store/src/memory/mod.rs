@@ -5,6 +5,7 @@
 
 mod log;
 mod members;
+mod nodes;
 mod receipts;
 mod records;
 mod sessions;

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nt_revocation::Entry;
+use nt_revocation::protocol::Member;
 use nt_token::record::TokenUse;
 use nt_token::{Jti, OperatorId, Place, Timestamp, TokenRecord, VerifierId, WorkspaceId};
 
 use crate::audit::{AuditRecord, Denial};
+use crate::node::KnownNode;
 use crate::record::{Identity, Role, Session, Workspace};
 use crate::verifier::{CredentialHash, Verifier};
 
@@ -28,6 +30,10 @@ pub(super) struct State {
     pub(super) verifiers: BTreeMap<VerifierId, Verifier>,
     /// Those that were removed: what they had is never given again.
     pub(super) removed_verifiers: BTreeMap<VerifierId, CredentialHash>,
+    /// Those that are not gone.
+    pub(super) nodes: BTreeMap<Member, KnownNode>,
+    /// Lives that have ended: none begins again.
+    pub(super) gone_nodes: BTreeSet<Member>,
     pub(super) tokens: BTreeMap<Jti, Issued>,
     pub(super) uses: BTreeMap<Jti, TokenUse>,
     pub(super) denials: BTreeMap<Jti, Denial>,

@@ -1,6 +1,8 @@
 //! The seam: each method of [`Store`] as a step on the state.
 
 use async_trait::async_trait;
+use nt_revocation::entry::ProofOfDeath;
+use nt_revocation::protocol;
 use nt_revocation::{Entry, Fact, Position};
 use nt_token::{
     EntryId, Jti, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
@@ -9,6 +11,7 @@ use nt_token::{
 use super::MemoryStore;
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
+use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
 use crate::receipt::KeptReceipt;
 use crate::record::{
     Authority, Belonging, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
@@ -240,6 +243,36 @@ impl Store for MemoryStore {
             state.touch_verifiers(&connected);
             Ok(())
         })
+    }
+
+    async fn join(&self, new: NewNode, entry: EntryId) -> Result<u64, StoreError> {
+        self.write(|state| state.join(new, entry))
+    }
+
+    async fn renew(&self, renewal: Renewal) -> Result<Renewed, StoreError> {
+        self.write(|state| Ok(state.renew(renewal)))
+    }
+
+    async fn fence(
+        &self,
+        member: protocol::Member,
+        proof: ProofOfDeath,
+        entry: EntryId,
+    ) -> Result<Option<u64>, StoreError> {
+        self.write(|state| state.fence(member, proof, entry))
+    }
+
+    async fn gone(
+        &self,
+        member: protocol::Member,
+        end: End,
+        entry: EntryId,
+    ) -> Result<Option<u64>, StoreError> {
+        self.write(|state| state.gone(member, end, entry))
+    }
+
+    async fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {
+        self.read(|state| Ok(state.nodes()))
     }
 
     async fn count(&self, uses: Vec<UseDelta>, denials: Vec<Denial>) -> Result<(), StoreError> {

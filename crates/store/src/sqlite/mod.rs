@@ -10,6 +10,7 @@ mod health;
 mod issue;
 mod log;
 mod member;
+mod node;
 mod place;
 mod reader;
 mod receipt;

@@ -1,14 +1,17 @@
 //! The seam: each method of [`Store`] handed to the thread that does it.
 
 use async_trait::async_trait;
+use nt_revocation::entry::ProofOfDeath;
+use nt_revocation::protocol;
 use nt_revocation::{Entry, Fact, Position};
 use nt_token::{
     EntryId, Jti, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
 };
 
-use super::{SqliteStore, audit, log, member, receipt, token, verifier, workspace};
+use super::{SqliteStore, audit, log, member, node, receipt, token, verifier, workspace};
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
+use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
 use crate::receipt::KeptReceipt;
 use crate::record::{
     Authority, Belonging, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
@@ -241,6 +244,36 @@ impl Store for SqliteStore {
         connected: Vec<(VerifierId, Timestamp, String)>,
     ) -> Result<(), StoreError> {
         self.write(move |writing| writing.touch_verifiers(&connected)).await
+    }
+
+    async fn join(&self, new: NewNode, entry: EntryId) -> Result<u64, StoreError> {
+        self.write(move |writing| writing.join(&new, entry)).await
+    }
+
+    async fn renew(&self, renewal: Renewal) -> Result<Renewed, StoreError> {
+        self.write(move |writing| writing.renew(renewal)).await
+    }
+
+    async fn fence(
+        &self,
+        member: protocol::Member,
+        proof: ProofOfDeath,
+        entry: EntryId,
+    ) -> Result<Option<u64>, StoreError> {
+        self.write(move |writing| writing.fence(member, proof, entry)).await
+    }
+
+    async fn gone(
+        &self,
+        member: protocol::Member,
+        end: End,
+        entry: EntryId,
+    ) -> Result<Option<u64>, StoreError> {
+        self.write(move |writing| writing.gone(member, end, entry)).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {
+        self.read(node::list).await
     }
 
     async fn count(&self, uses: Vec<UseDelta>, denials: Vec<Denial>) -> Result<(), StoreError> {

@@ -11,6 +11,7 @@ mod issuing;
 mod log;
 mod members;
 mod migration;
+mod nodes;
 mod places;
 mod races;
 mod random;
