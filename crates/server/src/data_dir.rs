@@ -4,14 +4,13 @@
 //! ntd-data/            0700
 //!   ntd.lock           held by the one process that runs on this directory
 //!   ntd.db             the database (SQLite, with its -wal and -shm files)
+//!   key-secret         what the private signing keys in the database are encrypted under, 0600
 //!   feed.granted       there while verifiers may be under leases of this authority
-//!   keys/              0700
-//!     <kid>.pem        signing keys, PKCS#8, 0600
-//!     active           the kid of the key that signs
+//!   keys/              0700; earlier versions had the signing keys here, which stand in imported/ then
 //!     high-water       how far this authority has answered for its log
 //! ```
 //!
-//! The high-water file stands beside the keys and not beside the database on purpose: whoever puts an
+//! The high-water file does not stand beside the database on purpose: whoever puts an
 //! old database back must not put the old mark back with it.
 
 use std::fs::{self, File, TryLockError};

@@ -50,9 +50,24 @@ pub enum KeySecretError {
     /// The file.
     #[error(transparent)]
     File(#[from] DataDirError),
+    /// The file that is made at the first start is gone.
+    #[error(
+        "the key secret {0} is missing, and the database has keys that were encrypted under it: put it \
+         back from your backup of it"
+    )]
+    Missing(PathBuf),
     /// The system gave no random numbers.
     #[error("no random numbers to be had")]
     Entropy,
+}
+
+/// What becomes of a file in the data directory that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfMissing {
+    /// It is made, with a new secret.
+    Make,
+    /// It is an error: there are keys that a new secret would not open.
+    Refuse,
 }
 
 /// What is wrong with a text that should be a secret. The text itself is never shown.
@@ -160,17 +175,32 @@ pub enum KeySecretSource {
 
 impl KeySecretSource {
     /// The secret.
-    pub fn open(&self) -> Result<KeySecret, KeySecretError> {
+    pub fn open(&self, missing: IfMissing) -> Result<KeySecret, KeySecretError> {
         match self {
             Self::File(path) => KeySecret::read(path),
             Self::Setting(text) => KeySecret::parse(text.expose())
                 .map_err(|what| KeySecretError::Bad { place: "NTD_KEY_SECRET".to_owned(), what }),
             Self::DataDir(directory) => {
                 let path = directory.join(FILE);
-                let there = path.try_exists().map_err(|source| at(&path, source))?;
-                if there { KeySecret::read(&path) } else { KeySecret::create(directory, FILE) }
+                match (path.try_exists().map_err(|source| at(&path, source))?, missing) {
+                    (true, _) => KeySecret::read(&path),
+                    (false, IfMissing::Make) => KeySecret::create(directory, FILE),
+                    (false, IfMissing::Refuse) => Err(KeySecretError::Missing(path)),
+                }
             }
             Self::Development => Ok(KeySecret::development()),
+        }
+    }
+}
+
+/// The place, for people.
+impl fmt::Display for KeySecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Setting(_) => f.write_str("NTD_KEY_SECRET"),
+            Self::DataDir(directory) => directory.join(FILE).display().fmt(f),
+            Self::Development => f.write_str("that of --dev"),
         }
     }
 }
@@ -245,19 +275,24 @@ mod tests {
     fn the_data_directorys_secret_is_made_once_and_readable_by_nobody_else() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let source = KeySecretSource::DataDir(dir.path().to_owned());
-        let first = source.open().expect("made").derive("x");
-        assert_eq!(source.open().expect("kept").derive("x"), first);
+        let lost = source.open(IfMissing::Refuse).expect_err("there is none").to_string();
+        assert!(lost.contains("put it back") && lost.contains(FILE), "{lost}");
+        let first = source.open(IfMissing::Make).expect("made").derive("x");
+        assert_eq!(source.open(IfMissing::Make).expect("kept").derive("x"), first);
+        assert_eq!(source.open(IfMissing::Refuse).expect("kept").derive("x"), first);
         let path = dir.path().join(FILE);
         let mode = fs::metadata(&path).expect("made").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("ours");
-        assert!(source.open().expect_err("wide").to_string().contains("chmod 600"));
+        assert!(
+            source.open(IfMissing::Refuse).expect_err("wide").to_string().contains("chmod 600")
+        );
     }
 
     #[test]
     fn a_bad_secret_is_told_with_its_place_and_without_itself() {
         let setting = KeySecretSource::Setting(nt_token::Secret::from("hunter2".to_owned()));
-        let told = setting.open().expect_err("too short").to_string();
+        let told = setting.open(IfMissing::Refuse).expect_err("too short").to_string();
         assert!(told.contains("NTD_KEY_SECRET") && told.contains("openssl rand"), "{told}");
         assert!(!told.contains("hunter2"), "{told}");
     }
