@@ -52,11 +52,19 @@ pub enum Action {
     VerifierRemoved,
     /// The log was recovered after a part of it was lost, and a new epoch began.
     AuthorityRecovered,
+    /// A signing key was made, or taken over.
+    KeyAdded,
+    /// A signing key signs from now on.
+    KeyActivated,
+    /// A signing key signs no more; what it signed counts.
+    KeyRetired,
+    /// A signing key was revoked, and with it all tokens that it had signed.
+    KeyRevoked,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::SessionCreated,
         Self::SessionEnded,
         Self::WorkspaceCreated,
@@ -72,6 +80,10 @@ impl Action {
         Self::VerifierAdded,
         Self::VerifierRemoved,
         Self::AuthorityRecovered,
+        Self::KeyAdded,
+        Self::KeyActivated,
+        Self::KeyRetired,
+        Self::KeyRevoked,
     ];
 
     /// The name on the wire and in the database.
@@ -92,6 +104,10 @@ impl Action {
             Self::VerifierAdded => "verifier.added",
             Self::VerifierRemoved => "verifier.removed",
             Self::AuthorityRecovered => "authority.recovered",
+            Self::KeyAdded => "key.added",
+            Self::KeyActivated => "key.activated",
+            Self::KeyRetired => "key.retired",
+            Self::KeyRevoked => "key.revoked",
         }
     }
 }
@@ -144,7 +160,8 @@ pub struct AuditRecord {
     pub workspace: Option<WorkspaceId>,
     /// Which token. For a refresh, the new one; the old one has a record of its own.
     pub jti: Option<Jti>,
-    /// Whom it concerns: a member's identifier or e-mail address, or a verifier's name.
+    /// Whom it concerns: a member's identifier or e-mail address, a verifier's name, or a key's
+    /// identifier.
     pub about: Option<String>,
     /// Why, if that was said; for members, the role.
     pub reason: Option<String>,

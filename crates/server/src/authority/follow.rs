@@ -16,6 +16,7 @@ use crate::authority::cluster::peers::Peers;
 use crate::authority::doubt::Doubt;
 use crate::authority::feed::FeedSource;
 use crate::authority::feed::epochs::Epochs;
+use crate::authority::keyring::Keys;
 use crate::authority::receipts::Commits;
 
 /// So many entries are remembered that another node told of and that are not applied yet.
@@ -29,6 +30,8 @@ pub struct Following(Arc<Parts>);
 pub(super) struct Parts {
     /// What the log says.
     pub(super) set: Arc<RevocationSet>,
+    /// The keys that the log brought, and those to sign with.
+    pub(super) keys: Arc<Keys>,
     /// Which epochs the log has.
     pub(super) epochs: Arc<Epochs>,
     /// Whether an entry could not be applied: then nothing is known any more.
@@ -61,6 +64,7 @@ impl Following {
     fn with(clock: Arc<dyn Clock>, everywhere: Option<Arc<Everywhere>>) -> Self {
         Self(Arc::new(Parts {
             set: Arc::new(RevocationSet::new()),
+            keys: Arc::default(),
             epochs: Arc::new(Epochs::default()),
             doubt: Arc::default(),
             commits: Arc::new(Commits::new(clock)),
@@ -122,7 +126,9 @@ impl Parts {
         self.commits.note(entries);
         for entry in entries {
             self.epochs.note(entry);
-            if let Err(error) = self.set.apply(entry) {
+            let applied = self.set.apply(entry).map_err(|error| error.to_string());
+            let followed = self.keys.follow(std::slice::from_ref(entry));
+            if let Err(error) = applied.and(followed.map_err(|error| error.to_string())) {
                 self.doubt.begin(format!("the log cannot be followed: {error}"));
                 return self.close();
             }

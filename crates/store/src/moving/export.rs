@@ -9,7 +9,7 @@ use nt_revocation::Position;
 use serde::Serialize;
 
 use super::tables::{Kind, TABLES, Table};
-use super::{End, Header, Heading, Moved, Owned, PAGE, Purpose, Sum, VERSION};
+use super::{End, ExportKind, Header, Heading, Moved, Owned, PAGE, Sum, VERSION};
 use crate::error::StoreError;
 use crate::sql::Db;
 use crate::sql::db::{Bind, Value, all, one};
@@ -19,7 +19,7 @@ use crate::sql::row::Row;
 /// Writes everything. `db` is in a transaction, so all of it belongs to one moment.
 pub(crate) fn export(
     db: Db<'_>,
-    purpose: Purpose,
+    kind: ExportKind,
     to: &mut dyn Write,
 ) -> Result<Moved, StoreError> {
     let issuer = one(db, "SELECT issuer FROM meta WHERE one = 1", &[], |row| row.get(0))?.flatten();
@@ -28,15 +28,14 @@ pub(crate) fn export(
     let entry = STANDARD.encode(head.entry.0);
     let Position { epoch, seq, .. } = head;
     let ntd_export = VERSION;
-    let header =
-        Header { ntd_export, kind: purpose, issuer: issuer.clone(), epoch, head: seq, entry };
+    let header = Header { ntd_export, kind: kind, issuer: issuer.clone(), epoch, head: seq, entry };
     file.line(&header)?;
     for table in TABLES {
         file.table(db, table)?;
     }
     let rows = file.rows;
     file.end()?;
-    Ok(Moved { purpose, issuer, head, rows })
+    Ok(Moved { kind, issuer, head, rows })
 }
 
 struct Output<'a> {

@@ -62,8 +62,8 @@ pub(crate) fn import(db: Db<'_>, from: &mut dyn BufRead) -> Result<Moved, Import
     if last != stated.seq || log::head(db)? != stated {
         return Err(file.wrong("the log does not end where the header says"));
     }
-    let (purpose, rows) = (header.kind, file.rows);
-    Ok(Moved { purpose, issuer: header.issuer, head: stated, rows })
+    let (kind, rows) = (header.kind, file.rows);
+    Ok(Moved { kind, issuer: header.issuer, head: stated, rows })
 }
 
 /// Whether nothing was ever kept.

@@ -41,7 +41,7 @@ const LONGEST_LINE: u64 = 1 << 20;
 /// What an export is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Purpose {
+pub enum ExportKind {
     /// The authority goes on elsewhere, and not here any more: nothing can be missing.
     Move,
     /// A copy. The authority went on after it, and what it revoked since is not in it.
@@ -52,7 +52,7 @@ pub enum Purpose {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
     /// What it is for.
-    pub purpose: Purpose,
+    pub kind: ExportKind,
     /// The authority's `iss`, if it was ever started.
     pub issuer: Option<String>,
     /// Where the log ends.
@@ -89,7 +89,7 @@ pub enum ImportError {
 #[derive(Serialize, Deserialize)]
 struct Header {
     ntd_export: u32,
-    kind: Purpose,
+    kind: ExportKind,
     issuer: Option<String>,
     epoch: u64,
     head: u64,

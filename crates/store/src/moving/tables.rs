@@ -141,4 +141,19 @@ pub(super) const TABLES: &[Table] = &[
             "last_version",
         ],
     ),
+    table(
+        "signing_keys",
+        1,
+        &[
+            "kid",
+            "algorithm",
+            "jwk",
+            "sealed",
+            "seq",
+            "state",
+            "created_at",
+            "signs_from",
+            "changed_at",
+        ],
+    ),
 ];

@@ -8,7 +8,7 @@ use nt_revocation::Fact;
 use nt_token::EntryId;
 
 use super::tables::TABLES;
-use super::{ImportError, Moved, Purpose};
+use super::{ExportKind, ImportError, Moved};
 use crate::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::Store as _;
 
@@ -43,7 +43,7 @@ async fn authority() -> tempfile::TempDir {
 
 fn exported(directory: &Path) -> (Moved, Vec<u8>) {
     let mut file = Vec::new();
-    let moved = options(directory).export(Purpose::Move, &mut file).expect("exported");
+    let moved = options(directory).export(ExportKind::Move, &mut file).expect("exported");
     (moved, file)
 }
 
@@ -125,6 +125,6 @@ async fn nothing_is_imported_into_what_is_not_empty_and_nothing_exported_that_ru
     assert!(matches!(again, Err(ImportError::NotEmpty)));
     let _running = SqliteStore::open(options(from.path()), Box::new(|_| ())).expect("opens");
     let mut sink = Vec::new();
-    assert!(options(from.path()).export(Purpose::Copy, &mut sink).is_err());
+    assert!(options(from.path()).export(ExportKind::Copy, &mut sink).is_err());
     assert!(sink.is_empty());
 }

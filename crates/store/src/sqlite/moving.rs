@@ -8,14 +8,14 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{SqliteOptions, confirm, connection, exists, first_witness};
 use crate::error::StoreError;
 use crate::high_water::{self, HighWater};
-use crate::moving::{ImportError, Moved, Purpose, export, import};
+use crate::moving::{ExportKind, ImportError, Moved, export, import};
 use crate::recovery::{Recovered, Recovery};
 use crate::sql::Db;
 use crate::sql::recovery::recover;
 
 impl SqliteOptions {
     /// Writes everything to a file.
-    pub fn export(&self, purpose: Purpose, to: &mut dyn Write) -> Result<Moved, StoreError> {
+    pub fn export(&self, kind: ExportKind, to: &mut dyn Write) -> Result<Moved, StoreError> {
         // Held until the end: the authority does not run meanwhile.
         let witness = HighWater::open(&self.high_water)?;
         let mut db = self.existing()?;
@@ -25,7 +25,7 @@ impl SqliteOptions {
             None => first_witness(&db, &self.high_water)?,
         };
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        export(Db::Sqlite(&transaction), purpose, to)
+        export(Db::Sqlite(&transaction), kind, to)
     }
 
     /// Begins a new epoch behind what the database has kept.

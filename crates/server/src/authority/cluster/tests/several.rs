@@ -27,6 +27,7 @@ use crate::authority::start::{Start, StartError};
 use crate::authority::tests::{admitted, named};
 use crate::authority::{Authority, Binding, Caller, NotAccepted, Policy};
 use crate::data_dir::DataDir;
+use crate::key_secret::KeySecretSource;
 
 /// What nodes share.
 struct Shared {
@@ -76,6 +77,7 @@ impl Shared {
             node: Some(takes),
             granted: data_dir.granted(),
             admission: Admission::Everybody,
+            key_secret: KeySecretSource::DataDir(self.keys.path().to_owned()),
             keys: self.keys.path().to_owned(),
             issuer: "https://tokens.example.com".to_owned(),
             audience: None,
