@@ -267,7 +267,12 @@ impl Opened {
             let RevokedKey::Revoked { tokens, successor, .. } = revoked else {
                 bail!("there is no key {kid}: see `ntd keys list`");
             };
-            println!("{kid} is revoked, with {tokens} live tokens.");
+            let tokens = if tokens == 1 {
+                "1 live token".to_owned()
+            } else {
+                format!("{tokens} live tokens")
+            };
+            println!("{kid} is revoked, with {tokens}.");
             if let Some(successor) = successor {
                 println!("{successor} signs from now on.");
             }
