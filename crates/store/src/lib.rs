@@ -13,6 +13,7 @@ pub mod memory;
 pub mod moving;
 pub mod node;
 mod place;
+pub mod postgres;
 pub mod receipt;
 pub mod record;
 pub mod recovery;
@@ -20,6 +21,7 @@ pub mod right;
 mod sql;
 pub mod sqlite;
 pub mod store;
+mod threads;
 mod verifier;
 
 pub use audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility};
@@ -31,6 +33,7 @@ pub use memory::MemoryStore;
 pub use moving::{ExportKind, ImportError, Moved};
 pub use node::{End, Home, KnownNode, NewNode, Renewal, Renewed, Standing};
 pub use place::forgettable;
+pub use postgres::{Concern, Condition, Gate, Pooling, PostgresOptions, PostgresStore, WakeUps};
 pub use receipt::KeptReceipt;
 pub use record::{
     Authority, Belonging, Grant, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
