@@ -27,7 +27,8 @@ use tokio_postgres::types::Type;
 use super::append::{self, Written};
 use super::fault::Fault;
 use super::health::Health;
-use super::history::{self, Identity, Meta};
+use super::history::{self, Meta};
+use super::known::Known;
 use super::link::{Link, PATIENCE};
 use super::notify::Nudge;
 use super::revoke::{Revoked, revoke_all};
@@ -74,7 +75,7 @@ pub(super) const COMMIT_PATIENCE: Duration = Duration::from_secs(10);
 /// The writer's state, moved to its thread.
 pub(super) struct Writer {
     pub(super) link: Link,
-    pub(super) identity: Identity,
+    pub(super) known: Arc<Known>,
     pub(super) queue: mpsc::Receiver<Step>,
     pub(super) tail: Arc<Tail>,
     pub(super) journal: SyncSender<Line>,
@@ -142,7 +143,7 @@ impl Writer {
 
     /// Tries once; answers what others had appended before and what was appended now.
     fn attempt(&mut self, batch: &mut [Step]) -> Result<Vec<Entry>, Stop> {
-        self.link.connect_to(&self.identity).map_err(Stop::of_connecting)?;
+        self.link.connect_to(&self.known).map_err(Stop::of_connecting)?;
         self.link.take_fault();
         let written = self.until_commit(batch);
         let (mut entries, written) = written.map_err(|error| self.give_up(error))?;
@@ -188,8 +189,8 @@ impl Writer {
     pub(super) fn begin(&self) -> Result<(Vec<Entry>, Position), StoreError> {
         const LOG: &str =
             "SELECT seq, id, kind, body FROM log WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
-        let lock =
-            format!("SELECT epoch, head, {} FROM meta WHERE one = 1 FOR UPDATE", Identity::COLUMNS);
+        const WAITS: &str = "UPDATE meta SET lossless = ?1 WHERE one = 1";
+        let lock = format!("{} FOR UPDATE", Meta::sql());
         let mut end = self.tail.applied();
         let mut others = Vec::new();
         self.link.send_ahead(BEGIN);
@@ -202,7 +203,7 @@ impl Writer {
                 let (meta, rows) = self.link.wait(PATIENCE, |session| {
                     future::try_join(session.rows(&lock, &[]), session.rows(LOG, &params))
                 })?;
-                locked = Some(Meta::read(&meta)?);
+                locked = Some(self.confirm(Meta::read(&meta)?)?);
                 rows
             } else {
                 self.link.rows_of(LOG, &params)?
@@ -216,7 +217,9 @@ impl Writer {
             }
         }
         let Some(meta) = locked else { return Err(StoreError::Corrupt("no head of the log")) };
-        self.identity.confirm(&meta.identity)?;
+        if meta.lossless != meta.waits {
+            self.link.change(WAITS, &[&meta.waits])?;
+        }
         if (meta.epoch, meta.head) == (end.epoch, end.seq) {
             Ok((others, end))
         } else {
@@ -225,6 +228,17 @@ impl Writer {
                 end.seq, end.epoch, meta.head, meta.epoch
             )))
         }
+    }
+
+    /// Refuses a log that is in doubt. That another server answers is looked into by whoever connects
+    /// next.
+    fn confirm(&self, meta: Meta) -> Result<Meta, StoreError> {
+        let meta = meta.without_doubt()?;
+        if self.known.is(&meta) {
+            return Ok(meta);
+        }
+        self.link.note(Fault::Lost);
+        Err(StoreError::Unavailable("another server answers".to_owned()))
     }
 
     /// Runs the steps in order; revocations that stand together are done together. A lone step has no
