@@ -2,10 +2,10 @@
 //! the times of commits, and the feed to the verifiers once there is one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use nt_feed::server::Feed;
-use nt_revocation::{Entry, RevocationSet};
+use nt_revocation::{BadSnapshot, Entry, Position, RevocationSet};
 use nt_store::Follower;
 use nt_token::clock::Clock;
 
@@ -14,14 +14,16 @@ use crate::authority::receipts::Commits;
 
 /// What is told of each entry. Made before the store, which is opened with its [`Following::follower`].
 pub struct Following {
-    /// What the log says.
     pub(super) set: Arc<RevocationSet>,
     /// Whether an entry could not be applied: then nothing is known any more.
     pub(super) behind: Arc<AtomicBool>,
     /// When entries were committed.
     pub(super) commits: Arc<Commits>,
     /// There is nobody to be told before the feed is there.
-    pub(super) told: Arc<OnceLock<Feed<FeedSource>>>,
+    told: Arc<OnceLock<Feed<FeedSource>>>,
+    /// What came while the log before it was still read, where other nodes append to it meanwhile;
+    /// nothing from then on.
+    early: Arc<Mutex<Option<Vec<Entry>>>>,
 }
 
 impl Following {
@@ -32,6 +34,7 @@ impl Following {
             behind: Arc::new(AtomicBool::new(false)),
             commits: Arc::new(Commits::new(clock)),
             told: Arc::new(OnceLock::new()),
+            early: Arc::new(Mutex::new(Some(Vec::new()))),
         }
     }
 
@@ -43,24 +46,55 @@ impl Following {
     pub fn follower(&self) -> Follower {
         let (set, behind) = (Arc::clone(&self.set), Arc::clone(&self.behind));
         let (commits, told) = (Arc::clone(&self.commits), Arc::clone(&self.told));
+        let early = Arc::clone(&self.early);
         Box::new(move |entries: &[Entry]| {
             commits.note(entries);
-            for entry in entries {
-                if let Err(error) = set.apply(entry) {
-                    tracing::error!(
-                        %error, "the log cannot be followed: no verdict is given any more"
-                    );
-                    behind.store(true, Ordering::Release);
-                    // Waits for nobody: sessions end on threads of their own.
-                    if let Some(feed) = told.get() {
-                        feed.close();
-                    }
-                    return;
-                }
+            let mut early = early.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(early) = early.as_mut() {
+                early.extend_from_slice(entries);
+                return;
             }
-            if let Some(feed) = told.get() {
+            drop(early);
+            if !apply(&set, &behind, entries) {
+                // Waits for nobody: sessions end on threads of their own.
+                if let Some(feed) = told.get() {
+                    feed.close();
+                }
+            } else if let Some(feed) = told.get() {
                 feed.push(entries);
             }
         })
     }
+
+    /// Goes on from a log that was read, with what came meanwhile and with all that comes from now on.
+    /// The feed begins where the set is then.
+    pub(super) fn begin(
+        &self,
+        read: &RevocationSet,
+        feed: impl FnOnce(Position) -> Feed<FeedSource>,
+    ) -> Result<Feed<FeedSource>, BadSnapshot> {
+        let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
+        self.set.absorb(&read.freeze())?;
+        let mut new = early.take().unwrap_or_default();
+        new.retain(|entry| entry.seq > read.applied());
+        let follows = apply(&self.set, &self.behind, &new);
+        let feed = feed(self.set.position());
+        self.told.get_or_init(|| feed.clone());
+        if !follows {
+            feed.close();
+        }
+        Ok(feed)
+    }
+}
+
+/// Answers whether the set follows.
+fn apply(set: &RevocationSet, behind: &AtomicBool, entries: &[Entry]) -> bool {
+    for entry in entries {
+        if let Err(error) = set.apply(entry) {
+            tracing::error!(%error, "the log cannot be followed: no verdict is given any more");
+            behind.store(true, Ordering::Release);
+            return false;
+        }
+    }
+    true
 }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use nt_feed::server::{Authority as Issuing, Feed};
 use nt_identity::provider::Provider;
@@ -19,7 +18,6 @@ use crate::authority::feed::granted::Granted;
 use crate::authority::feed::{Admission, FeedSource};
 use crate::authority::first::FirstRevocations;
 use crate::authority::follow::Following;
-use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::{Keyring, KeyringError};
 use crate::authority::limits;
 use crate::authority::measured::Measured;
@@ -78,15 +76,16 @@ impl Authority {
     /// Applies the whole log, and makes sure that it knows the signing key.
     pub async fn start(start: Start) -> Result<Self, StartError> {
         let (store, following) = (start.store, start.following);
-        let Following { set, behind, commits, told } = following;
+        let Following { set, behind, commits, .. } = &following;
+        let (set, behind, commits) = (Arc::clone(set), Arc::clone(behind), Arc::clone(commits));
         let keyring = Keyring::open(&start.keys)?;
-        let logged = replay(store.as_ref(), &set).await?;
+        let (read, logged) = replay(store.as_ref()).await?;
         let key_logged = log_keys(store.as_ref(), &keyring, logged).await?;
         let issuer = store.found(&start.issuer).await?.issuer;
         let head = store.head().await?;
+        let sharing = store.sharing();
         let sessions = store.live_sessions(start.clock.now()).await?;
         let verifiers = Arc::new(Verifiers::new(store.verifiers().await?));
-        tracing::info!(head = set.applied(), sessions = sessions.len(), issuer, "authority ready");
         let expected =
             Expected { audience: start.audience.unwrap_or_else(|| issuer.clone()), issuer };
         let granted = Arc::new(Granted::at(start.granted));
@@ -102,11 +101,9 @@ impl Authority {
             snapshots: tokio::sync::Mutex::default(),
         };
         let leases_before = granted.by_the_process_before().then(Stopwatch::start);
-        let feed = feed(source, &expected, head);
-        told.get_or_init(|| feed.clone());
-        if behind.load(Ordering::Acquire) {
-            feed.close();
-        }
+        let at = |position| Position { epoch: head.epoch, ..position };
+        let feed = following.begin(&read, |position| feed(source, &expected, at(position)))?;
+        tracing::info!(head = set.applied(), issuer = expected.issuer, "authority ready");
         Ok(Self {
             store,
             keyring,
@@ -119,7 +116,7 @@ impl Authority {
             receipts: Receipts::default(),
             first_revocations: FirstRevocations::default(),
             seen: SeenTokens::new(limits::SEEN_BYTES),
-            sessions: Sessions::new(sessions, start.policy.session_idle),
+            sessions: Sessions::new(sessions, start.policy.session_idle, sharing),
             usage: Usage::default(),
             expected,
             policy: start.policy,
@@ -127,7 +124,6 @@ impl Authority {
             provider: start.provider,
             trusted: start.trusted,
             people: People::default(),
-            jobs: UsedTokens::default(),
             verifiers,
             feed,
             granted,
@@ -150,15 +146,14 @@ fn feed(source: FeedSource, expected: &Expected, head: Position) -> Feed<FeedSou
     Feed::new(Arc::new(source), issuing, lengths, before, head)
 }
 
-/// Applies the log from its beginning; answers where it brought which keys. What was forgotten on the
-/// way needs no memory: it is applied elsewhere, and what is left of it then taken over.
-async fn replay(store: &dyn Store, set: &RevocationSet) -> Result<HashMap<KeyId, u64>, StartError> {
+/// Applies the log from its beginning, on the side: what was forgotten on the way needs no memory then.
+/// Answers what it came to, and where it brought which keys.
+async fn replay(store: &dyn Store) -> Result<(RevocationSet, HashMap<KeyId, u64>), StartError> {
     let (mut keys, all) = (HashMap::new(), RevocationSet::new());
     loop {
         let entries = store.entries_after(all.applied(), limits::REPLAY_ENTRIES).await?;
         if entries.is_empty() {
-            set.absorb(&all.freeze())?;
-            return Ok(keys);
+            return Ok((all, keys));
         }
         for entry in entries {
             all.apply(&entry)?;
