@@ -19,19 +19,19 @@ mod verifier;
 
 pub use audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility};
 pub use error::StoreError;
-pub use memory::MemoryStore;
+pub use memory::{MemoryStore, SharedMemory};
 pub use node::{End, Home, KnownNode, NewNode, Renewal, Renewed, Standing};
 pub use place::forgettable;
 pub use receipt::KeptReceipt;
 pub use record::{
-    Authority, Belonging, Grant, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
-    Organisation, PageRequest, Person, PersonKey, Role, Session, SessionHash, SessionId,
+    Authority, Belonging, Grant, Identity, JobToken, Member, NewSession, NewToken, NewWorkspace,
+    Operator, Organisation, PageRequest, Person, PersonKey, Role, Session, SessionHash, SessionId,
     TokenFilter, TokenPage, UseDelta, Workspace,
 };
 pub use right::Right;
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{
     AddedMember, ChangedMember, CreatedToken, CreatedWorkspace, DeletedWorkspace, Follower,
-    RefreshedToken, RevokedToken, Store,
+    RefreshedToken, RevokedToken, Sharing, Store,
 };
 pub use verifier::{AddedVerifier, CredentialHash, NewVerifier, Verifier};

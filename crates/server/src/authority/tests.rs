@@ -1,5 +1,7 @@
 //! The rules, on a real database and a clock that the tests move.
 
+mod nodes;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use nt_revocation::Position;
 use nt_revocation::receipt::{self, Proven};
 use nt_store::{
     CreatedToken, Grant, Identity, NewSession, Organisation, RevokedToken, Role, SessionId,
-    SqliteOptions, SqliteStore,
+    SharedMemory, SqliteOptions, SqliteStore, Store,
 };
 use nt_token::clock::{Clock as _, ManualClock};
 use nt_token::{Jti, Lifetime, OperatorId, Refusal as TokenRefusal, Timestamp, WorkspaceId};
@@ -47,29 +49,29 @@ impl World {
         let options =
             SqliteOptions { database: data_dir.database(), high_water: data_dir.high_water() };
         let store = SqliteStore::open(options, following.follower()).expect("a database");
-        let start = Start {
-            store: Arc::new(store),
-            following,
-            node: None,
-            granted: data_dir.granted(),
-            admission: Admission::Registered,
-            keys: data_dir.keys(),
-            issuer: "http://127.0.0.1:8480".to_owned(),
-            audience: None,
-            policy: Policy {
-                longest_token: Lifetime::TEN_YEARS,
-                session: Lifetime::from_seconds(3_600).expect("an hour"),
-                session_idle: Lifetime::from_seconds(600).expect("ten minutes"),
-                job_session: Lifetime::from_seconds(900).expect("a quarter of an hour"),
-                admins: vec!["admin@example.com".to_owned()],
-                canary_each: None,
-            },
-            clock: clock.clone(),
-            provider: None,
-            trusted: TrustedIssuers::new(Vec::new()).expect("no rules"),
-        };
-        let authority = Authority::start(start).await.expect("a new authority");
+        let authority = begin(&data_dir, Arc::new(store), following, &clock).await;
         Self { authority, clock, dir, lock: data_dir }
+    }
+
+    /// A node whose store others share; all nodes have the same keys.
+    pub(super) async fn node(
+        memory: &SharedMemory,
+        clock: &Arc<ManualClock>,
+        key: Option<&Self>,
+    ) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let lock = DataDir::create(&dir.path().join("data")).expect("a new directory");
+        if let Some(other) = key {
+            for file in std::fs::read_dir(other.lock.keys()).expect("keys") {
+                let file = file.expect("a key");
+                let to = lock.keys().join(file.file_name());
+                std::fs::copy(file.path(), to).expect("copied");
+            }
+        }
+        let following = Following::new(clock.clone());
+        let store = memory.store(following.follower());
+        let authority = begin(&lock, Arc::new(store), following, clock).await;
+        Self { authority, clock: Arc::clone(clock), dir, lock }
     }
 
     pub(super) async fn restart(self) -> Self {
@@ -112,6 +114,36 @@ impl World {
     pub(super) fn verdict(&self, token: &str) -> Result<(), NotAccepted> {
         self.authority.verify(token, Binding::None, None).map(drop)
     }
+}
+
+async fn begin(
+    data_dir: &DataDir,
+    store: Arc<dyn Store>,
+    following: Following,
+    clock: &Arc<ManualClock>,
+) -> Authority {
+    let start = Start {
+        store,
+        following,
+        node: None,
+        granted: data_dir.granted(),
+        admission: Admission::Registered,
+        keys: data_dir.keys(),
+        issuer: "http://127.0.0.1:8480".to_owned(),
+        audience: None,
+        policy: Policy {
+            longest_token: Lifetime::TEN_YEARS,
+            session: Lifetime::from_seconds(3_600).expect("an hour"),
+            session_idle: Lifetime::from_seconds(600).expect("ten minutes"),
+            job_session: Lifetime::from_seconds(900).expect("a quarter of an hour"),
+            admins: vec!["admin@example.com".to_owned()],
+            canary_each: None,
+        },
+        clock: clock.clone(),
+        provider: None,
+        trusted: TrustedIssuers::new(Vec::new()).expect("no rules"),
+    };
+    Authority::start(start).await.expect("a new authority")
 }
 
 /// An operator with a session at this authority, as a sign-in would leave one.
@@ -461,10 +493,11 @@ async fn somebody_sees_and_ends_their_own_sessions_and_nobody_elses() {
     let (here, _) = world.operator("owner@example.com").await;
     let (_, elsewhere) = world.operator("owner@example.com").await;
     let (outsider, foreign) = world.operator("outsider@example.com").await;
-    let listed = world.authority.sessions_of(&here);
+    let listed = world.authority.sessions_of(&here).await.expect("answers");
     assert_eq!(listed.total, 2);
     assert_eq!(listed.sessions.iter().filter(|session| session.current).count(), 1);
-    let theirs = world.authority.sessions_of(&outsider).sessions.remove(0).id;
+    let mut theirs = world.authority.sessions_of(&outsider).await.expect("answers").sessions;
+    let theirs = theirs.remove(0).id;
     let theirs = SessionId::parse(&theirs).expect("as written");
     assert_eq!(
         refusal(world.authority.end_sessions(&here, Some(theirs)).await),

@@ -4,6 +4,7 @@
 //! makes it durable in [`writer`].
 
 mod audit;
+mod by_key;
 mod checkpoint;
 mod connection;
 mod health;
