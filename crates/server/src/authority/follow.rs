@@ -16,6 +16,7 @@ use crate::authority::cluster::peers::Peers;
 use crate::authority::doubt::Doubt;
 use crate::authority::feed::FeedSource;
 use crate::authority::feed::epochs::Epochs;
+use crate::authority::keyring::Keys;
 use crate::authority::receipts::Commits;
 
 /// So many entries are remembered that another node told of and that are not applied yet.
@@ -31,6 +32,8 @@ pub(super) struct Parts {
     pub(super) set: Arc<RevocationSet>,
     /// Which epochs the log has.
     pub(super) epochs: Arc<Epochs>,
+    /// The signing keys, as far as the log says something of them.
+    pub(super) keys: Arc<Keys>,
     /// Whether an entry could not be applied: then nothing is known any more.
     pub(super) doubt: Arc<Doubt>,
     /// When entries were committed.
@@ -62,6 +65,7 @@ impl Following {
         Self(Arc::new(Parts {
             set: Arc::new(RevocationSet::new()),
             epochs: Arc::new(Epochs::default()),
+            keys: Arc::default(),
             doubt: Arc::default(),
             commits: Arc::new(Commits::new(clock)),
             everywhere,
@@ -123,7 +127,9 @@ impl Parts {
         self.commits.note(entries);
         for entry in entries {
             self.epochs.note(entry);
-            if let Err(error) = self.set.apply(entry) {
+            let applied = self.set.apply(entry).map_err(|error| error.to_string());
+            let followed = self.keys.follow(std::slice::from_ref(entry));
+            if let Err(error) = applied.and(followed.map_err(|error| error.to_string())) {
                 self.doubt.begin(format!("the log cannot be followed: {error}"));
                 return self.close();
             }

@@ -15,6 +15,7 @@ pub mod issue;
 pub mod janitor;
 pub mod jobs;
 pub mod keyring;
+pub mod keys;
 pub mod limits;
 pub mod list;
 mod measured;
@@ -39,6 +40,7 @@ pub mod workspaces;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::Guard;
 use nt_feed::server::{Feed, NodeLease};
 use nt_identity::provider::Provider;
 use nt_identity::trust::TrustedIssuers;
@@ -54,7 +56,7 @@ use crate::authority::feed::FeedSource;
 use crate::authority::feed::epochs::Epochs;
 use crate::authority::feed::granted::Granted;
 use crate::authority::first::FirstRevocations;
-use crate::authority::keyring::Keyring;
+use crate::authority::keyring::{Keyring, Keys};
 use crate::authority::measured::Measured;
 use crate::authority::people::People;
 use crate::authority::receipts::{Commits, Receipts};
@@ -62,6 +64,7 @@ use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
 use crate::authority::usage::Usage;
 use crate::authority::verifiers::Verifiers;
+use crate::key_secret::KeySecret;
 
 pub use people::Caller;
 pub use verify::{Binding, NotAccepted, VerifiedToken};
@@ -87,9 +90,10 @@ pub struct Policy {
 pub struct Authority {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    keyring: Keyring,
-    /// Where the log brought the key that signs.
-    key_logged: u64,
+    keys: Arc<Keys>,
+    key_secret: KeySecret,
+    /// Where the key secret came from, for people.
+    key_place: String,
     set: Arc<RevocationSet>,
     /// Whether an entry of the log could not be applied: then nothing is known any more.
     doubt: Arc<Doubt>,
@@ -119,9 +123,9 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// The keys, for publishing.
-    pub fn keyring(&self) -> &Keyring {
-        &self.keyring
+    /// The keys, as they are now.
+    pub fn keyring(&self) -> Arc<Keyring> {
+        Guard::into_inner(self.keys.now())
     }
 
     /// The `iss` of every token.

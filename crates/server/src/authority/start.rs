@@ -11,16 +11,16 @@ use nt_revocation::protocol::{Lengths, Tenure};
 use nt_revocation::{BadSnapshot, Fact, OutOfOrder, Position, RevocationSet};
 use nt_store::{Store, StoreError};
 use nt_token::clock::{Clock, Stopwatch};
+use nt_token::key::BadKey;
 use nt_token::{Expected, KeyId};
 
 use crate::authority::cluster::join::JoinError;
 use crate::authority::cluster::node::{Node, Takes};
-use crate::authority::entropy::entry_id;
 use crate::authority::feed::granted::Granted;
 use crate::authority::feed::{Admission, FeedSource};
 use crate::authority::first::FirstRevocations;
 use crate::authority::follow::{Following, Parts};
-use crate::authority::keyring::{Keyring, KeyringError};
+use crate::authority::keys::{self, KeysError};
 use crate::authority::limits;
 use crate::authority::measured::Measured;
 use crate::authority::people::People;
@@ -30,6 +30,7 @@ use crate::authority::sessions::Sessions;
 use crate::authority::usage::Usage;
 use crate::authority::verifiers::Verifiers;
 use crate::authority::{Authority, Policy};
+use crate::key_secret::KeySecretSource;
 
 /// What an authority is started with.
 pub struct Start {
@@ -39,7 +40,9 @@ pub struct Start {
     pub following: Following,
     /// As which of several nodes it takes part, where `following` is of several.
     pub node: Option<Takes>,
-    /// Where the keys are.
+    /// What the private keys in the database are encrypted under.
+    pub key_secret: KeySecretSource,
+    /// Where earlier versions had the keys.
     pub keys: PathBuf,
     /// Where it is noted that verifiers may be under leases.
     pub granted: PathBuf,
@@ -64,7 +67,10 @@ pub struct Start {
 pub enum StartError {
     /// The keys.
     #[error(transparent)]
-    Keys(#[from] KeyringError),
+    Keys(#[from] KeysError),
+    /// What the log says of the keys.
+    #[error("the log has a key that cannot be read: {0}")]
+    Key(#[from] BadKey),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -80,13 +86,15 @@ pub enum StartError {
 }
 
 impl Authority {
-    /// Applies the whole log, and makes sure that it knows the signing key.
+    /// Applies the whole log, and sees to the keys.
     pub async fn start(start: Start) -> Result<Self, StartError> {
         let (store, following) = (start.store, start.following);
         let parts = following.parts();
-        let keyring = Keyring::open(&start.keys)?;
         let (read, logged) = replay(store.as_ref(), parts).await?;
-        let key_logged = log_keys(store.as_ref(), &keyring, logged).await?;
+        let (secret, now) = (&start.key_secret, start.clock.now());
+        let opened = keys::open(store.as_ref(), secret, &start.keys, &logged, now).await?;
+        let (key_secret, signers) = opened;
+        parts.keys.hold(signers);
         let issuer = store.found(&start.issuer).await?.issuer;
         let sharing = store.sharing();
         let sessions = store.live_sessions(start.clock.now()).await?;
@@ -120,8 +128,9 @@ impl Authority {
             lease: feed.lease(),
             node,
             store,
-            keyring,
-            key_logged,
+            keys: Arc::clone(&parts.keys),
+            key_secret,
+            key_place: start.key_secret.to_string(),
             set: Arc::clone(&parts.set),
             doubt: Arc::clone(&parts.doubt),
             epochs: Arc::clone(&parts.epochs),
@@ -175,44 +184,25 @@ async fn replay(
     store: &dyn Store,
     parts: &Parts,
 ) -> Result<(RevocationSet, HashMap<KeyId, u64>), StartError> {
-    let (mut keys, all) = (HashMap::new(), RevocationSet::new());
+    let (mut logged, all) = (HashMap::new(), RevocationSet::new());
     loop {
         let entries = store.entries_after(all.applied(), limits::REPLAY_ENTRIES).await?;
         if entries.is_empty() {
             if let Some(everywhere) = &parts.everywhere {
                 everywhere.replayed(all.applied());
             }
-            return Ok((all, keys));
+            return Ok((all, logged));
         }
         if let Some(everywhere) = &parts.everywhere {
             everywhere.replay(&entries);
         }
+        parts.keys.follow(&entries)?;
         for entry in entries {
             all.apply(&entry)?;
             parts.epochs.note(&entry);
             if let Fact::KeyAdded { kid, .. } = entry.fact {
-                keys.entry(kid).or_insert(entry.seq);
+                logged.entry(kid).or_insert(entry.seq);
             }
         }
     }
-}
-
-/// A key stands in the log before it signs: whoever follows the log must know it by then. Answers
-/// where the key that signs stands.
-async fn log_keys(
-    store: &dyn Store,
-    keyring: &Keyring,
-    logged: HashMap<KeyId, u64>,
-) -> Result<u64, StoreError> {
-    let mut facts = Vec::new();
-    for key in keyring.iter().filter(|key| !logged.contains_key(key.kid())) {
-        let jwk = serde_json::to_string(&key.jwk()).expect("a JWK is strings only");
-        facts.push((entry_id()?, Fact::KeyAdded { kid: key.kid().clone(), jwk }));
-    }
-    // A key that was logged by a process which was killed at once need not be known everywhere
-    // either: its place in the log counts, not who wrote it.
-    let known = logged.get(keyring.active().kid()).copied();
-    // Those of one step come together, so that the last of them is behind each.
-    let head = if facts.is_empty() { store.head().await? } else { store.append(facts).await? };
-    Ok(known.unwrap_or(head.seq))
 }

@@ -2,6 +2,7 @@
 
 mod nodes;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,9 +26,10 @@ use super::error::{Error, Refusal};
 use super::feed::Admission;
 use super::follow::Following;
 use super::sign_in::Origin;
-use super::start::Start;
+use super::start::{Start, StartError};
 use super::{Authority, Binding, Caller, NotAccepted, Policy};
 use crate::data_dir::DataDir;
+use crate::key_secret::KeySecretSource;
 
 pub(super) struct World {
     pub(super) authority: Authority,
@@ -44,16 +46,37 @@ impl World {
     }
 
     async fn start(dir: tempfile::TempDir, clock: Arc<ManualClock>) -> Self {
+        let started = Self::try_start(&dir, &clock).await;
+        let (authority, lock) = started.expect("a new authority");
+        Self { authority, clock, dir, lock }
+    }
+
+    pub(super) async fn try_start(
+        dir: &tempfile::TempDir,
+        clock: &Arc<ManualClock>,
+    ) -> Result<(Authority, DataDir), StartError> {
         let data_dir = DataDir::create(&dir.path().join("data")).expect("a new directory");
         let following = Following::new(clock.clone());
         let options =
             SqliteOptions { database: data_dir.database(), high_water: data_dir.high_water() };
-        let store = SqliteStore::open(options, following.follower()).expect("a database");
-        let authority = begin(&data_dir, Arc::new(store), following, &clock).await;
-        Self { authority, clock, dir, lock: data_dir }
+        let store = SqliteStore::open(options, following.follower())?;
+        let secret = KeySecretSource::DataDir(dir.path().join("data"));
+        let authority = begin(&data_dir, Arc::new(store), following, secret, clock).await?;
+        Ok((authority, data_dir))
     }
 
-    /// A node whose store others share; all nodes have the same keys.
+    pub(super) fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// What is left when it has stopped.
+    pub(super) async fn stopped(self) -> (tempfile::TempDir, Arc<ManualClock>) {
+        let Self { authority, clock, dir, .. } = self;
+        authority.close().await;
+        (dir, clock)
+    }
+
+    /// A node whose store others share; all nodes have the same key secret.
     pub(super) async fn node(
         memory: &SharedMemory,
         clock: &Arc<ManualClock>,
@@ -61,16 +84,12 @@ impl World {
     ) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let lock = DataDir::create(&dir.path().join("data")).expect("a new directory");
-        if let Some(other) = key {
-            for file in std::fs::read_dir(other.lock.keys()).expect("keys") {
-                let file = file.expect("a key");
-                let to = lock.keys().join(file.file_name());
-                std::fs::copy(file.path(), to).expect("copied");
-            }
-        }
+        let secret = key.map_or_else(|| dir.path().join("data"), Self::data_dir);
+        let secret = KeySecretSource::DataDir(secret);
         let following = Following::new(clock.clone());
         let store = memory.store(following.follower());
-        let authority = begin(&lock, Arc::new(store), following, clock).await;
+        let authority = begin(&lock, Arc::new(store), following, secret, clock).await;
+        let authority = authority.expect("a new authority");
         Self { authority, clock: Arc::clone(clock), dir, lock }
     }
 
@@ -120,14 +139,16 @@ async fn begin(
     data_dir: &DataDir,
     store: Arc<dyn Store>,
     following: Following,
+    key_secret: KeySecretSource,
     clock: &Arc<ManualClock>,
-) -> Authority {
+) -> Result<Authority, StartError> {
     let start = Start {
         store,
         following,
         node: None,
         granted: data_dir.granted(),
         admission: Admission::Registered,
+        key_secret,
         keys: data_dir.keys(),
         issuer: "http://127.0.0.1:8480".to_owned(),
         audience: None,
@@ -143,7 +164,7 @@ async fn begin(
         provider: None,
         trusted: TrustedIssuers::new(Vec::new()).expect("no rules"),
     };
-    Authority::start(start).await.expect("a new authority")
+    Authority::start(start).await
 }
 
 /// An operator with a session at this authority, as a sign-in would leave one.
@@ -277,7 +298,7 @@ async fn a_receipt_says_how_long_was_waited_whatever_the_wall_clock_did() {
     let stated = |seq, committed| {
         // The first that is stated of an entry counts.
         let position = Position { seq, ..position };
-        let text = world.authority.receipt_now(&token, position, committed);
+        let text = world.authority.receipt_now(&token, position, committed).expect("a key signs");
         receipt::read_unverified(&text).expect("a receipt")
     };
     let waited = stated(seq, committed).waited_ms.expect("it is known");
@@ -603,7 +624,9 @@ async fn what_was_decided_before_a_removal_makes_no_token_after_it() {
     let request = RemoveMember { revoke_their_tokens: true };
     let removed = world.authority.remove_member(&owner, id, "dev@example.com", request).await;
     removed.expect("an owner may");
-    let new = world.authority.new_token(id, right, CreateToken::default(), None).expect("valid");
+    let kid = world.authority.signing_kid().await.expect("a key");
+    let new = world.authority.new_token(id, right, kid, CreateToken::default(), None);
+    let new = new.expect("valid");
     let late = world.authority.store.create_token(new, world.authority.act(&developer)).await;
     assert_eq!(late.expect("answers"), CreatedToken::NotAllowed);
 }
@@ -810,7 +833,8 @@ async fn the_audit_log_shows_everything_to_administrators_and_to_others_what_is_
     };
     assert_eq!(actions(&owner).await, ["workspace.created", "session.created"]);
     assert_eq!(actions(&outsider).await, ["session.created"]);
-    assert_eq!(actions(&admin).await.len(), 4);
+    let all = actions(&admin).await;
+    assert_eq!((all.len(), all.last().map(String::as_str)), (5, Some("key.added")));
 }
 
 #[tokio::test]

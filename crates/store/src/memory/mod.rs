@@ -4,6 +4,7 @@
 //! module of their subject.
 
 mod by_key;
+mod keys;
 mod log;
 mod members;
 mod nodes;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nt_token::{Jti, OperatorId, Timestamp, VerifierName, WorkspaceId};
+use nt_token::{Jti, KeyId, OperatorId, Timestamp, VerifierName, WorkspaceId};
 use rusqlite::{Connection, Row, ToSql, params};
 
 use super::row::{
@@ -189,6 +189,17 @@ impl Writing<'_> {
         name: &VerifierName,
     ) -> Result<(), StoreError> {
         let about = Some(name.as_str());
+        self.write_down(act, &What { action, workspace: None, jti: None, about, reason: None })
+    }
+
+    /// Writes an audit record about a signing key.
+    pub(super) fn audit_key(
+        &mut self,
+        act: &Act,
+        action: Action,
+        kid: &KeyId,
+    ) -> Result<(), StoreError> {
+        let about = Some(kid.as_str());
         self.write_down(act, &What { action, workspace: None, jti: None, about, reason: None })
     }
 

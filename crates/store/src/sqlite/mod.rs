@@ -9,6 +9,7 @@ mod checkpoint;
 mod connection;
 mod health;
 mod issue;
+mod keys;
 mod log;
 mod member;
 mod node;

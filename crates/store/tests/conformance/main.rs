@@ -9,6 +9,7 @@ mod durability;
 mod full_disk;
 mod invitations;
 mod issuing;
+mod keys;
 mod log;
 mod members;
 mod migration;

@@ -2,7 +2,7 @@
 //! has not written it down yet.
 
 use nt_revocation::Position;
-use nt_store::Sharing;
+use nt_store::{Sharing, StoreError};
 use nt_token::{Jti, Timestamp, TokenRecord, WorkspaceId};
 use tokio::time::{sleep, timeout};
 
@@ -22,10 +22,12 @@ impl Authority {
         }
         // Whoever waits for it here as well knows as much of it as whoever revoked.
         let committed = self.commits.of(position.seq).filter(|_| is_on_its_way);
-        Ok(match committed {
+        self.signing_kid().await?;
+        let receipt = match committed {
             Some(_) => self.receipt_now(token, position, committed),
             None => self.receipt_later(token, position),
-        })
+        };
+        Ok(receipt.ok_or(StoreError::Corrupt("no signing key"))?)
     }
 
     /// States what another node may state too: it knows more, and goes first. When it was committed is
@@ -43,9 +45,11 @@ impl Authority {
         {
             return receipt;
         }
+        self.signing_kid().await?;
         let own = self.receipt_later(token, position);
         self.write_receipts().await;
-        Ok(self.kept_receipt(workspace, jti).await?.unwrap_or(own))
+        let receipt = self.kept_receipt(workspace, jti).await?.or(own);
+        Ok(receipt.ok_or(StoreError::Corrupt("no signing key"))?)
     }
 
     async fn receipt_from_elsewhere(&self, workspace: WorkspaceId, jti: &Jti) -> Answer<String> {

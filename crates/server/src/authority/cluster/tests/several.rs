@@ -27,13 +27,13 @@ use crate::authority::start::{Start, StartError};
 use crate::authority::tests::{admitted, named};
 use crate::authority::{Authority, Binding, Caller, NotAccepted, Policy};
 use crate::data_dir::DataDir;
+use crate::key_secret::KeySecretSource;
 
 /// What nodes share.
 struct Shared {
     memory: SharedMemory,
     /// Another way to it, for the tests.
     store: MemoryStore,
-    keys: tempfile::TempDir,
 }
 
 struct One {
@@ -46,9 +46,8 @@ struct One {
 
 impl Shared {
     fn new() -> Self {
-        let keys = tempfile::tempdir().expect("a temporary directory");
         let memory = SharedMemory::default();
-        Self { store: memory.store(Box::new(|_| {})), memory, keys }
+        Self { store: memory.store(Box::new(|_| {})), memory }
     }
 
     async fn node(&self) -> One {
@@ -79,7 +78,8 @@ impl Shared {
             node: Some(takes),
             granted: data_dir.granted(),
             admission: Admission::Everybody,
-            keys: self.keys.path().to_owned(),
+            key_secret: KeySecretSource::Development,
+            keys: data_dir.keys(),
             issuer: "https://tokens.example.com".to_owned(),
             audience: None,
             policy: Policy {
