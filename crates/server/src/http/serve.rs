@@ -113,10 +113,15 @@ async fn count(authority: Arc<Authority>) {
     }
 }
 
-/// Keeps measuring how long revocations take, also where nobody waits for them, and the signing keys up
-/// to date.
+/// Keeps measuring how long revocations take, also where nobody waits for them, the signing keys up to
+/// date, and knows of whom it speaks.
 async fn measure(authority: Arc<Authority>) {
-    tokio::join!(authority.keep_stating(), authority.keep_canaries(), authority.keep_keys());
+    tokio::join!(
+        authority.keep_stating(),
+        authority.keep_canaries(),
+        authority.keep_keys(),
+        authority.keep_following_the_register()
+    );
 }
 
 /// Lets be forgotten what ended long ago.

@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "a test fails by panicking, also in its helpers")]
 
 mod audit;
+mod by_key;
 mod deletion;
 mod durability;
 mod full_disk;

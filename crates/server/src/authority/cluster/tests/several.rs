@@ -8,7 +8,7 @@ use nt_api::workspaces::WorkspaceCreated;
 use nt_feed::client::{Following as Follows, Settings, connect};
 use nt_identity::trust::TrustedIssuers;
 use nt_revocation::receipt::{Proven, Receipt, read_unverified};
-use nt_store::MemoryStore;
+use nt_store::{MemoryStore, SharedMemory};
 use nt_token::clock::{Stopwatch, SystemClock};
 use nt_token::{Jti, Lifetime, WorkspaceId};
 use nt_verifier::Verifier;
@@ -31,8 +31,9 @@ use crate::key_secret::KeySecretSource;
 
 /// What nodes share.
 struct Shared {
-    store: Arc<MemoryStore>,
-    keys: tempfile::TempDir,
+    memory: SharedMemory,
+    /// Another way to it, for the tests.
+    store: MemoryStore,
 }
 
 struct One {
@@ -45,8 +46,8 @@ struct One {
 
 impl Shared {
     fn new() -> Self {
-        let keys = tempfile::tempdir().expect("a temporary directory");
-        Self { store: Arc::new(MemoryStore::new(Box::new(|_| {}))), keys }
+        let memory = SharedMemory::default();
+        Self { store: memory.store(Box::new(|_| {})), memory }
     }
 
     async fn node(&self) -> One {
@@ -61,7 +62,7 @@ impl Shared {
     async fn start(&self, data_dir: DataDir, identity: Identity) -> Result<One, StartError> {
         let clock = Arc::new(SystemClock);
         let following = Following::of_several(clock.clone(), short());
-        self.store.follow(following.follower());
+        let store = self.memory.store(following.follower());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let takes = Takes {
@@ -72,13 +73,13 @@ impl Shared {
             hint: Box::new(|_| {}),
         };
         let start = Start {
-            store: self.store.clone(),
+            store: Arc::new(store),
             following,
             node: Some(takes),
             granted: data_dir.granted(),
             admission: Admission::Everybody,
-            key_secret: KeySecretSource::DataDir(self.keys.path().to_owned()),
-            keys: self.keys.path().to_owned(),
+            key_secret: KeySecretSource::Development,
+            keys: data_dir.keys(),
             issuer: "https://tokens.example.com".to_owned(),
             audience: None,
             policy: Policy {
@@ -276,7 +277,7 @@ async fn a_node_that_cannot_reach_the_database_refuses_when_its_lease_has_ended(
     let [a] = shared.nodes().await;
     let (owner, made) = a.owner("owner@example.com").await;
     let token = made.access_token.expose();
-    shared.store.close().await;
+    a.authority.store.close().await;
     assert_eq!(a.verdict(token), Ok(()), "its lease still runs");
     sleep(short().node).await;
     assert_eq!(a.verdict(token), Err(NotAccepted::NotReady));
