@@ -3,8 +3,11 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use nt_revocation::protocol::Lengths;
+use nt_revocation::protocol::time::kappa;
 use nt_store::sqlite::{SqliteOptions, SqliteStore};
 use nt_store::{Act, AddedKey, KeyState, Purpose, RetiredKey, RevokedKey, Store as _, StoredKey};
 use nt_token::KeyId;
@@ -12,6 +15,7 @@ use nt_token::clock::{Clock as _, SystemClock};
 use nt_token::key::KeyKind;
 
 use crate::authority::entropy::entry_id;
+use crate::authority::feed::granted::Granted;
 use crate::authority::keys::{by_itself, make, secret_for};
 use crate::authority::limits;
 use crate::config::{Config, Layer};
@@ -130,7 +134,7 @@ pub(super) struct Revoke {
 impl Keys {
     /// Does it.
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let place = match &self {
             Self::List(List { place })
             | Self::Rotate(Rotate { place, .. })
@@ -155,7 +159,7 @@ impl Keys {
 struct Opened {
     store: SqliteStore,
     secret: KeySecretSource,
-    _data_dir: DataDir,
+    data_dir: DataDir,
 }
 
 impl Place {
@@ -172,7 +176,7 @@ impl Place {
         ensure!(database.is_file(), "{} does not exist", database.display());
         let options = SqliteOptions { database, high_water: data_dir.high_water() };
         let store = SqliteStore::open(options, Box::new(|_| {}))?;
-        Ok(Opened { store, secret: config.key_secret(), _data_dir: data_dir })
+        Ok(Opened { store, secret: config.key_secret(), data_dir })
     }
 }
 
@@ -272,12 +276,26 @@ impl Opened {
             } else {
                 format!("{tokens} live tokens")
             };
-            println!("{kid} is revoked, with {tokens}.");
+            println!("{kid} is being revoked, with {tokens}.");
             if let Some(successor) = successor {
                 println!("{successor} signs from now on.");
             }
         }
+        let wait = self.longest_lease();
+        if !wait.is_zero() {
+            println!("Waiting {} s for verifiers that may not know it yet.", wait.as_secs() + 1);
+            tokio::time::sleep(wait).await;
+        }
+        println!("Revoked.");
         Ok(())
+    }
+
+    /// How long somebody may still accept what was revoked just now: "revoked" is said only after
+    /// that. Nobody grants leases while this process has the database, so those of before are the
+    /// last.
+    fn longest_lease(&self) -> Duration {
+        let may_be_out = Granted::at(self.data_dir.granted()).by_the_process_before();
+        if may_be_out { kappa(Lengths::default().verifier) } else { Duration::ZERO }
     }
 }
 

@@ -24,8 +24,13 @@ use crate::authority::start::Start;
 use crate::authority::{Authority, Policy};
 use crate::config::{Config, Layer, LogFormat, ProviderSettings};
 use crate::data_dir::DataDir;
+use crate::http::serve::Stopped;
 use crate::tls::Tls;
 use crate::{http, telemetry};
+
+/// What a supervisor is told by, as sysexits.h has it for what is to be tried again: a process that
+/// starts anew goes on where this one could not.
+const START_ANEW: u8 = 75;
 
 /// Run the authority.
 #[derive(Debug, clap::Args)]
@@ -106,12 +111,14 @@ impl Args {
         }
         let data_dir = DataDir::create(&config.data_dir)?;
         let runtime = tokio::runtime::Runtime::new().context("no threads to run on")?;
-        runtime.block_on(serve(config, &data_dir, self.dev))?;
-        Ok(ExitCode::SUCCESS)
+        Ok(match runtime.block_on(serve(config, &data_dir, self.dev))? {
+            Stopped::InOrder => ExitCode::SUCCESS,
+            Stopped::ToStartAnew => ExitCode::from(START_ANEW),
+        })
     }
 }
 
-async fn serve(config: Config, data_dir: &DataDir, dev: bool) -> anyhow::Result<()> {
+async fn serve(config: Config, data_dir: &DataDir, dev: bool) -> anyhow::Result<Stopped> {
     // Before anything that may take time: a signal that arrives meanwhile is an orderly stop too.
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
