@@ -59,19 +59,29 @@ impl TryFrom<&proto::Entry> for Entry {
     }
 }
 
-/// Entries as messages, each within the limit.
+/// The epoch of an entry that stands behind one of this epoch.
+pub(crate) fn epoch_with(before: u64, entry: &Entry) -> u64 {
+    match entry.fact {
+        Fact::EpochBegan { epoch, .. } => epoch,
+        _ => before,
+    }
+}
+
+/// Entries behind one of this epoch as messages, each within the limit and of one epoch.
 pub(crate) fn entry_messages<'a>(
-    epoch: u64,
+    before: u64,
     entries: impl IntoIterator<Item = &'a Entry>,
 ) -> Vec<proto::FromAuthority> {
     let mut messages = Vec::new();
-    let (mut batch, mut size) = (Vec::new(), 0);
-    for entry in entries.into_iter().map(proto::Entry::from) {
+    let (mut epoch, mut batch, mut size) = (before, Vec::new(), 0);
+    for entry in entries {
+        let (of, entry) = (epoch_with(epoch, entry), proto::Entry::from(entry));
         let more = entry.body.len() + ENTRY_OVERHEAD;
-        if size + more > PIECE_MAX && !batch.is_empty() {
+        if (of != epoch || size + more > PIECE_MAX) && !batch.is_empty() {
             messages.push(proto::Entries { epoch, entries: std::mem::take(&mut batch) }.into());
             size = 0;
         }
+        epoch = of;
         size += more;
         batch.push(entry);
     }
@@ -125,6 +135,7 @@ impl From<from_verifier::Message> for proto::FromVerifier {
 
 #[cfg(test)]
 mod tests {
+    use nt_revocation::first_of_epoch;
     use nt_token::KeyId;
 
     use super::*;
@@ -170,6 +181,24 @@ mod tests {
             seqs.extend(run.entries.iter().map(|entry| entry.seq));
         }
         assert_eq!(seqs, (1..=30_000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_message_has_entries_of_one_epoch() {
+        let began = Fact::EpochBegan { epoch: 3, after: 2, entry: EntryId([7; 16]) };
+        let seq = first_of_epoch(2);
+        let began = Entry { seq, fact: began, ..entry(1, 3) };
+        let all = [entry(1, 3), entry(2, 3), began, entry(seq + 1, 3)];
+        let runs: Vec<_> = entry_messages(2, &all)
+            .into_iter()
+            .map(|message| match message.message {
+                Some(from_authority::Message::Entries(run)) => {
+                    (run.epoch, run.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>())
+                }
+                _ => panic!("only entries"),
+            })
+            .collect();
+        assert_eq!(runs, [(2, vec![1, 2]), (3, vec![seq, seq + 1])]);
     }
 
     #[test]

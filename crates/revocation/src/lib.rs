@@ -15,7 +15,7 @@ pub mod snapshot;
 pub mod status;
 
 pub use entry::{BadRun, Entry, Fact, ProofOfDeath, ScopeOf};
-pub use log::Position;
+pub use log::{Position, first_of_epoch};
 pub use receipt::Receipt;
 pub use set::{OutOfOrder, RevocationSet};
 pub use snapshot::{BadSnapshot, Snapshot};

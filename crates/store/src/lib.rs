@@ -13,6 +13,7 @@ mod place;
 pub mod receipt;
 pub mod record;
 pub mod right;
+mod sql;
 pub mod sqlite;
 pub mod store;
 mod verifier;

@@ -39,6 +39,7 @@ pub(crate) fn revokes(fact: &Fact, token: &TokenRecord) -> bool {
         | Fact::NodeJoined { .. }
         | Fact::NodeFenced { .. }
         | Fact::NodeGone { .. }
-        | Fact::LeaseLengths { .. } => false,
+        | Fact::LeaseLengths { .. }
+        | Fact::EpochBegan { .. } => false,
     }
 }

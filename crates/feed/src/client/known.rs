@@ -4,9 +4,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
 
-use nt_revocation::protocol::{
-    Lengths, Next, Now, VerifierInput, VerifierLease, VerifierOutput, Wall,
-};
+use nt_revocation::protocol::{Lengths, Now, VerifierInput, VerifierLease, VerifierOutput, Wall};
 use nt_revocation::{Entry, Position, RevocationSet};
 use nt_token::Expected;
 use nt_verifier::State;
@@ -33,7 +31,7 @@ pub(super) enum Unfit {
 /// What is to be said to the authority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Say {
-    Renew { nonce: u64, acked: u64 },
+    Renew { nonce: u64, epoch: u64, acked: u64 },
     Ack { epoch: u64, seq: u64 },
     Release,
 }
@@ -172,21 +170,23 @@ impl Known {
 
     /// Applies what follows. When this returns, every check that starts later sees it.
     pub(super) fn absorb(&mut self, epoch: u64, entries: &[Entry]) -> Result<Vec<Say>, Misfit> {
-        if epoch != self.position.epoch {
-            return Err(Misfit("the entries are of another epoch".to_owned()));
-        }
-        for entry in entries {
-            match self.lease.entry(entry.seq) {
-                Next::Duplicate => continue,
-                Next::Resync => return Err(Misfit(format!("entry {} leaves a gap", entry.seq))),
-                Next::Apply => {}
+        let known = self.position.seq;
+        for entry in entries.iter().filter(|entry| entry.seq > known) {
+            let next = self.position.followed_by(entry);
+            let next = next.ok_or_else(|| Misfit(format!("entry {} leaves a gap", entry.seq)))?;
+            if next.epoch != epoch {
+                return Err(Misfit("the entries are of another epoch".to_owned()));
             }
             // Before the entry is acknowledged: the authority may sign with the key then.
             if let Some(keys) = self.keys.add(entry)? {
                 self.state.set_keys(keys);
             }
             self.state.apply(entry).map_err(|refused| Misfit(refused.to_string()))?;
-            self.reach(Position { epoch, seq: entry.seq, entry: entry.id });
+            let again = next.epoch != self.position.epoch;
+            self.reach(next);
+            if again {
+                self.begin_anew();
+            }
             // The acknowledgement of the last one says the same of all before it.
             let _said_by_the_last = self.step(VerifierInput::Applied(entry.seq));
         }
@@ -234,7 +234,8 @@ impl Known {
             match output {
                 // The machine says what is applied; what is acknowledged may be less.
                 VerifierOutput::Renew { nonce, acked } => {
-                    says.push(Say::Renew { nonce, acked: acked.min(self.drained.seq) });
+                    let (epoch, acked) = (self.drained.epoch, acked.min(self.drained.seq));
+                    says.push(Say::Renew { nonce, epoch, acked });
                 }
                 VerifierOutput::Ack(seq) if self.drained.epoch == self.position.epoch => {
                     let seq = seq.min(self.drained.seq);

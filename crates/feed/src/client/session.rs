@@ -264,7 +264,9 @@ impl Line {
         use from_verifier::Message;
         says.into_iter().try_for_each(|say| {
             self.say(match say {
-                Say::Renew { nonce, acked } => Message::Renew(proto::Renew { nonce, acked }),
+                Say::Renew { nonce, epoch, acked } => {
+                    Message::Renew(proto::Renew { nonce, acked, epoch })
+                }
                 Say::Ack { epoch, seq } => Message::Ack(proto::Ack { epoch, seq }),
                 Say::Release => Message::Release(proto::Release {}),
             })

@@ -14,7 +14,7 @@ use super::line::Line;
 use super::outcome::Outcome;
 use super::roster::{Listed, Roster, SessionId, Who};
 use crate::proto::{self, FromAuthority, from_authority};
-use crate::wire::entry_messages;
+use crate::wire::{entry_messages, epoch_with};
 
 /// So many of the last entries are kept, to go on from where a snapshot or the log's reader ended.
 const TAIL: usize = 16_384;
@@ -35,6 +35,8 @@ struct Inner {
     roster: Roster,
     lines: HashMap<SessionId, Line>,
     tail: VecDeque<Entry>,
+    /// The epoch of what stands before the tail.
+    tail_from: u64,
     head: Position,
     /// The next look is at this moment; `None` before the first, and while nothing is waited for.
     next_look: Option<Mono>,
@@ -47,8 +49,14 @@ impl Hub {
     pub(super) fn new(lengths: Lengths, before: Option<Duration>, head: Position) -> Self {
         let began = Stopwatch::start();
         let roster = Roster::new(now(began), lengths, before, head.seq);
-        let inner =
-            Inner { roster, lines: HashMap::new(), tail: VecDeque::new(), head, next_look: None };
+        let inner = Inner {
+            roster,
+            lines: HashMap::new(),
+            tail: VecDeque::new(),
+            tail_from: head.epoch,
+            head,
+            next_look: None,
+        };
         Self {
             inner: Mutex::new(inner),
             lengths,
@@ -85,11 +93,14 @@ impl Hub {
         let new: Vec<&Entry> = entries.iter().filter(|entry| entry.seq > head).collect();
         let Some(last) = new.last() else { return };
         let seq = last.seq;
-        inner.head = Position { seq, entry: last.id, ..inner.head };
         let messages = entry_messages(inner.head.epoch, new.iter().copied());
+        let epoch = new.iter().fold(inner.head.epoch, |epoch, entry| epoch_with(epoch, entry));
+        inner.head = Position { epoch, seq, entry: last.id };
         inner.tail.extend(new.into_iter().cloned());
         let surplus = inner.tail.len().saturating_sub(TAIL);
-        inner.tail.drain(..surplus);
+        let from = inner.tail_from;
+        inner.tail_from =
+            inner.tail.drain(..surplus).fold(from, |epoch, entry| epoch_with(epoch, &entry));
         for message in &messages {
             inner.tell_all(now, message);
         }
@@ -106,12 +117,14 @@ impl Hub {
         mut line: Line,
     ) -> Result<(), Overrun> {
         let (mut inner, now) = self.lock();
-        let kept_from = inner.tail.front().map_or(inner.head.seq + 1, |entry| entry.seq);
-        if told < inner.head.seq && told + 1 < kept_from {
+        let reaches = |first: &Entry| first.seq <= told || first.is_first_after(told);
+        if told < inner.head.seq && !inner.tail.front().is_some_and(reaches) {
             return Err(Overrun);
         }
-        let rest = inner.tail.iter().filter(|entry| entry.seq > told);
-        for message in entry_messages(inner.head.epoch, rest) {
+        let (known_to, rest): (Vec<_>, Vec<_>) =
+            inner.tail.iter().partition(|entry| entry.seq <= told);
+        let epoch = known_to.iter().fold(inner.tail_from, |epoch, entry| epoch_with(epoch, entry));
+        for message in entry_messages(epoch, rest) {
             line.say(message).map_err(|_| Overrun)?;
         }
         let known = known.min(inner.head.seq);
@@ -122,9 +135,11 @@ impl Hub {
 
     /// Grants a lease, if one may be granted. It is queued under the lock, so that it stands behind
     /// every entry that its `min` names.
-    pub(super) fn renew(&self, session: SessionId, nonce: u64, acked: u64) {
+    pub(super) fn renew(&self, session: SessionId, renew: proto::Renew) {
         let (mut inner, now) = self.lock();
-        let acked = acked.min(inner.head.seq);
+        let proto::Renew { nonce, acked, epoch } = renew;
+        // What is of another epoch is no entry of this one, whatever its number.
+        let acked = if epoch == inner.head.epoch { acked.min(inner.head.seq) } else { 0 };
         self.step(&mut inner, now, Input::Renew { session, nonce, acked });
         // Most renewals only make a deadline later.
         let next = inner.roster.next_deadline(now.mono);
@@ -137,17 +152,18 @@ impl Hub {
     }
 
     /// Counts for nothing that was not pushed yet: a reader of the log may be ahead of the pushes,
-    /// and its verifier acknowledges again when the push comes. Answers whether it is of this epoch.
+    /// and its verifier acknowledges again when the push comes. Answers whether it may be of this log:
+    /// of an earlier epoch it is on its way since before this one began, and counts for nothing.
     pub(super) fn ack(&self, session: SessionId, epoch: u64, seq: u64) -> bool {
         let (mut inner, now) = self.lock();
-        let ours = epoch == inner.head.epoch;
-        if ours {
+        let may_be_ours = epoch <= inner.head.epoch;
+        if epoch == inner.head.epoch {
             let seq = seq.min(inner.head.seq);
             self.step(&mut inner, now, Input::Ack { session, seq });
             drop(inner);
             self.heard.send_replace(());
         }
-        ours
+        may_be_ours
     }
 
     pub(super) fn release(&self, id: SessionId) {

@@ -176,7 +176,7 @@ impl<S: Source> Session<S> {
         while let Some(request) = self.requests.message().await? {
             match request.message {
                 Some(from_verifier::Message::Renew(renew)) => {
-                    self.hub.renew(id, renew.nonce, renew.acked);
+                    self.hub.renew(id, renew);
                 }
                 Some(from_verifier::Message::Ack(ack)) => {
                     if !self.hub.ack(id, ack.epoch, ack.seq) {

@@ -95,11 +95,11 @@ async fn a_grant_names_everything_that_was_sent_before_it() {
     let world = World::with_entries(5, None).await;
     let mut raw = Raw::connect(&world, SECRET, hello(Some(position(5)))).await.expect("admitted");
     raw.hear().await.expect("a welcome");
-    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 76, acked: 5 })).await;
+    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 76, acked: 5, epoch: 1 })).await;
     let first = raw.hear().await.expect("a grant");
     assert!(matches!(first, from_authority::Message::Grant(grant) if grant.nonce == 76));
     let seq = world.revoke();
-    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 77, acked: 5 })).await;
+    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 77, acked: 5, epoch: 1 })).await;
     let next = raw.hear().await.expect("the entry");
     assert!(matches!(next, from_authority::Message::Entries(_)), "{next:?}");
     let next = raw.hear().await.expect("the grant");
@@ -122,8 +122,8 @@ async fn whoever_leaves_an_entry_unacknowledged_gets_no_more_leases() {
     let seq = world.revoke();
     raw.hear().await.expect("the entry");
     tokio::time::sleep(Duration::from_millis(300)).await;
-    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 1, acked: 5 })).await;
-    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 2, acked: seq })).await;
+    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 1, acked: 5, epoch: 1 })).await;
+    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 2, acked: seq, epoch: 1 })).await;
     let next = raw.hear().await.expect("a grant");
     assert!(matches!(next, from_authority::Message::Grant(grant) if grant.nonce == 2));
 }
@@ -133,7 +133,7 @@ async fn whoever_reads_nothing_is_cut_off_and_the_others_are_not_held_up() {
     let world = World::with_entries(1, None).await;
     let raw = Raw::connect(&world, SECRET, hello(Some(position(1)))).await.expect("admitted");
     until("a session", || world.session("raw").is_some()).await;
-    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 1, acked: 1 })).await;
+    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 1, acked: 1, epoch: 1 })).await;
     until("a lease", || world.session("raw").is_some_and(|raw| !raw.lease_left.is_zero())).await;
     let mut seq = 0;
     until("cut off", || {
@@ -160,7 +160,7 @@ async fn an_acknowledgement_counts_for_nothing_that_comes_after_it() {
     let mut raw = Raw::connect(&world, SECRET, hello(Some(position(2)))).await.expect("admitted");
     raw.hear().await.expect("a welcome");
     raw.say(from_verifier::Message::Ack(proto::Ack { epoch: 1, seq: 9 })).await;
-    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 1, acked: 9 })).await;
+    raw.say(from_verifier::Message::Renew(proto::Renew { nonce: 1, acked: 9, epoch: 1 })).await;
     let grant = raw.hear().await.expect("a grant");
     assert!(matches!(grant, from_authority::Message::Grant(_)), "{grant:?}");
     let seq = world.revoke();

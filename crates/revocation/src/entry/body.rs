@@ -1,6 +1,6 @@
 //! The bodies of entries, as they are drawn above.
 
-use nt_token::{Timestamp, WorkspaceId};
+use nt_token::{EntryId, Timestamp, WorkspaceId};
 
 use super::{Fact, ProofOfDeath, ScopeOf, UnknownEntry};
 use crate::bytes::{Reader, put_place, put_short, text};
@@ -14,6 +14,7 @@ const NODE_FENCED: u16 = 6;
 const NODE_GONE: u16 = 7;
 const LEASE_LENGTHS: u16 = 8;
 const HORIZON: u16 = 9;
+const EPOCH_BEGAN: u16 = 10;
 
 impl Fact {
     /// A scope revocation has at most this many exceptions: each is looked at in every check of the
@@ -32,6 +33,7 @@ impl Fact {
             Self::NodeGone { .. } => NODE_GONE,
             Self::LeaseLengths { .. } => LEASE_LENGTHS,
             Self::Horizon { .. } => HORIZON,
+            Self::EpochBegan { .. } => EPOCH_BEGAN,
         }
     }
 
@@ -67,6 +69,10 @@ impl Fact {
                 body.extend([*node_ms, *verifier_ms].map(u32::to_be_bytes).as_flattened());
             }
             Self::Horizon { through } => body.extend(through.unix().to_be_bytes()),
+            Self::EpochBegan { epoch, after, entry } => {
+                body.extend([*epoch, *after].map(u64::to_be_bytes).as_flattened());
+                body.extend(entry.0);
+            }
         }
         body
     }
@@ -84,6 +90,7 @@ impl Fact {
             NODE_GONE => node_gone(from),
             LEASE_LENGTHS => lease_lengths(from),
             HORIZON => horizon(from),
+            EPOCH_BEGAN => epoch_began(from),
             _ => return Err(UnknownEntry::Kind(kind)),
         };
         fact.filter(|_| from.is_at_end()).ok_or(UnknownEntry::Body(kind))
@@ -137,6 +144,10 @@ fn lease_lengths(from: &mut Reader<'_>) -> Option<Fact> {
 
 fn horizon(from: &mut Reader<'_>) -> Option<Fact> {
     Some(Fact::Horizon { through: Timestamp::from_unix(from.i64()?) })
+}
+
+fn epoch_began(from: &mut Reader<'_>) -> Option<Fact> {
+    Some(Fact::EpochBegan { epoch: from.u64()?, after: from.u64()?, entry: EntryId(from.array()?) })
 }
 
 impl ScopeOf {

@@ -12,12 +12,20 @@
 //! kind 7  node gone       node u64 │ incarnation u64
 //! kind 8  lease lengths   node's ms u32 │ verifier's ms u32
 //! kind 9  horizon         exp i64: no token with this exp or an earlier one counts
+//! kind 10 epoch began     epoch u64 │ after u64 │ entry id 16 bytes
 //!
 //! of      1 workspace: its UUID, 16 bytes · 2 operator: its ID · 3 all: nothing · 4 member: UUID, then ID
 //! ```
 //!
 //! Numbers are big-endian. An unknown kind is an error: whoever cannot read an entry cannot know what
 //! it revoked, and must refuse rather than pass over it. How entries travel is drawn in [`run`].
+//!
+//! Within an epoch numbers are dense. The first entry of the next leaps, and says over what:
+//!
+//! ```text
+//! … 98 │ 99 │ 100 ──▶ 100 + 2³² + 1: epoch 2 began after 100 │ + 2 │ + 3 …
+//!             └──▶ 101 … 105: lost; no number of these is used again
+//! ```
 
 mod body;
 pub mod run;
@@ -107,6 +115,16 @@ pub enum Fact {
         /// Every token that ends at this time or before it is refused, whatever a clock says.
         through: Timestamp,
     },
+    /// A history was lost, and put together again by an operator. Whoever stands where it was kept up
+    /// to goes on from here; anybody else knows what is not in it, or not all of it.
+    EpochBegan {
+        /// The epoch that begins.
+        epoch: u64,
+        /// The last number of the history that was kept; 0 if none was.
+        after: u64,
+        /// The identity of the entry there; all zeros if there is none.
+        entry: EntryId,
+    },
 }
 
 /// What is known of a fenced node's death.
@@ -121,7 +139,8 @@ pub enum ProofOfDeath {
 /// An entry of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its number: one more than that of the entry before.
+    /// Its number: one more than that of the entry before, but for one that begins an epoch
+    /// ([`crate::log::first_of_epoch`]).
     pub seq: u64,
     /// Its random identity.
     pub id: EntryId,

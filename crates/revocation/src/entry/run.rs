@@ -1,7 +1,8 @@
 //! A run of entries, as it travels to whoever follows the log and as it stands in journals.
 //!
 //! ```text
-//! run     entry after entry, each one's seq one more than that of the entry before
+//! run     entry after entry, each the next in the log: its seq one more than that of the entry before,
+//!         but for one that begins an epoch
 //! entry   seq u64 │ entry id 16 bytes │ kind u16 │ length u32, at most 64 KiB │ body
 //! ```
 //!
@@ -57,10 +58,10 @@ impl Entry {
         let mut run: Vec<Self> = Vec::new();
         while !from.is_at_end() {
             let entry = read(&mut from)?;
-            if let Some(before) = run.last().map(|last| last.seq)
-                && before.checked_add(1) != Some(entry.seq)
+            if let Some(before) = run.last()
+                && !entry.follows(before.seq, Some(before.id))
             {
-                return Err(BadRun::Gap { before, got: entry.seq });
+                return Err(BadRun::Gap { before: before.seq, got: entry.seq });
             }
             run.push(entry);
         }
@@ -86,10 +87,19 @@ mod tests {
 
     use super::*;
     use crate::entry::tests::facts;
+    use crate::log::first_of_epoch;
 
     fn run() -> Vec<Entry> {
         let id = |seq: u64| EntryId([u8::try_from(seq % 256).expect("below 256"); 16]);
-        (7..).zip(facts()).map(|(seq, fact)| Entry { seq, id: id(seq), fact }).collect()
+        let entry = |(seq, fact)| match fact {
+            Fact::EpochBegan { epoch, .. } => {
+                let after = seq - 1;
+                let fact = Fact::EpochBegan { epoch, after, entry: id(after) };
+                Entry { seq: first_of_epoch(after), id: id(seq), fact }
+            }
+            fact => Entry { seq, id: id(seq), fact },
+        };
+        (7..).zip(facts()).map(entry).collect()
     }
 
     fn written(run: &[Entry]) -> Vec<u8> {

@@ -22,6 +22,7 @@ pub(super) fn facts() -> Vec<Fact> {
         Fact::NodeGone { node: 3, incarnation: 4 },
         Fact::LeaseLengths { node_ms: 10_000, verifier_ms: 2_000 },
         Fact::Horizon { through: Timestamp::from_unix(-5) },
+        Fact::EpochBegan { epoch: 2, after: u64::MAX, entry: EntryId([6; 16]) },
     ]
 }
 
@@ -58,14 +59,14 @@ fn a_body_of_numbers_is_neither_shorter_nor_longer_nor_of_an_unknown_proof() {
 
 #[test]
 fn an_unknown_kind_is_an_error_and_not_passed_over() {
-    for kind in [0, 10, 999] {
+    for kind in [0, 11, 999] {
         assert_eq!(Fact::read(kind, &[]), Err(UnknownEntry::Kind(kind)));
     }
 }
 
 proptest! {
     #[test]
-    fn no_bytes_make_the_reader_panic(kind in 0_u16..12, body in prop::collection::vec(any::<u8>(), 0..80)) {
+    fn no_bytes_make_the_reader_panic(kind in 0_u16..13, body in prop::collection::vec(any::<u8>(), 0..80)) {
         if let Ok(fact) = Fact::read(kind, &body) {
             prop_assert_eq!(fact.body(), body);
         }

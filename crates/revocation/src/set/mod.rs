@@ -37,7 +37,8 @@ use crate::status::{Status, Why};
 /// Why an entry was not applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OutOfOrder {
-    /// Entries are applied one after the other, none twice and none left out.
+    /// Entries are applied one after the other, none twice and none left out; a new epoch only where
+    /// the history was kept up to here.
     #[error("log entry {got} does not follow {applied}")]
     Gap {
         /// The last entry that was applied.
@@ -128,10 +129,8 @@ impl RevocationSet {
     /// sees it.
     pub fn apply(&self, entry: &Entry) -> Result<(), OutOfOrder> {
         let mut position = self.write();
-        let applied = position.seq;
-        if applied.checked_add(1) != Some(entry.seq) {
-            return Err(OutOfOrder::Gap { applied, got: entry.seq });
-        }
+        let gap = OutOfOrder::Gap { applied: position.seq, got: entry.seq };
+        let to = position.followed_by(entry).ok_or(gap)?;
         match &entry.fact {
             Fact::TokenRevoked { place, .. } if place.list >= Self::LISTS_MAX => {
                 return Err(OutOfOrder::List(place.list));
@@ -152,13 +151,13 @@ impl RevocationSet {
                 self.amend(|rules| rules.add_key(kid.clone(), jwk.as_str().into()));
             }
             Fact::Horizon { through } => self.forget(*through),
-            // Who waits for whom is no matter of which tokens count.
+            // Who waits for whom, and what was lost, is no matter of which tokens count.
             Fact::NodeJoined { .. }
             | Fact::NodeFenced { .. }
             | Fact::NodeGone { .. }
-            | Fact::LeaseLengths { .. } => {}
+            | Fact::LeaseLengths { .. }
+            | Fact::EpochBegan { .. } => {}
         }
-        let to = Position { seq: entry.seq, entry: entry.id, ..*position };
         self.publish(&mut position, to);
         Ok(())
     }

@@ -3,6 +3,7 @@
 //!
 //! How the feed is spoken and how it counts leases is the feed's own matter.
 
+pub mod epochs;
 pub mod granted;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use nt_token::clock::{Clock, Stopwatch};
 use nt_token::{Secret, VerifierId};
 use tonic::metadata::MetadataMap;
 
+use crate::authority::feed::epochs::Epochs;
 use crate::authority::feed::granted::Granted;
 use crate::authority::verifiers::Verifiers;
 use crate::authority::{Authority, limits};
@@ -61,8 +63,8 @@ pub struct FeedSource {
     pub set: Arc<RevocationSet>,
     /// Whether the set could not follow the log.
     pub behind: Arc<AtomicBool>,
-    /// The history that the log is of.
-    pub epoch: u64,
+    /// Which epoch each entry is of.
+    pub epochs: Arc<Epochs>,
     /// Who is registered.
     pub verifiers: Arc<Verifiers>,
     /// When they connected.
@@ -169,7 +171,7 @@ impl Source for FeedSource {
     async fn entries_after(&self, position: Position) -> Result<Option<Vec<Entry>>, Unavailable> {
         self.follows_the_log()?;
         // The empty log has no entry by which it could be told from another.
-        if position.epoch != self.epoch || position.seq == 0 {
+        if position.seq == 0 || position.epoch != self.epochs.of(position.seq) {
             return Ok(None);
         }
         let store = self.store.upgrade().ok_or(Unavailable)?;
@@ -188,7 +190,7 @@ impl Source for FeedSource {
         let store = self.store.upgrade().ok_or(Unavailable)?;
         let read = store.entries_after(seq.saturating_sub(1), 1).await.map_err(|_| Unavailable)?;
         let at = read.first().filter(|entry| entry.seq == seq);
-        Ok(at.map(|entry| Position { epoch: self.epoch, seq, entry: entry.id }))
+        Ok(at.map(|entry| Position { epoch: self.epochs.of(seq), seq, entry: entry.id }))
     }
 }
 

@@ -10,11 +10,14 @@ use nt_store::Follower;
 use nt_token::clock::Clock;
 
 use crate::authority::feed::FeedSource;
+use crate::authority::feed::epochs::Epochs;
 use crate::authority::receipts::Commits;
 
 /// What is told of each entry. Made before the store, which is opened with its [`Following::follower`].
 pub struct Following {
     pub(super) set: Arc<RevocationSet>,
+    /// Which epochs the log has.
+    pub(super) epochs: Arc<Epochs>,
     /// Whether an entry could not be applied: then nothing is known any more.
     pub(super) behind: Arc<AtomicBool>,
     /// When entries were committed.
@@ -31,6 +34,7 @@ impl Following {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             set: Arc::new(RevocationSet::new()),
+            epochs: Arc::new(Epochs::default()),
             behind: Arc::new(AtomicBool::new(false)),
             commits: Arc::new(Commits::new(clock)),
             told: Arc::new(OnceLock::new()),
@@ -44,7 +48,8 @@ impl Following {
     /// The verifiers are told after the set: whoever connects meanwhile gets it with the set's
     /// snapshot.
     pub fn follower(&self) -> Follower {
-        let (set, behind) = (Arc::clone(&self.set), Arc::clone(&self.behind));
+        let (set, epochs) = (Arc::clone(&self.set), Arc::clone(&self.epochs));
+        let behind = Arc::clone(&self.behind);
         let (commits, told) = (Arc::clone(&self.commits), Arc::clone(&self.told));
         let early = Arc::clone(&self.early);
         Box::new(move |entries: &[Entry]| {
@@ -55,7 +60,7 @@ impl Following {
                 return;
             }
             drop(early);
-            if !apply(&set, &behind, entries) {
+            if !apply(&set, &epochs, &behind, entries) {
                 // Waits for nobody: sessions end on threads of their own.
                 if let Some(feed) = told.get() {
                     feed.close();
@@ -77,7 +82,7 @@ impl Following {
         self.set.absorb(&read.freeze())?;
         let mut new = early.take().unwrap_or_default();
         new.retain(|entry| entry.seq > read.applied());
-        let follows = apply(&self.set, &self.behind, &new);
+        let follows = apply(&self.set, &self.epochs, &self.behind, &new);
         let feed = feed(self.set.position());
         self.told.get_or_init(|| feed.clone());
         if !follows {
@@ -88,8 +93,9 @@ impl Following {
 }
 
 /// Answers whether the set follows.
-fn apply(set: &RevocationSet, behind: &AtomicBool, entries: &[Entry]) -> bool {
+fn apply(set: &RevocationSet, epochs: &Epochs, behind: &AtomicBool, entries: &[Entry]) -> bool {
     for entry in entries {
+        epochs.note(entry);
         if let Err(error) = set.apply(entry) {
             tracing::error!(%error, "the log cannot be followed: no verdict is given any more");
             behind.store(true, Ordering::Release);

@@ -14,6 +14,7 @@ use nt_token::clock::{Clock, Stopwatch};
 use nt_token::{Expected, KeyId};
 
 use crate::authority::entropy::entry_id;
+use crate::authority::feed::epochs::Epochs;
 use crate::authority::feed::granted::Granted;
 use crate::authority::feed::{Admission, FeedSource};
 use crate::authority::first::FirstRevocations;
@@ -76,10 +77,11 @@ impl Authority {
     /// Applies the whole log, and makes sure that it knows the signing key.
     pub async fn start(start: Start) -> Result<Self, StartError> {
         let (store, following) = (start.store, start.following);
-        let Following { set, behind, commits, .. } = &following;
-        let (set, behind, commits) = (Arc::clone(set), Arc::clone(behind), Arc::clone(commits));
+        let Following { set, epochs, behind, commits, .. } = &following;
+        let (set, epochs) = (Arc::clone(set), Arc::clone(epochs));
+        let (behind, commits) = (Arc::clone(behind), Arc::clone(commits));
         let keyring = Keyring::open(&start.keys)?;
-        let (read, logged) = replay(store.as_ref()).await?;
+        let (read, logged) = replay(store.as_ref(), &epochs).await?;
         let key_logged = log_keys(store.as_ref(), &keyring, logged).await?;
         let issuer = store.found(&start.issuer).await?.issuer;
         let head = store.head().await?;
@@ -93,7 +95,7 @@ impl Authority {
             store: Arc::downgrade(&store),
             set: Arc::clone(&set),
             behind: Arc::clone(&behind),
-            epoch: head.epoch,
+            epochs,
             verifiers: Arc::clone(&verifiers),
             clock: Arc::clone(&start.clock),
             admission: start.admission,
@@ -101,8 +103,7 @@ impl Authority {
             snapshots: tokio::sync::Mutex::default(),
         };
         let leases_before = granted.by_the_process_before().then(Stopwatch::start);
-        let at = |position| Position { epoch: head.epoch, ..position };
-        let feed = following.begin(&read, |position| feed(source, &expected, at(position)))?;
+        let feed = following.begin(&read, |head| feed(source, &expected, head))?;
         tracing::info!(head = set.applied(), issuer = expected.issuer, "authority ready");
         Ok(Self {
             store,
@@ -148,7 +149,10 @@ fn feed(source: FeedSource, expected: &Expected, head: Position) -> Feed<FeedSou
 
 /// Applies the log from its beginning, on the side: what was forgotten on the way needs no memory then.
 /// Answers what it came to, and where it brought which keys.
-async fn replay(store: &dyn Store) -> Result<(RevocationSet, HashMap<KeyId, u64>), StartError> {
+async fn replay(
+    store: &dyn Store,
+    epochs: &Epochs,
+) -> Result<(RevocationSet, HashMap<KeyId, u64>), StartError> {
     let (mut keys, all) = (HashMap::new(), RevocationSet::new());
     loop {
         let entries = store.entries_after(all.applied(), limits::REPLAY_ENTRIES).await?;
@@ -157,6 +161,7 @@ async fn replay(store: &dyn Store) -> Result<(RevocationSet, HashMap<KeyId, u64>
         }
         for entry in entries {
             all.apply(&entry)?;
+            epochs.note(&entry);
             if let Fact::KeyAdded { kid, .. } = entry.fact {
                 keys.entry(kid).or_insert(entry.seq);
             }

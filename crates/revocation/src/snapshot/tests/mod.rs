@@ -10,6 +10,7 @@ use roaring::RoaringBitmap;
 
 use super::*;
 use crate::entry::{Entry, Fact, ScopeOf};
+use crate::log::first_of_epoch;
 use crate::set::RevocationSet;
 use crate::set::tests::Mint;
 use crate::status::Status;
@@ -73,6 +74,27 @@ fn world() -> impl Strategy<Value = (Vec<Entry>, Vec<SignedClaims>)> {
         (1..).zip(of).map(|(seq, (fact, id))| Entry { seq, id: EntryId(id), fact }).collect()
     });
     (history, tokens)
+}
+
+/// The same where, perhaps, a new epoch begins behind one of the entries.
+fn worlds() -> impl Strategy<Value = (Vec<Entry>, Vec<SignedClaims>)> {
+    (world(), any::<Option<prop::sample::Index>>()).prop_map(|((mut history, tokens), cut)| {
+        if let Some(cut) = cut {
+            let at = cut.index(history.len() + 1);
+            begin_epoch(&mut history, at);
+        }
+        (history, tokens)
+    })
+}
+
+/// Moves all that stands behind one of the entries to where a new epoch begins.
+fn begin_epoch(history: &mut Vec<Entry>, at: usize) {
+    let last = at.checked_sub(1).map(|last| &history[last]);
+    let (after, entry) = last.map_or((0, EntryId([0; 16])), |last| (last.seq, last.id));
+    let seq = first_of_epoch(after);
+    let fact = Fact::EpochBegan { epoch: 2, after, entry };
+    history.insert(at, Entry { seq, id: EntryId([0xee; 16]), fact });
+    (seq..).zip(&mut history[at..]).for_each(|(seq, entry)| entry.seq = seq);
 }
 
 fn replay(history: &[Entry]) -> RevocationSet {

@@ -18,7 +18,7 @@ fn source(authority: &Authority, admission: Admission) -> FeedSource {
         store: Arc::downgrade(&authority.store),
         set: Arc::clone(&authority.set),
         behind: Arc::clone(&authority.behind),
-        epoch: authority.epoch,
+        epochs: Arc::default(),
         verifiers: Arc::clone(&authority.verifiers),
         clock: Arc::clone(&authority.clock),
         admission,

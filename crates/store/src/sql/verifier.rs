@@ -1,23 +1,23 @@
 //! The register of verifiers.
 
 use nt_token::{Timestamp, VerifierId, VerifierName};
-use rusqlite::{Connection, Row, params};
 
-use super::row::{all, change, one, parsed, time, time_or_null};
-use super::writer::Writing;
+use super::db::{Bind, Db, all, change, one};
+use super::row::{Row, parsed, time, time_or_null};
+use super::writing::Writing;
 use crate::audit::{Act, Action};
 use crate::error::StoreError;
 use crate::verifier::{AddedVerifier, CredentialHash, NewVerifier, Verifier};
 
 /// Those that are registered, by name.
-pub(super) fn list(db: &Connection) -> Result<Vec<Verifier>, StoreError> {
+pub(super) fn list(db: Db<'_>) -> Result<Vec<Verifier>, StoreError> {
     const SQL: &str = "SELECT id, name, credential_hash, created_at, created_by,
             last_connected_at, last_version
         FROM verifiers WHERE removed_at IS NULL ORDER BY name";
-    all(db, SQL, [], verifier)
+    all(db, SQL, &[], verifier)
 }
 
-pub(super) fn verifier(row: &Row<'_>) -> Result<Verifier, StoreError> {
+pub(super) fn verifier(row: Row<'_>) -> Result<Verifier, StoreError> {
     let connected_at = time_or_null(row, 5)?;
     let version: Option<String> = row.get(6)?;
     Ok(Verifier {
@@ -42,18 +42,18 @@ impl Writing<'_> {
             VALUES (?1, ?2, ?3, ?4, ?5)
             RETURNING id, name, credential_hash, created_at, created_by,
                 last_connected_at, last_version";
-        if one(self.db, TAKEN, [new.name.as_str()], |_| Ok(()))?.is_some() {
+        if one(self.db, TAKEN, &[&new.name.as_str()], |_| Ok(()))?.is_some() {
             return Ok(AddedVerifier::NameTaken);
         }
-        let params = params![
-            new.id.as_str(),
-            new.name.as_str(),
-            new.hash.0,
-            act.at.unix(),
-            act.operator.as_str(),
+        let params: &[&dyn Bind] = &[
+            &new.id.as_str(),
+            &new.name.as_str(),
+            &new.hash.0,
+            &act.at.unix(),
+            &act.operator.as_str(),
         ];
         let added = one(self.db, INSERT, params, verifier)?;
-        self.audit_verifier(act, Action::VerifierAdded, &new.name)?;
+        self.audit_verifier(act, Action::VerifierAdded, &new.name);
         Ok(AddedVerifier::Added(added.ok_or(StoreError::Corrupt("no verifier"))?))
     }
 
@@ -64,11 +64,11 @@ impl Writing<'_> {
     ) -> Result<bool, StoreError> {
         const SQL: &str = "UPDATE verifiers SET removed_at = ?2, removed_by = ?3
             WHERE name = ?1 AND removed_at IS NULL";
-        let params = params![name.as_str(), act.at.unix(), act.operator.as_str()];
+        let params: &[&dyn Bind] = &[&name.as_str(), &act.at.unix(), &act.operator.as_str()];
         if change(self.db, SQL, params)? == 0 {
             return Ok(false);
         }
-        self.audit_verifier(act, Action::VerifierRemoved, name)?;
+        self.audit_verifier(act, Action::VerifierRemoved, name);
         Ok(true)
     }
 
@@ -80,7 +80,7 @@ impl Writing<'_> {
             WHERE id = ?1 AND removed_at IS NULL
                 AND (last_connected_at IS NULL OR last_connected_at <= ?2)";
         for (id, at, version) in connected {
-            change(self.db, SQL, params![id.as_str(), at.unix(), version])?;
+            change(self.db, SQL, &[&id.as_str(), &at.unix(), &version])?;
         }
         Ok(())
     }

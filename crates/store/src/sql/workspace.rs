@@ -3,74 +3,74 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use nt_revocation::{Fact, ScopeOf};
 use nt_token::{EntryId, Jti, OperatorId, Timestamp, WorkspaceId};
-use rusqlite::{Connection, Row, params};
 
-use super::row::{all, change, one, parsed, role, time, time_or_null, workspace_id};
+use super::db::{Bind, Db, all, change, one};
+use super::row::{Row, parsed, role, time, time_or_null, workspace_id};
 use super::token;
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::audit::{Act, Action};
 use crate::error::StoreError;
 use crate::record::{Member, NewToken, NewWorkspace, Role, Workspace};
 use crate::store::{CreatedWorkspace, DeletedWorkspace};
 
 /// Whether there is such a workspace that was not deleted.
-pub(super) fn is_live(db: &Connection, id: WorkspaceId) -> Result<bool, StoreError> {
+pub(super) fn is_live(db: Db<'_>, id: WorkspaceId) -> Result<bool, StoreError> {
     const SQL: &str = "SELECT 1 FROM workspaces WHERE id = ?1 AND deleted_at IS NULL";
-    Ok(one(db, SQL, [id.as_bytes()], |_| Ok(()))?.is_some())
+    Ok(one(db, SQL, &[id.as_bytes()], |_| Ok(()))?.is_some())
 }
 
 /// The live workspaces that an operator is a member of, by name.
-pub(super) fn list(db: &Connection, operator: &OperatorId) -> Result<Vec<Member>, StoreError> {
+pub(super) fn list(db: Db<'_>, operator: &OperatorId) -> Result<Vec<Member>, StoreError> {
     const SQL: &str = "SELECT w.id, w.name, w.description, w.created_at, w.organisation, m.role
         FROM members m JOIN workspaces w ON w.id = m.workspace
         WHERE m.operator = ?1 AND w.deleted_at IS NULL ORDER BY w.name, w.id";
-    all(db, SQL, [operator.as_str()], member)
+    all(db, SQL, &[&operator.as_str()], member)
 }
 
 /// A live workspace, if the operator is a member of it.
 pub(super) fn find(
-    db: &Connection,
+    db: Db<'_>,
     id: WorkspaceId,
     operator: &OperatorId,
 ) -> Result<Option<Member>, StoreError> {
     const SQL: &str = "SELECT w.id, w.name, w.description, w.created_at, w.organisation, m.role
         FROM members m JOIN workspaces w ON w.id = m.workspace
         WHERE m.operator = ?1 AND m.workspace = ?2 AND w.deleted_at IS NULL";
-    one(db, SQL, params![operator.as_str(), id.as_bytes()], member)
+    one(db, SQL, &[&operator.as_str(), id.as_bytes()], member)
 }
 
 /// A live workspace, whoever asks.
-pub(super) fn live(db: &Connection, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
+pub(super) fn live(db: Db<'_>, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
     const SQL: &str = "SELECT id, name, description, created_at, organisation
         FROM workspaces WHERE id = ?1 AND deleted_at IS NULL";
-    one(db, SQL, [id.as_bytes()], workspace)
+    one(db, SQL, &[id.as_bytes()], workspace)
 }
 
 /// The live workspaces that an organisation owns, by name.
-pub(super) fn list_of(db: &Connection, organisation: &str) -> Result<Vec<Workspace>, StoreError> {
+pub(super) fn list_of(db: Db<'_>, organisation: &str) -> Result<Vec<Workspace>, StoreError> {
     const SQL: &str = "SELECT id, name, description, created_at, organisation
         FROM workspaces WHERE organisation = ?1 AND deleted_at IS NULL ORDER BY name, id";
-    all(db, SQL, [organisation], workspace)
+    all(db, SQL, &[&organisation], workspace)
 }
 
 /// When this operator deleted this workspace under this key.
 pub(super) fn deletion(
-    db: &Connection,
+    db: Db<'_>,
     id: WorkspaceId,
     operator: &OperatorId,
     key: &str,
 ) -> Result<Option<Timestamp>, StoreError> {
     const SQL: &str = "SELECT deleted_at FROM workspaces
         WHERE id = ?1 AND deleted_by = ?2 AND deletion_key = ?3";
-    let params = params![id.as_bytes(), operator.as_str(), key];
+    let params: &[&dyn Bind] = &[id.as_bytes(), &operator.as_str(), &key];
     Ok(one(db, SQL, params, |row| time_or_null(row, 0))?.flatten())
 }
 
-fn member(row: &Row<'_>) -> Result<Member, StoreError> {
+fn member(row: Row<'_>) -> Result<Member, StoreError> {
     Ok(Member { workspace: workspace(row)?, role: role(row, 5)? })
 }
 
-fn workspace(row: &Row<'_>) -> Result<Workspace, StoreError> {
+fn workspace(row: Row<'_>) -> Result<Workspace, StoreError> {
     Ok(Workspace {
         id: workspace_id(row, 0)?,
         name: row.get(1)?,
@@ -88,7 +88,7 @@ struct Earlier {
 }
 
 fn by_key(
-    db: &Connection,
+    db: Db<'_>,
     owner: &OperatorId,
     key: Option<&str>,
 ) -> Result<Option<Earlier>, StoreError> {
@@ -96,7 +96,7 @@ fn by_key(
             request_digest
         FROM workspaces WHERE owner = ?1 AND idempotency_key = ?2";
     let Some(key) = key else { return Ok(None) };
-    one(db, SQL, [owner.as_str(), key], |row| {
+    one(db, SQL, &[&owner.as_str(), &key], |row| {
         let first_token = parsed(row, 5, "a token's JTI")?;
         Ok(Earlier { workspace: workspace(row)?, first_token, request_digest: row.get(6)? })
     })
@@ -123,20 +123,20 @@ fn request_digest(new: &NewWorkspace, first: &NewToken) -> [u8; 32] {
     bytes
 }
 
-fn name_is_taken(db: &Connection, owner: &OperatorId, name: &str) -> Result<bool, StoreError> {
+fn name_is_taken(db: Db<'_>, owner: &OperatorId, name: &str) -> Result<bool, StoreError> {
     const SQL: &str =
         "SELECT 1 FROM workspaces WHERE owner = ?1 AND name = ?2 AND deleted_at IS NULL";
-    Ok(one(db, SQL, [owner.as_str(), name], |_| Ok(()))?.is_some())
+    Ok(one(db, SQL, &[&owner.as_str(), &name], |_| Ok(()))?.is_some())
 }
 
 impl Writing<'_> {
     pub(super) fn create_workspace(
         &mut self,
-        new: NewWorkspace,
-        first: NewToken,
+        new: &NewWorkspace,
+        first: &NewToken,
         act: &Act,
     ) -> Result<CreatedWorkspace, StoreError> {
-        let digest = request_digest(&new, &first);
+        let digest = request_digest(new, first);
         if let Some(earlier) = by_key(self.db, &act.operator, new.idempotency_key.as_deref())? {
             if earlier.request_digest != digest {
                 return Ok(CreatedWorkspace::KeyReused);
@@ -151,10 +151,11 @@ impl Writing<'_> {
         if name_is_taken(self.db, &act.operator, &new.name)? {
             return Ok(CreatedWorkspace::NameTaken);
         }
-        self.insert_workspace(&new, &first.jti, digest, act)?;
-        let token = self.insert_token(NewToken { workspace: new.id, ..first }, None, act)?;
-        self.audit(act, Action::WorkspaceCreated, Some(new.id), Some(&token.jti), None)?;
-        let NewWorkspace { id, name, description, organisation, .. } = new;
+        self.insert_workspace(new, &first.jti, digest, act)?;
+        let first = NewToken { workspace: new.id, ..first.clone() };
+        let token = self.insert_token(&first, None, act)?;
+        self.audit(act, Action::WorkspaceCreated, Some(new.id), Some(&token.jti), None);
+        let NewWorkspace { id, name, description, organisation, .. } = new.clone();
         let workspace = Workspace { id, name, description, created_at: act.at, organisation };
         Ok(CreatedWorkspace::New(workspace, token))
     }
@@ -170,16 +171,16 @@ impl Writing<'_> {
                 first_token, idempotency_key, request_digest, organisation)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let (id, owner) = (new.id.as_bytes(), act.operator.as_str());
-        let params = params![
-            id,
-            owner,
-            new.name,
-            new.description,
-            act.at.unix(),
-            first_token.as_str(),
-            new.idempotency_key,
-            digest,
-            new.organisation,
+        let params: &[&dyn Bind] = &[
+            &id,
+            &owner,
+            &new.name,
+            &new.description,
+            &act.at.unix(),
+            &first_token.as_str(),
+            &new.idempotency_key,
+            &digest,
+            &new.organisation,
         ];
         change(self.db, WORKSPACE, params)?;
         self.insert_member(new.id, &act.operator, Role::Owner, act.at)?;
@@ -194,9 +195,9 @@ impl Writing<'_> {
     ) -> Result<bool, StoreError> {
         const SQL: &str =
             "UPDATE workspaces SET description = ?2 WHERE id = ?1 AND deleted_at IS NULL";
-        let found = change(self.db, SQL, params![id.as_bytes(), description])? > 0;
+        let found = change(self.db, SQL, &[id.as_bytes(), &description])? > 0;
         if found {
-            self.audit(act, Action::WorkspaceUpdated, Some(id), None, None)?;
+            self.audit(act, Action::WorkspaceUpdated, Some(id), None, None);
         }
         Ok(found)
     }
@@ -214,13 +215,13 @@ impl Writing<'_> {
                 deletion_key = ?4 WHERE id = ?1 AND deleted_at IS NULL";
         const UNINVITE: &str = "DELETE FROM invitations WHERE workspace = ?1";
         let by = act.operator.as_str();
-        if change(self.db, SQL, params![id.as_bytes(), act.at.unix(), by, key])? == 0 {
+        if change(self.db, SQL, &[id.as_bytes(), &act.at.unix(), &by, &key])? == 0 {
             return Ok(DeletedWorkspace::NotFound);
         }
-        change(self.db, UNINVITE, [id.as_bytes()])?;
+        change(self.db, UNINVITE, &[id.as_bytes()])?;
         let scope = ScopeOf::Workspace(id);
         self.append(entry, Fact::ScopeRevoked { scope, except: Vec::new() })?;
-        self.audit(act, Action::WorkspaceDeleted, Some(id), None, None)?;
+        self.audit(act, Action::WorkspaceDeleted, Some(id), None, None);
         Ok(DeletedWorkspace::Deleted { at: act.at })
     }
 }

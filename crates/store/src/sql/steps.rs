@@ -1,4 +1,7 @@
-//! The seam: each method of [`Store`] handed to the thread that does it.
+//! The seam: each method of [`Store`] handed to the thread that does it, whatever the database.
+//!
+//! A step owns what it was asked with and may be taken again: where its transaction was rolled back
+//! through no fault of its own.
 
 use async_trait::async_trait;
 use nt_revocation::entry::ProofOfDeath;
@@ -8,7 +11,8 @@ use nt_token::{
     EntryId, Jti, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
 };
 
-use super::{SqliteStore, audit, by_key, log, member, node, receipt, token, verifier, workspace};
+use super::engine::Engine;
+use super::{audit, by_key, log, member, node, receipt, token, verifier, workspace};
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
 use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
@@ -25,10 +29,9 @@ use crate::store::{
 use crate::verifier::{AddedVerifier, CredentialHash, NewVerifier, Verifier};
 
 #[async_trait]
-impl Store for SqliteStore {
-    /// One process has the database: the file is locked.
+impl<E: Engine> Store for E {
     fn sharing(&self) -> Sharing {
-        Sharing::Alone
+        E::SHARING
     }
 
     async fn found(&self, issuer: &str) -> Result<Authority, StoreError> {
@@ -45,11 +48,11 @@ impl Store for SqliteStore {
     }
 
     async fn append(&self, facts: Vec<(EntryId, Fact)>) -> Result<Position, StoreError> {
-        self.write(move |writing| writing.append_all(facts)).await
+        self.write(move |writing| writing.append_all(&facts)).await
     }
 
     async fn open_session(&self, new: NewSession) -> Result<Session, StoreError> {
-        self.write(move |writing| writing.open_session(new)).await
+        self.write(move |writing| writing.open_session(&new)).await
     }
 
     async fn operator(
@@ -58,7 +61,7 @@ impl Store for SqliteStore {
         candidate: OperatorId,
         at: Timestamp,
     ) -> Result<Operator, StoreError> {
-        self.write(move |writing| writing.operator(identity, &candidate, at)).await
+        self.write(move |writing| writing.operator(&identity, &candidate, at)).await
     }
 
     async fn end_sessions(&self, hashes: Vec<SessionHash>, act: Act) -> Result<u64, StoreError> {
@@ -96,7 +99,7 @@ impl Store for SqliteStore {
         first: NewToken,
         act: Act,
     ) -> Result<CreatedWorkspace, StoreError> {
-        self.write(move |writing| writing.create_workspace(new, first, &act)).await
+        self.write(move |writing| writing.create_workspace(&new, &first, &act)).await
     }
 
     async fn workspaces(&self, operator: &OperatorId) -> Result<Vec<Member>, StoreError> {
@@ -190,7 +193,7 @@ impl Store for SqliteStore {
     }
 
     async fn create_token(&self, new: NewToken, act: Act) -> Result<CreatedToken, StoreError> {
-        self.write(move |writing| writing.create_token(new, &act)).await
+        self.write(move |writing| writing.create_token(&new, &act)).await
     }
 
     async fn tokens(
@@ -219,7 +222,10 @@ impl Store for SqliteStore {
         reason: Option<String>,
         act: Act,
     ) -> Result<RevokedToken, StoreError> {
-        self.write(move |writing| writing.revoke_token(workspace, &jti, entry, reason, &act)).await
+        self.write(move |writing| {
+            writing.revoke_token(workspace, &jti, entry, reason.as_deref(), &act)
+        })
+        .await
     }
 
     async fn keep_receipts(&self, receipts: Vec<KeptReceipt>) -> Result<(), StoreError> {
@@ -246,7 +252,7 @@ impl Store for SqliteStore {
         new: NewToken,
         act: Act,
     ) -> Result<RefreshedToken, StoreError> {
-        self.write(move |writing| writing.refresh_token(&old, new, &act)).await
+        self.write(move |writing| writing.refresh_token(&old, &new, &act)).await
     }
 
     async fn add_verifier(&self, new: NewVerifier, act: Act) -> Result<AddedVerifier, StoreError> {
@@ -277,7 +283,7 @@ impl Store for SqliteStore {
     }
 
     async fn renew(&self, renewal: Renewal) -> Result<Renewed, StoreError> {
-        self.write(move |writing| writing.renew(renewal)).await
+        Engine::renew(self, renewal).await
     }
 
     async fn fence(

@@ -4,18 +4,18 @@ use std::net::IpAddr;
 
 use nt_revocation::{Fact, ScopeOf};
 use nt_token::{EntryId, OperatorId, Timestamp, WorkspaceId};
-use rusqlite::{Connection, Row, params};
 
-use super::row::{all, change, one, operator, role, time, workspace_id};
+use super::db::{Bind, Db, all, change, one};
+use super::row::{Row, operator, role, time, workspace_id};
 use super::workspace::is_live;
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::audit::{Act, Action, MEMBER_REMOVED};
 use crate::error::StoreError;
 use crate::record::{Belonging, Operator, Person, PersonKey, Role};
 use crate::store::{AddedMember, ChangedMember};
 
 /// Who belongs to a live workspace: members by role and time, then who is invited, by address.
-pub(super) fn list(db: &Connection, workspace: WorkspaceId) -> Result<Vec<Belonging>, StoreError> {
+pub(super) fn list(db: Db<'_>, workspace: WorkspaceId) -> Result<Vec<Belonging>, StoreError> {
     const MEMBERS: &str = "SELECT m.role, m.since, o.id, o.issuer, o.subject, o.email, o.name
         FROM members m JOIN operators o ON o.id = m.operator
         WHERE m.workspace = ?1 ORDER BY m.since, m.operator";
@@ -24,18 +24,18 @@ pub(super) fn list(db: &Connection, workspace: WorkspaceId) -> Result<Vec<Belong
     if !is_live(db, workspace)? {
         return Ok(Vec::new());
     }
-    let mut list = all(db, MEMBERS, [workspace.as_bytes()], member)?;
+    let mut list = all(db, MEMBERS, &[workspace.as_bytes()], member)?;
     list.sort_by_key(|belonging| belonging.role);
-    list.extend(all(db, INVITED, [workspace.as_bytes()], invited)?);
+    list.extend(all(db, INVITED, &[workspace.as_bytes()], invited)?);
     Ok(list)
 }
 
-fn member(row: &Row<'_>) -> Result<Belonging, StoreError> {
+fn member(row: Row<'_>) -> Result<Belonging, StoreError> {
     let person = Person::Operator(operator(row, 2)?);
     Ok(Belonging { person, role: role(row, 0)?, since: time(row, 1)? })
 }
 
-fn invited(row: &Row<'_>) -> Result<Belonging, StoreError> {
+fn invited(row: Row<'_>) -> Result<Belonging, StoreError> {
     let person = Person::Invited(row.get(2)?);
     Ok(Belonging { person, role: role(row, 0)?, since: time(row, 1)? })
 }
@@ -43,7 +43,7 @@ fn invited(row: &Row<'_>) -> Result<Belonging, StoreError> {
 /// Whom the key names in a live workspace. An address is that of an invitation, or else of the one
 /// member who has it: among several it names no one.
 fn find(
-    db: &Connection,
+    db: Db<'_>,
     workspace: WorkspaceId,
     who: &PersonKey,
 ) -> Result<Option<Belonging>, StoreError> {
@@ -61,56 +61,56 @@ fn find(
 }
 
 fn find_member(
-    db: &Connection,
+    db: Db<'_>,
     workspace: WorkspaceId,
     id: &OperatorId,
 ) -> Result<Option<Belonging>, StoreError> {
     const SQL: &str = "SELECT m.role, m.since, o.id, o.issuer, o.subject, o.email, o.name
         FROM members m JOIN operators o ON o.id = m.operator
         WHERE m.operator = ?1 AND m.workspace = ?2";
-    one(db, SQL, params![id.as_str(), workspace.as_bytes()], member)
+    one(db, SQL, &[&id.as_str(), workspace.as_bytes()], member)
 }
 
 fn find_member_by_email(
-    db: &Connection,
+    db: Db<'_>,
     workspace: WorkspaceId,
     email: &str,
 ) -> Result<Option<Belonging>, StoreError> {
     const SQL: &str = "SELECT m.role, m.since, o.id, o.issuer, o.subject, o.email, o.name
         FROM operators o JOIN members m ON m.operator = o.id
         WHERE lower(o.email) = ?1 AND m.workspace = ?2 LIMIT 2";
-    let mut found = all(db, SQL, params![email, workspace.as_bytes()], member)?;
+    let mut found = all(db, SQL, &[&email, workspace.as_bytes()], member)?;
     Ok(if found.len() == 1 { found.pop() } else { None })
 }
 
 fn find_invited(
-    db: &Connection,
+    db: Db<'_>,
     workspace: WorkspaceId,
     email: &str,
 ) -> Result<Option<Belonging>, StoreError> {
     const SQL: &str =
         "SELECT role, since, email FROM invitations WHERE workspace = ?1 AND email = ?2";
-    one(db, SQL, params![workspace.as_bytes(), email], invited)
+    one(db, SQL, &[workspace.as_bytes(), &email], invited)
 }
 
-fn operator_by_id(db: &Connection, id: &OperatorId) -> Result<Option<Operator>, StoreError> {
+fn operator_by_id(db: Db<'_>, id: &OperatorId) -> Result<Option<Operator>, StoreError> {
     const SQL: &str = "SELECT id, issuer, subject, email, name FROM operators WHERE id = ?1";
-    one(db, SQL, [id.as_str()], |row| operator(row, 0))
+    one(db, SQL, &[&id.as_str()], |row| operator(row, 0))
 }
 
-fn operators_by_email(db: &Connection, email: &str) -> Result<Vec<Operator>, StoreError> {
+fn operators_by_email(db: Db<'_>, email: &str) -> Result<Vec<Operator>, StoreError> {
     const SQL: &str = "SELECT id, issuer, subject, email, name FROM operators
         WHERE lower(email) = ?1 ORDER BY id";
-    all(db, SQL, [email], |row| operator(row, 0))
+    all(db, SQL, &[&email], |row| operator(row, 0))
 }
 
 /// Whether the workspace must keep an owner and has but one.
-fn has_one_owner_only(db: &Connection, workspace: WorkspaceId) -> Result<bool, StoreError> {
+fn has_one_owner_only(db: Db<'_>, workspace: WorkspaceId) -> Result<bool, StoreError> {
     const SQL: &str = "SELECT w.organisation IS NULL AND
             (SELECT COUNT(*) FROM members m WHERE m.workspace = w.id AND m.role = ?2) <= 1
         FROM workspaces w WHERE w.id = ?1";
-    let params = params![workspace.as_bytes(), Role::Owner.name()];
-    Ok(one(db, SQL, params, |row| Ok(row.get(0)?))?.unwrap_or_default())
+    let params: &[&dyn Bind] = &[workspace.as_bytes(), &Role::Owner.name()];
+    Ok(one(db, SQL, params, |row| row.get(0))?.unwrap_or_default())
 }
 
 impl Writing<'_> {
@@ -124,7 +124,8 @@ impl Writing<'_> {
     ) -> Result<bool, StoreError> {
         const SQL: &str = "INSERT INTO members (operator, workspace, role, since)
             VALUES (?1, ?2, ?3, ?4) ON CONFLICT (operator, workspace) DO NOTHING";
-        let params = params![operator.as_str(), workspace.as_bytes(), role.name(), since.unix()];
+        let params: &[&dyn Bind] =
+            &[&operator.as_str(), workspace.as_bytes(), &role.name(), &since.unix()];
         Ok(change(self.db, SQL, params)? > 0)
     }
 
@@ -141,16 +142,16 @@ impl Writing<'_> {
         let Some(email) = &operator.identity.email else { return Ok(()) };
         let email = email.to_ascii_lowercase();
         let invitations =
-            all(self.db, READ, [&email], |row| Ok((workspace_id(row, 0)?, role(row, 1)?)))?;
+            all(self.db, READ, &[&email], |row| Ok((workspace_id(row, 0)?, role(row, 1)?)))?;
         if invitations.is_empty() {
             return Ok(());
         }
-        change(self.db, FORGET, [&email])?;
+        change(self.db, FORGET, &[&email])?;
         let act = Act::of_invited(operator.id.clone(), at, from);
         let person = Person::Operator(operator.clone());
         for (workspace, role) in invitations {
             if self.insert_member(workspace, &operator.id, role, at)? {
-                self.audit_member(&act, Action::MemberAdded, workspace, &person, role)?;
+                self.audit_member(&act, Action::MemberAdded, workspace, &person, role);
             }
         }
         Ok(())
@@ -198,7 +199,7 @@ impl Writing<'_> {
         }
         self.insert_member(workspace, &operator.id, role, act.at)?;
         let person = Person::Operator(operator);
-        self.audit_member(act, Action::MemberAdded, workspace, &person, role)?;
+        self.audit_member(act, Action::MemberAdded, workspace, &person, role);
         Ok(AddedMember::Added(Belonging { person, role, since: act.at }))
     }
 
@@ -218,11 +219,11 @@ impl Writing<'_> {
         if let Some(same) = before.as_ref().filter(|before| before.role == role) {
             return Ok(AddedMember::Invited(same.clone()));
         }
-        let params = params![workspace.as_bytes(), email, role.name(), act.at.unix()];
+        let params: &[&dyn Bind] = &[workspace.as_bytes(), &email, &role.name(), &act.at.unix()];
         change(self.db, SQL, params)?;
         let since = before.map_or(act.at, |before| before.since);
         let person = Person::Invited(email);
-        self.audit_member(act, Action::MemberInvited, workspace, &person, role)?;
+        self.audit_member(act, Action::MemberInvited, workspace, &person, role);
         Ok(AddedMember::Invited(Belonging { person, role, since }))
     }
 
@@ -250,8 +251,8 @@ impl Writing<'_> {
             Person::Operator(operator) => (MEMBER, operator.id.as_str()),
             Person::Invited(email) => (INVITED, email.as_str()),
         };
-        change(self.db, sql, params![workspace.as_bytes(), key, role.name()])?;
-        self.audit_member(act, Action::MemberChanged, workspace, &belonging.person, role)?;
+        change(self.db, sql, &[workspace.as_bytes(), &key, &role.name()])?;
+        self.audit_member(act, Action::MemberChanged, workspace, &belonging.person, role);
         Ok(ChangedMember::Done { belonging, revoked: 0 })
     }
 
@@ -274,7 +275,7 @@ impl Writing<'_> {
             Person::Operator(operator) => (MEMBER, operator.id.as_str(), revoke),
             Person::Invited(email) => (INVITED, email.as_str(), None),
         };
-        change(self.db, sql, params![workspace.as_bytes(), key])?;
+        change(self.db, sql, &[workspace.as_bytes(), &key])?;
         let person = &belonging.person;
         let (act, revoked) = match (person, entry) {
             (Person::Operator(operator), Some(entry)) => {
@@ -283,7 +284,7 @@ impl Writing<'_> {
             }
             _ => (act, 0),
         };
-        self.audit_member(act, Action::MemberRemoved, workspace, person, was)?;
+        self.audit_member(act, Action::MemberRemoved, workspace, person, was);
         Ok(ChangedMember::Done { belonging, revoked })
     }
 
@@ -303,13 +304,13 @@ impl Writing<'_> {
             WHERE workspace = ?1 AND created_by = ?2 AND revoked_at IS NULL";
         let scope = ScopeOf::Member(workspace, member.clone());
         self.append(entry, Fact::ScopeRevoked { scope, except: Vec::new() })?;
-        let params = params![
+        let params: &[&dyn Bind] = &[
             workspace.as_bytes(),
-            member.as_str(),
-            act.at.unix(),
-            act.operator.as_str(),
-            MEMBER_REMOVED,
+            &member.as_str(),
+            &act.at.unix(),
+            &act.operator.as_str(),
+            &MEMBER_REMOVED,
         ];
-        Ok(change(self.db, SQL, params)? as u64)
+        change(self.db, SQL, params)
     }
 }

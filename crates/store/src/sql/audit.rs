@@ -3,18 +3,16 @@
 use std::collections::BTreeSet;
 
 use nt_token::{Jti, OperatorId, Timestamp, VerifierName, WorkspaceId};
-use rusqlite::{Connection, Row, ToSql, params};
 
-use super::row::{
-    address, all, change, number, one, parsed, parsed_or_null, signed, time, workspace_id,
-};
-use super::writer::Writing;
+use super::db::{Bind, Db, all, change, one};
+use super::row::{Row, address, number, parsed, parsed_or_null, signed, time, workspace_id};
+use super::writing::Writing;
 use crate::audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility, about};
 use crate::error::StoreError;
 use crate::record::{Person, Role, UseDelta};
 
 /// A page of the audit log.
-pub(super) fn page(db: &Connection, query: &AuditQuery) -> Result<AuditPage, StoreError> {
+pub(super) fn page(db: Db<'_>, query: &AuditQuery) -> Result<AuditPage, StoreError> {
     // One more than asked for tells whether there are more.
     let wanted = query.limit as usize + 1;
     let ids = match (&query.visible, &query.jti) {
@@ -38,14 +36,14 @@ pub(super) fn page(db: &Connection, query: &AuditQuery) -> Result<AuditPage, Sto
 /// What an operator sees: own deeds, and those in each workspace that the operator is or was a member
 /// of. Each part is a short walk along an index of its own, however long the others are.
 fn ids_visible(
-    db: &Connection,
+    db: Db<'_>,
     operator: &OperatorId,
     query: &AuditQuery,
     wanted: usize,
 ) -> Result<BTreeSet<i64>, StoreError> {
     const WORKSPACES: &str = "SELECT workspace FROM members WHERE operator = ?1";
     let mut newest = ids(db, "operator = ?4", &[&operator.as_str()], query, wanted)?;
-    for workspace in all(db, WORKSPACES, [operator.as_str()], |row| workspace_id(row, 0))? {
+    for workspace in all(db, WORKSPACES, &[&operator.as_str()], |row| workspace_id(row, 0))? {
         newest.extend(ids(db, "workspace = ?4", &[workspace.as_bytes()], query, wanted)?);
         while newest.len() > wanted {
             newest.pop_first();
@@ -56,9 +54,9 @@ fn ids_visible(
 
 /// The numbers of the newest records for which this holds.
 fn ids(
-    db: &Connection,
+    db: Db<'_>,
     holds: &str,
-    params: &[&dyn ToSql],
+    params: &[&dyn Bind],
     query: &AuditQuery,
     wanted: usize,
 ) -> Result<BTreeSet<i64>, StoreError> {
@@ -68,19 +66,19 @@ fn ids(
     let before = query.before.map_or(i64::MAX, signed);
     let since = query.since.map_or(i64::MIN, Timestamp::unix);
     let wanted = signed(wanted as u64);
-    let first: [&dyn ToSql; 3] = [&before, &since, &wanted];
-    let params: Vec<&dyn ToSql> = first.into_iter().chain(params.iter().copied()).collect();
-    Ok(all(db, &sql, params.as_slice(), |row| Ok(row.get(0)?))?.into_iter().collect())
+    let first: [&dyn Bind; 3] = [&before, &since, &wanted];
+    let params: Vec<&dyn Bind> = first.into_iter().chain(params.iter().copied()).collect();
+    Ok(all(db, &sql, &params, |row| row.get(0))?.into_iter().collect())
 }
 
-fn record(db: &Connection, id: i64) -> Result<AuditRecord, StoreError> {
+fn record(db: Db<'_>, id: i64) -> Result<AuditRecord, StoreError> {
     const SQL: &str = "SELECT a.id, a.at, a.operator, a.came_from, a.action, a.workspace, a.jti,
             a.reason, o.email, a.about, a.note
         FROM audit a LEFT JOIN operators o ON o.id = a.operator WHERE a.id = ?1";
-    one(db, SQL, [id], read)?.ok_or(StoreError::Corrupt("no audit record"))
+    one(db, SQL, &[&id], read)?.ok_or(StoreError::Corrupt("no audit record"))
 }
 
-fn read(row: &Row<'_>) -> Result<AuditRecord, StoreError> {
+fn read(row: Row<'_>) -> Result<AuditRecord, StoreError> {
     let action: String = row.get(4)?;
     let action = Action::ALL.into_iter().find(|known| known.name() == action);
     let act = Act {
@@ -94,7 +92,7 @@ fn read(row: &Row<'_>) -> Result<AuditRecord, StoreError> {
         act,
         email: row.get(8)?,
         action: action.ok_or(StoreError::Corrupt("an audited action"))?,
-        workspace: row.get::<_, Option<[u8; 16]>>(5)?.map(WorkspaceId::from_bytes),
+        workspace: row.get::<Option<[u8; 16]>>(5)?.map(WorkspaceId::from_bytes),
         jti: parsed_or_null(row, 6, "a token's JTI")?,
         about: row.get(9)?,
         reason: row.get(7)?,
@@ -103,15 +101,15 @@ fn read(row: &Row<'_>) -> Result<AuditRecord, StoreError> {
 
 /// Attempts with revoked tokens, the latest first.
 pub(super) fn denials(
-    db: &Connection,
+    db: Db<'_>,
     visible: &Visibility,
     jti: Option<&Jti>,
     since: Option<Timestamp>,
     limit: u32,
 ) -> Result<Vec<Denial>, StoreError> {
-    let mut params: Vec<&dyn ToSql> = Vec::new();
+    let mut params: Vec<&dyn Bind> = Vec::new();
     let since = since.map_or(i64::MIN, Timestamp::unix);
-    params.extend([&since as &dyn ToSql, &limit]);
+    params.extend([&since as &dyn Bind, &limit]);
     let of = match visible {
         Visibility::Everything => None,
         Visibility::Of(operator) => Some(operator.as_str()),
@@ -129,10 +127,10 @@ pub(super) fn denials(
         sql += if of.is_some() { " AND jti = ?4" } else { " AND jti = ?3" };
     }
     sql += " ORDER BY last_at DESC, jti DESC LIMIT ?2";
-    all(db, &sql, params.as_slice(), denial)
+    all(db, &sql, &params, denial)
 }
 
-fn denial(row: &Row<'_>) -> Result<Denial, StoreError> {
+fn denial(row: Row<'_>) -> Result<Denial, StoreError> {
     Ok(Denial {
         jti: parsed(row, 0, "a token's JTI")?,
         workspace: workspace_id(row, 1)?,
@@ -141,6 +139,41 @@ fn denial(row: &Row<'_>) -> Result<Denial, StoreError> {
         last_at: time(row, 4)?,
         last_from: parsed_or_null(row, 5, "an address")?,
     })
+}
+
+/// A record that waits to be written.
+pub(crate) struct Record {
+    at: i64,
+    operator: OperatorId,
+    came_from: Option<String>,
+    action: Action,
+    workspace: Option<WorkspaceId>,
+    jti: Option<Jti>,
+    reason: Option<String>,
+    about: Option<String>,
+    note: Option<String>,
+}
+
+/// Writes records, numbered in this order after those that are there.
+pub(super) fn write(db: Db<'_>, records: &[Record]) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO audit
+            (at, operator, came_from, action, workspace, jti, reason, about, note)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    for record in records {
+        let params: &[&dyn Bind] = &[
+            &record.at,
+            &record.operator.as_str(),
+            &record.came_from,
+            &record.action.name(),
+            &record.workspace.as_ref().map(WorkspaceId::as_bytes),
+            &record.jti.as_ref().map(Jti::as_str),
+            &record.reason,
+            &record.about,
+            &record.note,
+        ];
+        change(db, SQL, params)?;
+    }
+    Ok(())
 }
 
 /// What a record says beside the circumstances.
@@ -161,8 +194,8 @@ impl Writing<'_> {
         workspace: Option<WorkspaceId>,
         jti: Option<&Jti>,
         reason: Option<&str>,
-    ) -> Result<(), StoreError> {
-        self.write_down(act, &What { action, workspace, jti, about: None, reason })
+    ) {
+        self.write_down(act, &What { action, workspace, jti, about: None, reason });
     }
 
     /// Writes an audit record about somebody who belongs to a workspace.
@@ -173,43 +206,33 @@ impl Writing<'_> {
         workspace: WorkspaceId,
         person: &Person,
         role: Role,
-    ) -> Result<(), StoreError> {
+    ) {
         let (workspace, about) = (Some(workspace), Some(about(person)));
         self.write_down(
             act,
             &What { action, workspace, jti: None, about, reason: Some(role.name()) },
-        )
+        );
     }
 
     /// Writes an audit record about a verifier.
-    pub(super) fn audit_verifier(
-        &mut self,
-        act: &Act,
-        action: Action,
-        name: &VerifierName,
-    ) -> Result<(), StoreError> {
+    pub(super) fn audit_verifier(&mut self, act: &Act, action: Action, name: &VerifierName) {
         let about = Some(name.as_str());
-        self.write_down(act, &What { action, workspace: None, jti: None, about, reason: None })
+        self.write_down(act, &What { action, workspace: None, jti: None, about, reason: None });
     }
 
-    /// The database numbers the record.
-    fn write_down(&mut self, act: &Act, what: &What<'_>) -> Result<(), StoreError> {
-        const SQL: &str = "INSERT INTO audit
-                (at, operator, came_from, action, workspace, jti, reason, about, note)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-        let params = params![
-            act.at.unix(),
-            act.operator.as_str(),
-            address(act.from),
-            what.action.name(),
-            what.workspace.as_ref().map(WorkspaceId::as_bytes),
-            what.jti.map(Jti::as_str),
-            what.reason,
-            what.about,
-            act.note,
-        ];
-        change(self.db, SQL, params)?;
-        Ok(())
+    /// Keeps the record until the steps have run.
+    fn write_down(&mut self, act: &Act, what: &What<'_>) {
+        self.records.push(Record {
+            at: act.at.unix(),
+            operator: act.operator.clone(),
+            came_from: address(act.from),
+            action: what.action,
+            workspace: what.workspace,
+            jti: what.jti.cloned(),
+            reason: what.reason.map(str::to_owned),
+            about: what.about.map(str::to_owned),
+            note: act.note.clone(),
+        });
     }
 
     pub(super) fn count(
@@ -233,7 +256,8 @@ impl Writing<'_> {
                 last_at = CASE WHEN excluded.last_at >= token_uses.last_at
                     THEN excluded.last_at ELSE token_uses.last_at END";
         let UseDelta { jti, count, last_at, last_from } = delta;
-        let params = params![jti.as_str(), signed(*count), last_at.unix(), address(*last_from)];
+        let params: &[&dyn Bind] =
+            &[&jti.as_str(), &signed(*count), &last_at.unix(), &address(*last_from)];
         change(self.db, SQL, params)?;
         Ok(())
     }
@@ -250,13 +274,13 @@ impl Writing<'_> {
                     ELSE COALESCE(token_denials.last_from, excluded.last_from) END,
                 last_at = CASE WHEN excluded.last_at >= token_denials.last_at
                     THEN excluded.last_at ELSE token_denials.last_at END";
-        let params = params![
-            delta.jti.as_str(),
+        let params: &[&dyn Bind] = &[
+            &delta.jti.as_str(),
             delta.workspace.as_bytes(),
-            signed(delta.count),
-            delta.first_at.unix(),
-            delta.last_at.unix(),
-            address(delta.last_from),
+            &signed(delta.count),
+            &delta.first_at.unix(),
+            &delta.last_at.unix(),
+            &address(delta.last_from),
         ];
         change(self.db, SQL, params)?;
         Ok(())

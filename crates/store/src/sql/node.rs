@@ -4,26 +4,25 @@ use nt_revocation::Fact;
 use nt_revocation::entry::ProofOfDeath;
 use nt_revocation::protocol::{Incarnation, Member, NodeId};
 use nt_token::EntryId;
-use rusqlite::{Connection, Row, params};
 
-use super::log;
-use super::row::{all, change, number, signed, time};
-use super::writer::Writing;
+use super::db::{Bind, Db, all, change};
+use super::row::{Row, number, signed, time};
+use super::writing::Writing;
 use crate::error::StoreError;
 use crate::node::{End, Home, KnownNode, NewNode, Renewal, Renewed, Standing};
 
 /// Those that are not gone.
-pub(super) fn list(db: &Connection) -> Result<Vec<KnownNode>, StoreError> {
+pub(super) fn list(db: Db<'_>) -> Result<Vec<KnownNode>, StoreError> {
     const SQL: &str = "SELECT node, incarnation, address, home, version, state, renewals, acked,
             last_seen
         FROM nodes WHERE state <> 'gone' ORDER BY node, incarnation";
-    let mut nodes = all(db, SQL, [], node)?;
+    let mut nodes = all(db, SQL, &[], node)?;
     // The database's numbers have a sign.
     nodes.sort_by_key(|node| node.member);
     Ok(nodes)
 }
 
-fn node(row: &Row<'_>) -> Result<KnownNode, StoreError> {
+fn node(row: Row<'_>) -> Result<KnownNode, StoreError> {
     let state: String = row.get(5)?;
     let standing = match state.as_str() {
         "active" => Standing::Active,
@@ -32,8 +31,8 @@ fn node(row: &Row<'_>) -> Result<KnownNode, StoreError> {
     };
     Ok(KnownNode {
         member: Member {
-            node: NodeId(row.get::<_, i64>(0)?.cast_unsigned()),
-            incarnation: Incarnation(row.get::<_, i64>(1)?.cast_unsigned()),
+            node: NodeId(row.get::<i64>(0)?.cast_unsigned()),
+            incarnation: Incarnation(row.get::<i64>(1)?.cast_unsigned()),
         },
         address: row.get(2)?,
         home: Home(row.get(3)?),
@@ -55,8 +54,8 @@ impl Writing<'_> {
                 renewals, acked, last_seen)
             VALUES (?1, ?2, ?3, ?4, ?5, 'active', 0, 0, ?6)";
         let (node, incarnation) = key(new.member);
-        let params =
-            params![node, incarnation, new.address, new.home.0, new.version, new.at.unix()];
+        let params: &[&dyn Bind] =
+            &[&node, &incarnation, &new.address, &new.home.0, &new.version, &new.at.unix()];
         change(self.db, SQL, params)?;
         let Member { node, incarnation } = new.member;
         self.append(entry, Fact::NodeJoined { node: node.0, incarnation: incarnation.0 })
@@ -67,11 +66,11 @@ impl Writing<'_> {
             WHERE node = ?1 AND incarnation = ?2 AND state = 'active' AND renewals = ?3";
         let (node, incarnation) = key(renewal.member);
         let (renewals, acked) = (signed(renewal.renewals), signed(renewal.acked));
-        let params = params![node, incarnation, renewals, acked, renewal.at.unix()];
+        let params: &[&dyn Bind] = &[&node, &incarnation, &renewals, &acked, &renewal.at.unix()];
         if change(self.db, SQL, params)? == 0 {
             return Ok(Renewed::Refused);
         }
-        Ok(Renewed::Granted { head: log::head_seq(self.db)? })
+        Ok(Renewed::Granted { head: self.head.seq })
     }
 
     pub(super) fn fence(
@@ -83,7 +82,7 @@ impl Writing<'_> {
         const SQL: &str = "UPDATE nodes SET state = 'fenced'
             WHERE node = ?1 AND incarnation = ?2 AND state = 'active'";
         let (node, incarnation) = key(member);
-        if change(self.db, SQL, params![node, incarnation])? == 0 {
+        if change(self.db, SQL, &[&node, &incarnation])? == 0 {
             return Ok(None);
         }
         let Member { node, incarnation } = member;
@@ -104,7 +103,7 @@ impl Writing<'_> {
             End::RanOut => "fenced",
         };
         let (node, incarnation) = key(member);
-        if change(self.db, SQL, params![node, incarnation, from])? == 0 {
+        if change(self.db, SQL, &[&node, &incarnation, &from])? == 0 {
             return Ok(None);
         }
         let Member { node, incarnation } = member;
