@@ -4,6 +4,7 @@
 //! ntd-data/            0700
 //!   ntd.lock           held by the one process that runs on this directory
 //!   ntd.db             the database (SQLite, with its -wal and -shm files)
+//!   node               which node of an authority of several this is, 0600
 //!   feed.granted       there while verifiers may be under leases of this authority
 //!   keys/              0700
 //!     <kid>.pem        signing keys, PKCS#8, 0600
@@ -99,6 +100,16 @@ impl DataDir {
         // must not keep an authority that only verifies from starting.
         let _told = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { root: root.to_owned(), _lock: file })
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Which node this is, where an authority has several.
+    pub fn node(&self) -> PathBuf {
+        self.root.join("node")
     }
 
     /// Where the keys are.

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod audit;
 mod canary;
+pub mod cluster;
 pub mod entropy;
 pub mod error;
 pub mod feed;
