@@ -3,6 +3,8 @@
 //! Sequence numbers are no identity: an older copy of a database that was put back uses them again, for
 //! other entries. Equal identifiers of the entry at one number mean equal logs up to there.
 
+use std::cmp::Ordering;
+
 use nt_revocation::Position;
 
 /// A log that does not go through a witness has lost history: what was revoked may be good again by it.
@@ -16,16 +18,18 @@ pub(crate) enum Loss {
     EarlierEpoch(Position, u64),
 }
 
-/// What a log has lost that is here at the witness's sequence number, or ends before it.
+/// What a log of this epoch has lost that is here at the witness's sequence number, or has no such entry.
 ///
 /// A later epoch has lost nothing: it begins when an operator recovered the log, and says what the
-/// recovery made of it.
-pub(crate) fn loss(witness: Position, here: Option<Position>) -> Option<Loss> {
-    match here {
-        None => Some(Loss::Behind(witness)),
-        Some(here) if here.epoch > witness.epoch => None,
-        Some(here) if here.epoch < witness.epoch => Some(Loss::EarlierEpoch(witness, here.epoch)),
-        Some(here) => (here != witness).then_some(Loss::Other(witness)),
+/// recovery made of it. Whoever knows more keeps it: see [`nt_revocation::RevocationSet::absorb`].
+pub(crate) fn loss(witness: Position, epoch: u64, here: Option<Position>) -> Option<Loss> {
+    match epoch.cmp(&witness.epoch) {
+        Ordering::Greater => None,
+        Ordering::Less => Some(Loss::EarlierEpoch(witness, epoch)),
+        Ordering::Equal => match here {
+            None => Some(Loss::Behind(witness)),
+            Some(here) => (here != witness).then_some(Loss::Other(witness)),
+        },
     }
 }
 
@@ -39,10 +43,13 @@ mod tests {
     fn a_log_goes_through_a_witness_if_it_has_that_very_entry_or_was_recovered_since() {
         let at = |epoch, id| Position { epoch, seq: 9, entry: EntryId([id; 16]) };
         let witness = at(2, 7);
-        assert_eq!(loss(witness, Some(witness)), None);
-        assert_eq!(loss(witness, Some(at(3, 8))), None);
-        assert_eq!(loss(witness, None), Some(Loss::Behind(witness)));
-        assert_eq!(loss(witness, Some(at(2, 8))), Some(Loss::Other(witness)));
-        assert_eq!(loss(witness, Some(at(1, 7))), Some(Loss::EarlierEpoch(witness, 1)));
+        assert_eq!(loss(witness, 2, Some(witness)), None);
+        for here in [Some(witness), Some(at(1, 8)), None] {
+            assert_eq!(loss(witness, 3, here), None);
+            assert_eq!(loss(witness, 1, here), Some(Loss::EarlierEpoch(witness, 1)));
+        }
+        assert_eq!(loss(witness, 2, None), Some(Loss::Behind(witness)));
+        assert_eq!(loss(witness, 2, Some(at(2, 8))), Some(Loss::Other(witness)));
+        assert_eq!(loss(witness, 2, Some(at(1, 7))), Some(Loss::Other(witness)));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use nt_revocation::{Entry, OutOfOrder, RevocationSet};
+use nt_revocation::{BadSnapshot, Entry, OutOfOrder, Position, RevocationSet, Snapshot};
 use nt_token::clock::{Boot, Clock};
 use nt_token::{Expected, KeySet};
 
@@ -68,6 +68,16 @@ impl State {
         self.0.set.store(Arc::new(set));
         self.published();
         Ok(())
+    }
+
+    /// Adds to all that is known what a snapshot of a later epoch has, and goes on from there. The log was
+    /// put together again after a loss: what was revoked before stays so here, also where the snapshot
+    /// has lost it.
+    pub fn absorb(&self, later: &Snapshot) -> Result<Position, BadSnapshot> {
+        let _one_at_a_time = self.writer();
+        let position = self.0.set.load().absorb(later);
+        self.published();
+        position
     }
 
     /// Replaces the keys. What a key signed that is no longer among them counts no more; a new one

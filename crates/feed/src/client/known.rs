@@ -115,9 +115,9 @@ impl Known {
         *self.witness.borrow()
     }
 
-    /// Whether a log that is here at the witness's place goes through the witness.
-    pub(super) fn meets(&self, at_witness: Option<Position>) -> Result<(), Loss> {
-        let loss = self.witness().and_then(|witness| loss(witness, at_witness));
+    /// Whether a log of this epoch that is here at the witness's place goes through the witness.
+    pub(super) fn meets(&self, epoch: u64, at_witness: Option<Position>) -> Result<(), Loss> {
+        let loss = self.witness().and_then(|witness| loss(witness, epoch, at_witness));
         loss.map_or(Ok(()), Err)
     }
 
@@ -141,7 +141,8 @@ impl Known {
         due.map_or(self.lengths.verifier_renews_each(), |at| at.since(self.now().boot))
     }
 
-    /// Replaces everything by a snapshot.
+    /// Replaces everything by a snapshot; by one of a later epoch only adds to it, since what is known
+    /// here may be what was lost there.
     pub(super) fn replace(&mut self, bytes: &[u8]) -> Result<Vec<Say>, Unfit> {
         let read = RevocationSet::from_snapshot(bytes);
         let set = read.map_err(|bad| Misfit(bad.to_string()))?;
@@ -153,13 +154,18 @@ impl Known {
         if let Some(witness) = self.witness()
             && position.seq <= witness.seq
         {
-            self.meets((position.seq == witness.seq).then_some(position))?;
+            self.meets(position.epoch, (position.seq == witness.seq).then_some(position))?;
         }
         if let Some(keys) = self.keys.replace(&set)? {
             self.state.set_keys(keys);
         }
-        self.state.replace(set).map_err(|refused| Misfit(refused.to_string()))?;
         let again = position.epoch != self.position.epoch;
+        if again && self.position != Position::START {
+            let united = self.state.absorb(&set.freeze());
+            united.map_err(|refused| Misfit(refused.to_string()))?;
+        } else {
+            self.state.replace(set).map_err(|refused| Misfit(refused.to_string()))?;
+        }
         self.reach(position);
         if again {
             self.begin_anew();

@@ -229,7 +229,10 @@ impl Line {
                     )));
                 }
                 let at_witness = welcome.at_witness.map(Position::try_from).transpose()?;
-                known.meets(at_witness)?;
+                let head = welcome.head.map(Position::try_from).transpose()?;
+                // An authority that does not say where its log ends: the witness's place says as much.
+                let epoch = head.or(at_witness).map_or(Position::START.epoch, |at| at.epoch);
+                known.meets(epoch, at_witness)?;
                 tracing::info!(session = welcome.session, "the feed is followed");
                 self.patience = lengths.verifier;
                 known.welcomed(lengths)
@@ -254,7 +257,8 @@ impl Line {
                 let min = grant.min.ok_or_else(|| lost("a grant without a minimum"))?.try_into()?;
                 known.granted(grant.nonce, Duration::from_millis(grant.length_ms), min)
             }
-            Message::Heartbeat(_) => Vec::new(),
+            // Where there is no other node, this one is followed for as long as it is there.
+            Message::Heartbeat(_) | Message::Leaving(_) => Vec::new(),
             Message::Resync(resync) => return Err(Ended::Misfit(resync.reason)),
         };
         self.say_all(says)

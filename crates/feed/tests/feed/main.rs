@@ -2,6 +2,7 @@
 
 mod connect;
 mod drain;
+mod node;
 mod proxy;
 mod raw;
 mod token;

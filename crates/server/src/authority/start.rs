@@ -7,7 +7,7 @@ use std::sync::Arc;
 use nt_feed::server::{Authority as Issuing, Feed};
 use nt_identity::provider::Provider;
 use nt_identity::trust::TrustedIssuers;
-use nt_revocation::protocol::Lengths;
+use nt_revocation::protocol::{Lengths, Tenure};
 use nt_revocation::{BadSnapshot, Fact, OutOfOrder, Position, RevocationSet};
 use nt_store::{Store, StoreError};
 use nt_token::clock::{Clock, Stopwatch};
@@ -144,7 +144,7 @@ fn feed(source: FeedSource, expected: &Expected, head: Position) -> Feed<FeedSou
         );
     }
     let issuing = Issuing { issuer: expected.issuer.clone(), audience: expected.audience.clone() };
-    Feed::new(Arc::new(source), issuing, lengths, before, head)
+    Feed::new(Arc::new(source), issuing, lengths, Tenure::Sole { before }, head)
 }
 
 /// Applies the log from its beginning, on the side: what was forgotten on the way needs no memory then.

@@ -10,7 +10,7 @@ use axum::routing::get;
 use nt_feed::ask::HttpAsk;
 use nt_feed::client::Settings;
 use nt_feed::server::{self, Feed, NotAdmitted, Source, Unavailable};
-use nt_revocation::protocol::Lengths;
+use nt_revocation::protocol::{Lengths, Tenure};
 use nt_revocation::{Entry, Fact, Position, RevocationSet};
 use nt_token::check::check_signature;
 use nt_token::clock::{Clock as _, SystemClock};
@@ -86,7 +86,7 @@ pub(super) struct Authority {
 fn feed(log: &Arc<Log>) -> Feed<Log> {
     let whose = server::Authority { issuer: "http://a".to_owned(), audience: "b".to_owned() };
     let lengths = Lengths { verifier: LEASE, ..Lengths::default() };
-    Feed::new(Arc::clone(log), whose, lengths, None, log.position())
+    Feed::new(Arc::clone(log), whose, lengths, Tenure::Sole { before: None }, log.position())
 }
 
 impl Authority {
