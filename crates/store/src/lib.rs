@@ -7,15 +7,18 @@
 pub mod audit;
 pub mod error;
 mod high_water;
+pub mod journal;
 pub mod memory;
 pub mod node;
 mod place;
+pub mod postgres;
 pub mod receipt;
 pub mod record;
 pub mod right;
 mod sql;
 pub mod sqlite;
 pub mod store;
+mod threads;
 mod verifier;
 
 pub use audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility};
@@ -23,6 +26,7 @@ pub use error::StoreError;
 pub use memory::{MemoryStore, SharedMemory};
 pub use node::{End, Home, KnownNode, NewNode, Renewal, Renewed, Standing};
 pub use place::forgettable;
+pub use postgres::{Concern, Condition, Gate, Pooling, PostgresOptions, PostgresStore, WakeUps};
 pub use receipt::KeptReceipt;
 pub use record::{
     Authority, Belonging, Grant, Identity, JobToken, Member, NewSession, NewToken, NewWorkspace,

@@ -143,15 +143,15 @@ fn denial(row: Row<'_>) -> Result<Denial, StoreError> {
 
 /// A record that waits to be written.
 pub(crate) struct Record {
-    at: i64,
-    operator: OperatorId,
-    came_from: Option<String>,
-    action: Action,
-    workspace: Option<WorkspaceId>,
-    jti: Option<Jti>,
-    reason: Option<String>,
-    about: Option<String>,
-    note: Option<String>,
+    pub(crate) at: i64,
+    pub(crate) operator: OperatorId,
+    pub(crate) came_from: Option<String>,
+    pub(crate) action: Action,
+    pub(crate) workspace: Option<WorkspaceId>,
+    pub(crate) jti: Option<Jti>,
+    pub(crate) reason: Option<String>,
+    pub(crate) about: Option<String>,
+    pub(crate) note: Option<String>,
 }
 
 /// Writes records, numbered in this order after those that are there.
@@ -186,8 +186,8 @@ struct What<'a> {
 }
 
 impl Writing<'_> {
-    /// Writes an audit record.
-    pub(super) fn audit(
+    /// Leaves an audit record.
+    pub(crate) fn audit(
         &mut self,
         act: &Act,
         action: Action,
@@ -198,7 +198,7 @@ impl Writing<'_> {
         self.write_down(act, &What { action, workspace, jti, about: None, reason });
     }
 
-    /// Writes an audit record about somebody who belongs to a workspace.
+    /// Leaves an audit record about somebody who belongs to a workspace.
     pub(super) fn audit_member(
         &mut self,
         act: &Act,
@@ -214,7 +214,7 @@ impl Writing<'_> {
         );
     }
 
-    /// Writes an audit record about a verifier.
+    /// Leaves an audit record about a verifier.
     pub(super) fn audit_verifier(&mut self, act: &Act, action: Action, name: &VerifierName) {
         let about = Some(name.as_str());
         self.write_down(act, &What { action, workspace: None, jti: None, about, reason: None });

@@ -8,12 +8,15 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use super::row::Row;
 use crate::error::StoreError;
+use crate::postgres::link::Link;
 
 /// A database, inside a transaction.
 #[derive(Clone, Copy)]
 pub(crate) enum Db<'a> {
     /// SQLite.
     Sqlite(&'a rusqlite::Connection),
+    /// PostgreSQL.
+    Postgres(&'a Link),
 }
 
 /// A value as it goes to a database, or as it came from one.
@@ -123,6 +126,10 @@ pub(crate) fn one<T>(
             let mut rows = statement.query(bound(params))?;
             rows.next()?.map(|row| read(Row::Sqlite(row))).transpose()
         }
+        Db::Postgres(link) => {
+            let rows = link.rows(sql, params)?;
+            rows.first().map(|row| read(Row::Postgres(row))).transpose()
+        }
     }
 }
 
@@ -159,6 +166,14 @@ pub(crate) fn first<T>(
             }
             Ok(None)
         }
+        Db::Postgres(link) => {
+            for row in &link.rows(sql, params)? {
+                if let Some(found) = find(Row::Postgres(row))? {
+                    return Ok(Some(found));
+                }
+            }
+            Ok(None)
+        }
     }
 }
 
@@ -166,6 +181,7 @@ pub(crate) fn first<T>(
 pub(crate) fn change(db: Db<'_>, sql: &str, params: &[&dyn Bind]) -> Result<u64, StoreError> {
     match db {
         Db::Sqlite(db) => Ok(db.prepare_cached(sql)?.execute(bound(params))? as u64),
+        Db::Postgres(link) => link.change(sql, params),
     }
 }
 

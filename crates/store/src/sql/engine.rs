@@ -59,11 +59,18 @@ pub(crate) trait Engine: Send + Sync {
         &self,
         step: impl FnMut(&mut Writing<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send {
+        self.hand_in(|caller| Box::new(Waiting::new(step, caller)))
+    }
+
+    /// Hands in what is a step with its caller's end of the line.
+    fn hand_in<T: Send + 'static>(
+        &self,
+        make: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Step + Send,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send {
         async move {
             let (caller, answer) = oneshot::channel();
             let steps = self.queues()?.steps;
-            let step: Step = Box::new(Waiting::new(step, caller));
-            steps.send(step).await.map_err(|_| StoreError::Stopped)?;
+            steps.send(make(caller)).await.map_err(|_| StoreError::Stopped)?;
             drop(steps);
             answer.await.map_err(|_| StoreError::Stopped)?
         }

@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::db::Db;
+use super::revocation::Revocation;
 use super::writing::Writing;
 use crate::error::StoreError;
 
@@ -10,6 +11,11 @@ use crate::error::StoreError;
 pub(crate) trait Job<On: ?Sized>: Send {
     /// Does it, and keeps the result for [`Job::answer`]. What was rolled back may be done again.
     fn run(&mut self, on: &mut On) -> Result<(), Failure>;
+
+    /// The revocation of a token that it is, if it is one: many of them can be done together.
+    fn revocation(&mut self) -> Option<&mut Revocation> {
+        None
+    }
 
     /// Answers whoever waits: with the result, or with why the transaction did not happen.
     fn answer(self: Box<Self>, failure: Option<&Failure>);
@@ -28,6 +34,9 @@ pub(crate) enum Failure {
     InUse,
     Stopped,
     Database(String),
+    Unavailable(String),
+    OutcomeUnknown(String),
+    InDoubt(String),
 }
 
 impl Failure {
@@ -36,6 +45,9 @@ impl Failure {
             StoreError::Full => Self::Full,
             StoreError::InUse => Self::InUse,
             StoreError::Stopped => Self::Stopped,
+            StoreError::Unavailable(why) => Self::Unavailable(why.clone()),
+            StoreError::OutcomeUnknown(why) => Self::OutcomeUnknown(why.clone()),
+            StoreError::HistoryInDoubt(why) => Self::InDoubt(why.clone()),
             other => Self::Database(other.to_string()),
         }
     }
@@ -45,6 +57,9 @@ impl Failure {
             Self::Full => StoreError::Full,
             Self::InUse => StoreError::InUse,
             Self::Stopped => StoreError::Stopped,
+            Self::Unavailable(why) => StoreError::Unavailable(why.clone()),
+            Self::OutcomeUnknown(why) => StoreError::OutcomeUnknown(why.clone()),
+            Self::InDoubt(why) => StoreError::HistoryInDoubt(why.clone()),
             Self::Database(text) => StoreError::Database(text.clone()),
         }
     }

@@ -8,6 +8,18 @@ use super::row::{number, signed};
 use super::writing::Writing;
 use crate::error::StoreError;
 
+/// A position as people read it.
+pub(crate) trait InWords {
+    fn in_words(self) -> String;
+}
+
+impl InWords for Position {
+    fn in_words(self) -> String {
+        let Self { epoch, seq, entry } = self;
+        format!("{seq} of epoch {epoch} (entry {entry})")
+    }
+}
+
 /// Where the log ends.
 pub(crate) fn head(db: Db<'_>) -> Result<Position, StoreError> {
     const SQL: &str = "SELECT meta.epoch, meta.head, log.id FROM meta
@@ -61,8 +73,34 @@ pub(super) fn write(db: Db<'_>, entries: &[Entry]) -> Result<(), StoreError> {
 impl Writing<'_> {
     /// Appends a fact, unless the log has an entry of this id already; answers the entry's number.
     pub(super) fn append(&mut self, id: EntryId, fact: Fact) -> Result<u64, StoreError> {
-        if let Some(seq) = self.appended_before(id, &fact)? {
-            return Ok(seq);
+        const SQL: &str = "SELECT seq, kind, body FROM log WHERE id = ?1";
+        let in_log = match self.appended_now(id) {
+            Some(_) => None,
+            None => one(self.db, SQL, &[&id.0], |row| {
+                Ok((number(row, 0)?, number(row, 1)?, row.blob(2, "a log entry")?.to_vec()))
+            })?,
+        };
+        self.append_unless(id, fact, in_log)
+    }
+
+    /// The same, where what the log has under this id was looked up before: number, kind and body.
+    pub(crate) fn append_unless(
+        &mut self,
+        id: EntryId,
+        fact: Fact,
+        in_log: Option<(u64, u16, Vec<u8>)>,
+    ) -> Result<u64, StoreError> {
+        let before = match (self.appended_now(id), in_log) {
+            (Some(entry), _) => Some((entry.seq, entry.fact == fact)),
+            (None, Some((seq, kind, body))) => {
+                Some((seq, kind == fact.kind() && body == fact.body()))
+            }
+            (None, None) => None,
+        };
+        match before {
+            Some((_, false)) => return Err(StoreError::EntryReused(id)),
+            Some((seq, true)) => return Ok(seq),
+            None => {}
         }
         let seq = self.head.seq + 1;
         self.head = Position { seq, entry: id, ..self.head };
@@ -70,19 +108,8 @@ impl Writing<'_> {
         Ok(seq)
     }
 
-    fn appended_before(&self, id: EntryId, fact: &Fact) -> Result<Option<u64>, StoreError> {
-        const SQL: &str = "SELECT seq, kind = ?2 AND body = ?3 FROM log WHERE id = ?1";
-        let found = match self.appended.iter().find(|entry| entry.id == id) {
-            Some(entry) => Some((entry.seq, entry.fact == *fact)),
-            None => one(self.db, SQL, &[&id.0, &fact.kind(), &fact.body()], |row| {
-                Ok((number(row, 0)?, row.get(1)?))
-            })?,
-        };
-        match found {
-            Some((_, false)) => Err(StoreError::EntryReused(id)),
-            Some((seq, true)) => Ok(Some(seq)),
-            None => Ok(None),
-        }
+    fn appended_now(&self, id: EntryId) -> Option<&Entry> {
+        self.appended.iter().find(|entry| entry.id == id)
     }
 
     /// Appends what the log has not got yet.

@@ -4,7 +4,7 @@
 //! inside a transaction; who runs them, in which order and how a batch of them is committed is the
 //! business of each database's own module.
 
-mod audit;
+pub(crate) mod audit;
 mod by_key;
 pub(crate) mod db;
 pub(crate) mod engine;
@@ -15,6 +15,7 @@ mod member;
 mod node;
 mod place;
 mod receipt;
+pub(crate) mod revocation;
 pub(crate) mod row;
 mod session;
 mod steps;

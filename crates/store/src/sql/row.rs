@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use nt_token::{Timestamp, WorkspaceId};
 use rusqlite::types::ValueRef;
+use tokio_postgres::types::{FromSql, Type};
 
 use super::db::Value;
 use crate::error::StoreError;
@@ -15,6 +16,8 @@ use crate::record::{Identity, Operator, Role};
 pub(crate) enum Row<'r> {
     /// From SQLite.
     Sqlite(&'r rusqlite::Row<'r>),
+    /// From PostgreSQL.
+    Postgres(&'r tokio_postgres::Row),
 }
 
 /// What a column can be read as.
@@ -35,6 +38,7 @@ impl<'r> Row<'r> {
                 }
                 ValueRef::Real(_) => Err(StoreError::Corrupt("a number")),
             },
+            Self::Postgres(row) => row.try_get(column).map_err(|_| StoreError::Corrupt("a column")),
         }
     }
 
@@ -49,6 +53,30 @@ impl<'r> Row<'r> {
             Value::Blob(bytes) => Ok(bytes),
             _ => Err(StoreError::Corrupt(what)),
         }
+    }
+}
+
+impl<'r> FromSql<'r> for Value<'r> {
+    fn from_sql(
+        ty: &Type,
+        raw: &'r [u8],
+    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        match *ty {
+            Type::INT8 => Ok(Value::Int(i64::from_sql(ty, raw)?)),
+            Type::INT4 => Ok(Value::Int(i64::from(i32::from_sql(ty, raw)?))),
+            Type::BOOL => Ok(Value::Bool(bool::from_sql(ty, raw)?)),
+            Type::BYTEA => Ok(Value::Blob(raw)),
+            _ => Ok(Value::Text(<&str>::from_sql(ty, raw)?)),
+        }
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Value::Null)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        let taken = [Type::INT8, Type::INT4, Type::BOOL, Type::BYTEA, Type::TEXT, Type::VARCHAR];
+        taken.contains(ty)
     }
 }
 

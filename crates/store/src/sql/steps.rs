@@ -12,6 +12,7 @@ use nt_token::{
 };
 
 use super::engine::Engine;
+use super::revocation::Revocation;
 use super::{audit, by_key, log, member, node, receipt, token, verifier, workspace};
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
@@ -222,8 +223,9 @@ impl<E: Engine> Store for E {
         reason: Option<String>,
         act: Act,
     ) -> Result<RevokedToken, StoreError> {
-        self.write(move |writing| {
-            writing.revoke_token(workspace, &jti, entry, reason.as_deref(), &act)
+        self.hand_in(move |caller| {
+            let result = None;
+            Box::new(Revocation { workspace, jti, entry, reason, act, result, caller })
         })
         .await
     }

@@ -101,7 +101,7 @@ pub(crate) fn page_sql(filter: TokenFilter, after: bool) -> String {
 }
 
 /// Reads a row of the view `token_records`.
-fn record(row: Row<'_>) -> Result<TokenRecord, StoreError> {
+pub(crate) fn record(row: Row<'_>) -> Result<TokenRecord, StoreError> {
     Ok(TokenRecord {
         jti: parsed(row, 0, "a token's JTI")?,
         workspace: workspace_id(row, 1)?,

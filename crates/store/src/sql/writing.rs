@@ -54,6 +54,16 @@ impl<'a> Writing<'a> {
         });
     }
 
+    /// What was kept here, to be written otherwise.
+    pub(crate) fn into_parts(self) -> (Vec<Entry>, Vec<Record>) {
+        (self.appended, self.records)
+    }
+
+    /// Where the log ended when the transaction began, and ends now.
+    pub(crate) fn span(&self) -> (Position, Position) {
+        (self.began, self.head)
+    }
+
     /// Writes what was kept here; then the transaction can be committed.
     pub(crate) fn finish(self) -> Result<Vec<Entry>, StoreError> {
         log::write(self.db, &self.appended)?;

@@ -28,8 +28,10 @@ use self::writer::{Closing, Writer};
 use crate::error::StoreError;
 use crate::high_water::{self, HighWater};
 use crate::sql::engine::{Door, Engine, Queues};
+use crate::sql::log::InWords as _;
 use crate::sql::{Db, log};
 use crate::store::{Follower, Sharing};
+use crate::threads::{join, spawn};
 
 /// Where a SQLite store keeps its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,25 +181,6 @@ impl Threads {
     }
 }
 
-fn join<T>(thread: JoinHandle<T>) -> Option<T> {
-    let name = thread.thread().name().unwrap_or_default().to_owned();
-    let ended = thread.join();
-    if ended.is_err() {
-        tracing::error!(thread = name, "a thread of the store has panicked");
-    }
-    ended.ok()
-}
-
-fn spawn<T: Send + 'static>(
-    name: &str,
-    run: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>, StoreError> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(run)
-        .map_err(|source| StoreError::File { what: "starting a thread", source })
-}
-
 fn exists(path: &Path) -> Result<bool, StoreError> {
     path.try_exists()
         .map_err(|source| StoreError::File { what: "looking for the database", source })
@@ -213,7 +196,7 @@ fn confirm(db: &Connection, mut witness: HighWater) -> Result<HighWater, StoreEr
         )
     };
     if head.epoch != seen.epoch || head.seq < seen.seq || !same_entry()? {
-        return Err(lost(&in_words(head), seen));
+        return Err(lost(&head.in_words(), seen));
     }
     if head != seen {
         witness
@@ -228,18 +211,13 @@ fn first_witness(db: &Connection, path: &Path) -> Result<HighWater, StoreError> 
     let head = log::head(Db::Sqlite(db))?;
     if head.seq > 0 {
         let witness = format!("unknown (the high-water file {} is missing)", path.display());
-        return Err(StoreError::HistoryLost { database: in_words(head), witness });
+        return Err(StoreError::HistoryLost { database: head.in_words(), witness });
     }
     HighWater::create(path, head)
 }
 
 fn lost(database: &str, witness: Position) -> StoreError {
-    StoreError::HistoryLost { database: database.to_owned(), witness: in_words(witness) }
-}
-
-fn in_words(position: Position) -> String {
-    let Position { epoch, seq, entry } = position;
-    format!("{seq} of epoch {epoch} (entry {entry})")
+    StoreError::HistoryLost { database: database.to_owned(), witness: witness.in_words() }
 }
 
 #[cfg(test)]
