@@ -14,9 +14,9 @@ use super::verifier::Verifier;
 
 /// A life's true time: faults of every kind, and then a calm in which everything must recover.
 pub(super) const TURBULENT_MS: u64 = 60_000;
-pub(super) const LIFE_MS: u64 = TURBULENT_MS + 30_000;
-/// From here on nothing of the turbulence is left: the longest pause, and then 12.73 s by a slow clock.
-const RECOVERED_MS: u64 = TURBULENT_MS + 25_000;
+pub(super) const LIFE_MS: u64 = TURBULENT_MS + 35_000;
+/// From here on nothing of the turbulence is left: the longest pause, a recovery, and 12.73 s by a slow clock.
+const RECOVERED_MS: u64 = TURBULENT_MS + 30_000;
 /// How long a revoke may take when everybody runs: some round trips.
 pub(super) const PROMPT_MS: u64 = 1_000;
 

@@ -8,7 +8,7 @@ use super::life::{Bug, Kind, Life};
 use super::network::Message;
 
 /// Until when: after it there is time for a recovery before everything must run again.
-const MISHAPS_MS: u64 = 42_000;
+const MISHAPS_MS: u64 = 40_000;
 
 /// How rare what happens is, in steps; the last two are per promotion.
 struct Weather {
