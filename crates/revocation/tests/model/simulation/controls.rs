@@ -4,7 +4,7 @@ use nt_revocation::protocol::{Failover, Rules, Sound};
 
 use super::life::{BACK, Bug, Kind, PROMISE};
 use super::{DRIFT, live};
-use crate::mutants::{CloseIsRelease, Early};
+use crate::mutants::{CloseIsRelease, Early, LeftAtOnce};
 
 const LOSSLESS: Kind = Kind::Replicated(Failover::Lossless);
 const MAY_LOSE: Kind = Kind::Replicated(Failover::MayLose);
@@ -64,7 +64,7 @@ fn members_from_before_the_commit_are_noticed() {
 
 #[test]
 fn an_orderly_leave_that_is_gone_before_its_sessions_ended_is_noticed() {
-    must_be_caught::<Sound>(Kind::Leased, Bug::GoneBeforeReleased, DRIFT);
+    must_be_caught::<LeftAtOnce>(Kind::Leased, Bug::None, DRIFT);
 }
 
 #[test]
@@ -80,6 +80,11 @@ fn a_renewal_by_a_plain_read_is_noticed() {
 #[test]
 fn a_number_taken_for_an_identity_is_noticed() {
     must_be_caught::<Sound>(LOSSLESS, Bug::NumberIsIdentity, DRIFT);
+}
+
+#[test]
+fn a_tail_that_does_not_look_at_what_it_read_last_is_noticed() {
+    must_be_caught::<Sound>(LOSSLESS, Bug::TailUnchecked, DRIFT);
 }
 
 #[test]

@@ -57,8 +57,8 @@ pub(super) enum Bug {
     AnswerBeforeJournal,
     /// A snapshot of a later epoch takes the place of what a verifier knows.
     EpochReplaces,
-    /// A node that leaves is gone at once, while its verifiers still have leases.
-    GoneBeforeReleased,
+    /// A node that reads on does not look whether the log still has what it read last.
+    TailUnchecked,
     /// A promotion that may lose is followed like one that does not.
     LossyFollowed,
 }

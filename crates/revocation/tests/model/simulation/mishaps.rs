@@ -45,6 +45,9 @@ impl Weather {
             Bug::NumberIsIdentity => {
                 Self { promoted: 600, put_back: NEVER, power_fails: NEVER, ..Self::ALL }
             }
+            Bug::TailUnchecked => {
+                Self { promoted: 400, put_back: NEVER, disk_lost: NEVER, ..Self::ALL }
+            }
             _ => Self::ALL,
         }
     }

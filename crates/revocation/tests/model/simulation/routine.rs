@@ -96,10 +96,6 @@ impl<R: Rules> Life<R> {
             return;
         }
         if self.turbulent() && self.dice.once_in(1_500) {
-            if self.bug == Bug::GoneBeforeReleased {
-                self.left(me);
-                return;
-            }
             self.tell(me, Input::Leave);
         }
         self.link(me);
@@ -182,7 +178,7 @@ impl<R: Rules> Life<R> {
     /// Tails the log; whether there was something.
     fn apply_next(&mut self, me: Member) -> bool {
         let (t, now) = (self.t, self.nodes[Self::row(me)].host.now().mono);
-        let unchecked = self.bug == Bug::NumberIsIdentity;
+        let unchecked = matches!(self.bug, Bug::NumberIsIdentity | Bug::TailUnchecked);
         let Some(process) = self.process(me) else { return false };
         let (known, epoch, Some(link)) = (process.known.at, process.epoch, process.link) else {
             return false;
