@@ -37,6 +37,8 @@ pub(super) enum Bug {
     StateBeforeExpiry,
     VerdictCached,
     AckBeforeApply,
+    /// A verifier that goes to another node releases the one before at once, and relies on its lease.
+    ReleasedTooEarly,
     /// Nothing is kept of leases that the process before granted.
     BeforeForgotten,
 }

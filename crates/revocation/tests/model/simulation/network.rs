@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use nt_revocation::protocol::{
-    Boot, Change, Incarnation, Input, Member, NodeId, Proof, Rules, VerifierInput, VerifierOutput,
+    Boot, Change, Incarnation, Input, LinkOutput, Member, NodeId, Proof, Rules,
 };
 
 use super::life::{Entry, Life, PROMPT_MS, Token};
+use super::verifier::Hears;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Message {
@@ -41,9 +42,8 @@ pub(super) enum Message {
         to: Member,
     },
     ToNode {
-        session: u64,
         to: Member,
-        says: VerifierOutput,
+        says: LinkOutput<u64>,
     },
     Grant {
         v: usize,
@@ -123,19 +123,23 @@ impl<R: Rules> Life<R> {
             Message::NodeAck { to, member, seq } => self.node_ack(to, member, seq),
             Message::Connect { v, session, to, acked } => self.open(to, v, session, acked),
             Message::Close { session, to } => self.tell(to, Input::Disconnected(session)),
-            Message::ToNode { session, to, says } => match says {
-                VerifierOutput::Renew { nonce, acked } => {
+            Message::ToNode { to, says } => match says {
+                LinkOutput::Renew { link: session, nonce, acked } => {
                     self.tell(to, Input::Renew { session, nonce, acked });
                 }
-                VerifierOutput::Ack(seq) => self.tell(to, Input::Ack { session, seq }),
-                VerifierOutput::Release => self.tell(to, Input::Released(session)),
-                VerifierOutput::LeaseUntil(_) | VerifierOutput::LeaseOver => {}
+                LinkOutput::Ack { link: session, seq } => {
+                    self.tell(to, Input::Ack { session, seq });
+                }
+                LinkOutput::Release(session) => self.tell(to, Input::Released(session)),
+                LinkOutput::LeaseUntil(_)
+                | LinkOutput::LeaseOnlyUntil(_)
+                | LinkOutput::LeaseOver => {}
             },
             Message::Grant { v, session, nonce, length, min } => {
                 if self.verifiers[v].hears(session) {
-                    self.verify(v, VerifierInput::Granted { nonce, length, min });
-                    if self.verifiers[v].lease.applied() < min {
-                        self.ask_for_state(v);
+                    self.verify(v, Hears::Granted { session, nonce, length, min });
+                    if self.verifiers[v].applied < min {
+                        self.ask_for_state(v, session);
                     }
                 }
             }
@@ -143,8 +147,8 @@ impl<R: Rules> Life<R> {
             Message::Resync { v, session, to } => self.resync(v, session, to),
             Message::Snapshot { v, session, upto } => {
                 let verifier = &self.verifiers[v];
-                if verifier.hears(session) && upto > verifier.lease.applied() {
-                    self.verify(v, VerifierInput::Applied(upto));
+                if verifier.hears(session) && upto > verifier.applied {
+                    self.verify(v, Hears::Applied(upto));
                 }
             }
         }

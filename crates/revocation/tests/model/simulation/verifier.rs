@@ -1,21 +1,30 @@
-//! The verifiers' side: they move between nodes, crash, leave, and publish
-//! what their checks load.
+//! The verifiers' side: they move between nodes, with two streams for a while or with none, crash, leave,
+//! and publish what their checks load.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use nt_revocation::protocol::{
-    Boot, Lengths, Member, Next, Now, Rules, VerifierInput, VerifierLease, VerifierOutput,
-};
+use nt_revocation::protocol::{Boot, Leases, Lengths, LinkOutput, Member, Now, Rules};
 
 use super::check::Check;
 use super::host::{Dice, Host};
 use super::life::{Bug, Life};
 use super::network::Message;
 
+/// What a verifier's driver tells its machine.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Hears {
+    Tick,
+    Connected(u64),
+    Applied(u64),
+    Granted { session: u64, nonce: u64, length: std::time::Duration, min: u64 },
+    Leave,
+}
+
 pub(super) struct Verifier {
     pub(super) host: Host,
-    pub(super) lease: VerifierLease,
-    session: Option<(u64, Member)>,
+    leases: Leases<u64>,
+    pub(super) applied: u64,
+    links: BTreeMap<u64, Member>,
     pub(super) down_until: u64,
     heard_at: u64,
     /// What its checks see.
@@ -29,8 +38,9 @@ impl Verifier {
     pub(super) fn new(dice: &mut Dice, drift: u64) -> Self {
         Self {
             host: Host::new(dice, drift),
-            lease: VerifierLease::new(Lengths::default(), 0, dice.below(1 << 40) << 20),
-            session: None,
+            leases: Leases::new(Lengths::default(), 0),
+            applied: 0,
+            links: BTreeMap::new(),
             down_until: 0,
             heard_at: 0,
             end: None,
@@ -40,9 +50,9 @@ impl Verifier {
         }
     }
 
-    /// Whether it runs, and this is the stream that it listens to.
+    /// Whether it runs, and this is a stream that it listens to.
     pub(super) fn hears(&self, session: u64) -> bool {
-        self.session.is_some_and(|(mine, _)| mine == session)
+        self.links.contains_key(&session)
     }
 
     pub(super) fn now(&self, bug: Bug) -> Now {
@@ -53,27 +63,55 @@ impl Verifier {
 }
 
 impl<R: Rules> Life<R> {
-    pub(super) fn verify(&mut self, v: usize, input: VerifierInput) {
+    pub(super) fn verify(&mut self, v: usize, heard: Hears) {
         let (bug, t) = (self.bug, self.t);
+        let nonces = self.dice.below(1 << 40) << 20;
+        let moves = !self.dice.once_in(4);
         let verifier = &mut self.verifiers[v];
-        verifier.heard_at = match input {
-            VerifierInput::Tick | VerifierInput::Leave => verifier.heard_at,
-            _ => t,
+        if !matches!(heard, Hears::Tick | Hears::Leave) {
+            verifier.heard_at = t;
+        }
+        let (now, leases) = (verifier.now(bug), &mut verifier.leases);
+        let outputs = match heard {
+            Hears::Tick => leases.tick(now),
+            Hears::Connected(session) => leases.open(now, session, nonces),
+            Hears::Applied(seq) => {
+                verifier.applied = verifier.applied.max(seq);
+                leases.applied(now, seq)
+            }
+            Hears::Granted { session, nonce, length, min } => {
+                let mut outputs = leases.granted(now, session, nonce, length, min);
+                if moves {
+                    outputs.extend(leases.move_to(now, session));
+                }
+                outputs
+            }
+            Hears::Leave => leases.leave(now),
         };
-        let outputs = verifier.lease.step(verifier.now(bug), input);
-        let to = verifier.session;
         if bug != Bug::AckBeforeApply {
-            verifier.state = verifier.lease.applied();
+            verifier.state = verifier.applied;
         }
         for output in outputs {
-            match output {
-                VerifierOutput::LeaseUntil(end) => self.verifiers[v].end = Some(end),
-                VerifierOutput::LeaseOver => self.verifiers[v].end = None,
-                says => {
-                    if let Some((session, to)) = to {
-                        self.post(Message::ToNode { session, to, says });
-                    }
+            let verifier = &mut self.verifiers[v];
+            let session = match output {
+                LinkOutput::LeaseUntil(end) | LinkOutput::LeaseOnlyUntil(end) => {
+                    verifier.end = Some(end);
+                    continue;
                 }
+                LinkOutput::LeaseOver => {
+                    verifier.end = None;
+                    continue;
+                }
+                LinkOutput::Renew { link, .. }
+                | LinkOutput::Ack { link, .. }
+                | LinkOutput::Release(link) => link,
+            };
+            let to = verifier.links.get(&session).copied();
+            if matches!(output, LinkOutput::Release(_)) {
+                verifier.links.remove(&session);
+            }
+            if let Some(to) = to {
+                self.post(Message::ToNode { to, says: output });
             }
         }
     }
@@ -82,21 +120,22 @@ impl<R: Rules> Life<R> {
         if !self.verifiers[v].hears(session) {
             return;
         }
-        match self.verifiers[v].lease.entry(seq) {
-            Next::Apply => self.verify(v, VerifierInput::Applied(seq)),
+        let applied = self.verifiers[v].applied;
+        if seq == applied + 1 {
+            self.verify(v, Hears::Applied(seq));
+        } else if seq <= applied {
             // Its acknowledgement may have been lost.
-            Next::Duplicate => {
-                let says = VerifierOutput::Ack(self.verifiers[v].lease.applied());
-                if let Some((session, to)) = self.verifiers[v].session {
-                    self.post(Message::ToNode { session, to, says });
-                }
+            if let Some(to) = self.verifiers[v].links.get(&session).copied() {
+                let says = LinkOutput::Ack { link: session, seq: applied };
+                self.post(Message::ToNode { to, says });
             }
-            Next::Resync => self.ask_for_state(v),
+        } else {
+            self.ask_for_state(v, session);
         }
     }
 
-    pub(super) fn ask_for_state(&mut self, v: usize) {
-        if let Some((session, to)) = self.verifiers[v].session {
+    pub(super) fn ask_for_state(&mut self, v: usize, session: u64) {
+        if let Some(to) = self.verifiers[v].links.get(&session).copied() {
             self.post(Message::Resync { v, session, to });
         }
     }
@@ -108,30 +147,31 @@ impl<R: Rules> Life<R> {
             return;
         }
         if self.bug == Bug::AckBeforeApply && self.dice.once_in(10) {
-            verifier.state = verifier.lease.applied();
+            verifier.state = verifier.applied;
         }
         if turbulent && self.dice.once_in(2_000) {
             if self.dice.once_in(2) {
-                self.verify(v, VerifierInput::Leave);
+                self.verify(v, Hears::Leave);
             }
             self.end(v);
             return;
         }
         let silent = t - self.verifiers[v].heard_at > 1_500;
-        if self.verifiers[v].session.is_none() || silent || (turbulent && self.dice.once_in(700)) {
+        if self.verifiers[v].links.is_empty() || silent || (turbulent && self.dice.once_in(700)) {
             self.connect(v);
         }
-        self.verify(v, VerifierInput::Tick);
+        self.verify(v, Hears::Tick);
     }
 
     /// This process ends; the next one starts with what was kept on disk, or with nothing.
     fn end(&mut self, v: usize) {
         let down = self.dice.below(3_000);
-        let (nonces, kept) = (self.dice.below(1 << 40) << 20, self.dice.once_in(2));
+        let kept = self.dice.once_in(2);
         let verifier = &mut self.verifiers[v];
         let applied = if kept { verifier.state } else { 0 };
-        verifier.lease = VerifierLease::new(Lengths::default(), applied, nonces);
-        verifier.session = None;
+        verifier.leases = Leases::new(Lengths::default(), applied);
+        verifier.applied = applied;
+        verifier.links.clear();
         verifier.down_until = self.t + down;
         verifier.end = None;
         verifier.state = applied;
@@ -139,7 +179,8 @@ impl<R: Rules> Life<R> {
         verifier.cached.clear();
     }
 
-    /// Moves to a node that may be another; the stream before may or may not be seen to end.
+    /// Opens a stream to a node that may be another. Those before go on until that one has granted a lease;
+    /// or they break, which may or may not be seen at their other end.
     fn connect(&mut self, v: usize) {
         let up = self.nodes.iter().filter_map(|seat| seat.process.as_ref());
         let up: Vec<Member> = up.map(|process| process.me).collect();
@@ -150,12 +191,21 @@ impl<R: Rules> Life<R> {
         let to = up[usize::try_from(which).expect("few nodes")];
         self.sessions += 1;
         let session = self.sessions;
-        if let Some((session, to)) = self.verifiers[v].session.replace((session, to)) {
-            self.post(Message::Close { session, to });
+        let breaks = self.dice.once_in(2) || self.verifiers[v].links.len() > 2;
+        if breaks || self.bug == Bug::ReleasedTooEarly {
+            for (session, to) in std::mem::take(&mut self.verifiers[v].links) {
+                self.verifiers[v].leases.broke(session);
+                self.post(if self.bug == Bug::ReleasedTooEarly {
+                    Message::ToNode { to, says: LinkOutput::Release(session) }
+                } else {
+                    Message::Close { session, to }
+                });
+            }
         }
+        self.verifiers[v].links.insert(session, to);
         let acked = self.verifiers[v].state;
         self.post(Message::Connect { v, session, to, acked });
-        self.verify(v, VerifierInput::Connected);
-        self.ask_for_state(v);
+        self.verify(v, Hears::Connected(session));
+        self.ask_for_state(v, session);
     }
 }
