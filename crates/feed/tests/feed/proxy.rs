@@ -50,6 +50,12 @@ impl Proxy {
         *self.target.lock().expect("no panic under it") = address_of(endpoint);
     }
 
+    /// As the end of the process at the other end: its connections end, and there is nobody to connect to.
+    pub(crate) fn kill(&self) {
+        self.listening.abort();
+        self.cut();
+    }
+
     pub(crate) fn cut(&self) {
         self.lines.lock().expect("no panic under it").abort_all();
     }

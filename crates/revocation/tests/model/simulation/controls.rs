@@ -53,13 +53,18 @@ fn an_acknowledgement_of_what_is_not_applied_is_noticed() {
 }
 
 #[test]
+fn a_lease_that_is_relied_on_after_its_release_is_noticed() {
+    must_be_caught::<Sound>(Kind::Leased, Bug::ReleasedTooEarly, DRIFT);
+}
+
+#[test]
 fn leases_of_the_process_before_that_are_forgotten_are_noticed() {
     must_be_caught::<Sound>(Kind::Sole, Bug::BeforeForgotten, DRIFT);
 }
 
 #[test]
 fn members_from_before_the_commit_are_noticed() {
-    must_be_caught::<Early>(Kind::Leased, Bug::None, DRIFT);
+    must_be_caught::<Early>(Kind::Leased, Bug::Restless, DRIFT);
 }
 
 #[test]

@@ -38,11 +38,15 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bug {
     None,
+    /// Nodes come and go more often: in which a broken rule of the machines shows sooner.
+    Restless,
     /// Holders count by the clock of waiters, which stands still in suspend.
     HoldsByMono,
     StateBeforeExpiry,
     VerdictCached,
     AckBeforeApply,
+    /// A verifier that goes to another node releases the one before at once, and relies on its lease.
+    ReleasedTooEarly,
     /// Nothing is kept of leases that the process before granted.
     BeforeForgotten,
     /// Log numbers are handed out before the commit, by a counter outside the transaction.

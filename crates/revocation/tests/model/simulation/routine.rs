@@ -91,7 +91,8 @@ impl<R: Rules> Life<R> {
             }
             return;
         };
-        if self.turbulent() && self.dice.once_in(1_500) {
+        let crash = if self.bug == Bug::Restless { 250 } else { 1_500 };
+        if self.turbulent() && self.dice.once_in(crash) {
             self.crash(i);
             return;
         }
@@ -115,9 +116,13 @@ impl<R: Rules> Life<R> {
         }
         let far_behind = |life: &mut Self| life.owed(me) > 20;
         while (far_behind(self) || self.dice.below(4) > 0) && self.apply_next(me) {}
-        let late = self.bug == Bug::AnswerBeforeJournal;
-        let syncs = if self.turbulent() { 15 } else { 3 };
-        if self.dice.once_in(if late { 500 } else { syncs }) {
+        let syncs = match self.bug {
+            Bug::AnswerBeforeJournal => 500,
+            Bug::EpochReplaces => 60,
+            _ if self.turbulent() => 15,
+            _ => 3,
+        };
+        if self.dice.once_in(syncs) {
             self.nodes[i].journal.sync();
         }
         self.judge(me);

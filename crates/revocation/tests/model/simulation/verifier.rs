@@ -206,9 +206,6 @@ impl<R: Rules> Life<R> {
         }
         let silent = t - self.verifiers[v].heard_at > 1_500;
         if silent || (turbulent && self.dice.once_in(700)) {
-            if silent {
-                self.drop_streams(v);
-            }
             self.connect(v);
         }
         self.verify(v, Leases::tick);
@@ -234,21 +231,25 @@ impl<R: Rules> Life<R> {
     fn drop_streams(&mut self, v: usize) {
         for (session, to) in std::mem::take(&mut self.verifiers[v].sessions) {
             self.verifiers[v].leases.broke(session);
-            self.post(Message::Close { session, to });
+            self.post(if self.bug == Bug::ReleasedTooEarly {
+                Message::ToNode { session, to, says: Says::Release }
+            } else {
+                Message::Close { session, to }
+            });
         }
     }
 
-    /// Goes to a node that may be another, beside the one that it has.
+    /// Goes to a node that may be another. The streams before go on until that one has granted a lease,
+    /// or they break.
     fn connect(&mut self, v: usize) {
         let up = self.nodes.iter().filter_map(|seat| seat.process.as_ref());
         let up: Vec<Member> = up.map(|process| process.me).collect();
         if up.is_empty() {
             return;
         }
-        while self.verifiers[v].sessions.len() > 1 {
-            let (session, to) = self.verifiers[v].sessions.remove(0);
-            self.verifiers[v].leases.broke(session);
-            self.post(Message::Close { session, to });
+        let breaks = self.dice.once_in(2) || self.verifiers[v].sessions.len() > 2;
+        if breaks || self.bug == Bug::ReleasedTooEarly {
+            self.drop_streams(v);
         }
         let which = self.dice.below(up.len() as u64);
         let to = up[usize::try_from(which).expect("few nodes")];
