@@ -1,6 +1,6 @@
 //! What all sessions share: one mutex, under which entries, grants and acknowledgements are ordered.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,12 +13,10 @@ use tokio::sync::{Notify, watch};
 use super::line::Line;
 use super::outcome::Outcome;
 use super::roster::{Listed, Roster, SessionId, Who};
+use super::tail::Tail;
 use super::tenure::{Leave, NodeLease};
 use crate::proto::{self, FromAuthority, from_authority};
 use crate::wire::{entry_messages, epoch_with};
-
-/// So many of the last entries are kept, to go on from where a snapshot or the log's reader ended.
-const TAIL: usize = 16_384;
 
 pub(super) struct Hub {
     inner: Mutex<Inner>,
@@ -39,9 +37,7 @@ pub(super) struct Hub {
 struct Inner {
     roster: Roster,
     lines: HashMap<SessionId, Line>,
-    tail: VecDeque<Entry>,
-    /// The epoch of what stands before the tail.
-    tail_from: u64,
+    tail: Tail,
     head: Position,
     /// The highest position that a verifier ever said it knew.
     claimed: Option<Position>,
@@ -66,8 +62,7 @@ impl Hub {
         let inner = Inner {
             roster,
             lines: HashMap::new(),
-            tail: VecDeque::new(),
-            tail_from: head.epoch,
+            tail: Tail::of(head.epoch),
             head,
             claimed: None,
             next_look: None,
@@ -187,10 +182,6 @@ impl Hub {
         let epoch = new.iter().fold(inner.head.epoch, |epoch, entry| epoch_with(epoch, entry));
         inner.head = Position { epoch, seq, entry: last.id };
         inner.tail.extend(new.into_iter().cloned());
-        let surplus = inner.tail.len().saturating_sub(TAIL);
-        let from = inner.tail_from;
-        inner.tail_from =
-            inner.tail.drain(..surplus).fold(from, |epoch, entry| epoch_with(epoch, &entry));
         for message in &messages {
             inner.tell_all(now, message);
         }
@@ -213,15 +204,10 @@ impl Hub {
         if self.is_leaving() {
             return Err(NotJoined::Leaving);
         }
-        let reaches = |first: &Entry| first.seq <= told || first.is_first_after(told);
-        if told < inner.head.seq && !inner.tail.front().is_some_and(reaches) {
-            return Err(NotJoined::Overrun);
-        }
-        let (known_to, rest): (Vec<_>, Vec<_>) =
-            inner.tail.iter().partition(|entry| entry.seq <= told);
-        let epoch = known_to.iter().fold(inner.tail_from, |epoch, entry| epoch_with(epoch, entry));
-        for message in entry_messages(epoch, rest) {
-            line.say(message).map_err(|_| NotJoined::Overrun)?;
+        if told < inner.head.seq {
+            for message in inner.tail.after(told).ok_or(NotJoined::Overrun)? {
+                line.say(message).map_err(|_| NotJoined::Overrun)?;
+            }
         }
         let known = known.min(inner.head.seq);
         inner.roster.open(now, id, who, known);

@@ -9,6 +9,7 @@ mod outcome;
 mod roster;
 mod session;
 mod source;
+mod tail;
 mod tenure;
 
 use std::pin::Pin;
