@@ -1,11 +1,13 @@
 //! What all sessions share: one mutex, under which entries, grants and acknowledgements are ordered.
 
+pub(super) mod tenure;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nt_revocation::protocol::{Boot, Input, Lengths, Mono, Now, Output, Tenure, Wall};
+use nt_revocation::protocol::{Input, Lengths, Mono, Now, Output, Tenure, Wall};
 use nt_revocation::{Entry, Position};
 use nt_token::clock::{Clock, Stopwatch, SystemClock};
 use tokio::sync::{Notify, watch};
@@ -14,9 +16,9 @@ use super::line::Line;
 use super::outcome::Outcome;
 use super::roster::{Listed, Roster, SessionId, Who};
 use super::tail::Tail;
-use super::tenure::{Leave, NodeLease};
 use crate::proto::{self, FromAuthority, from_authority};
 use crate::wire::{entry_messages, epoch_with};
+use tenure::{Leave, NodeLease};
 
 pub(super) struct Hub {
     inner: Mutex<Inner>,
@@ -100,14 +102,6 @@ impl Hub {
         self.heard.subscribe()
     }
 
-    pub(super) fn leave_seen(&self) -> watch::Receiver<Leave> {
-        self.leave.subscribe()
-    }
-
-    pub(super) fn is_leaving(&self) -> bool {
-        *self.leave.borrow() != Leave::No
-    }
-
     /// Where the log ends, as far as it was pushed.
     pub(super) fn head(&self) -> Position {
         self.lock().0.head
@@ -130,46 +124,6 @@ impl Hub {
 
     pub(super) fn highest_claimed(&self) -> Option<Position> {
         self.lock().0.claimed
-    }
-
-    /// Whether this node may give verdicts.
-    pub(super) fn serves(&self) -> bool {
-        let (inner, now) = self.lock();
-        now.boot < inner.roster.lease_end()
-    }
-
-    pub(super) fn renewed(&self, anchor: Boot, head: u64) {
-        let (mut inner, now) = self.lock();
-        self.step(&mut inner, now, Input::Renewed { anchor, head });
-    }
-
-    /// The verifiers are told to go elsewhere: there are no grants for them here any more.
-    pub(super) fn renewal_refused(&self) {
-        let (mut inner, now) = self.lock();
-        self.step(&mut inner, now, Input::RenewalRefused);
-        inner.tell_all(now, &leaving());
-    }
-
-    pub(super) fn leave(&self) {
-        let (mut inner, now) = self.lock();
-        self.leave.send_if_modified(|leave| {
-            let begins = *leave == Leave::No;
-            *leave = (*leave).max(Leave::Leaving);
-            begins
-        });
-        self.step(&mut inner, now, Input::Leave);
-        inner.tell_all(now, &leaving());
-        drop(inner);
-        self.changed.notify_one();
-    }
-
-    /// Begins another life of this node, without a lease and without sessions: who was one of the life
-    /// before is told to connect again, and its leases are for others to wait for.
-    pub(super) fn rejoin(&self) {
-        let (mut inner, now) = self.lock();
-        inner.lines.clear();
-        inner.roster = Roster::new(now, self.lengths, Tenure::Leased, inner.head.seq);
-        self.lease.publish(inner.roster.lease_end());
     }
 
     pub(super) fn push(&self, entries: &[Entry]) {
@@ -336,10 +290,6 @@ impl Inner {
         // What this completes is seen at the next look, which every deadline brings about.
         self.roster.step(now, Input::Disconnected(id));
     }
-}
-
-fn leaving() -> FromAuthority {
-    from_authority::Message::Leaving(proto::Leaving {}).into()
 }
 
 fn now(began: Stopwatch) -> Now {
