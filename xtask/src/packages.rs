@@ -1,5 +1,6 @@
 //! The real parts that the tests run against, installed where they are missing.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -14,7 +15,7 @@ struct Part {
     why: &'static str,
 }
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 14] = [
     Part { program: "nginx", package: "nginx", why: "a real gateway in front of an API" },
     Part { program: "jq", package: "jq", why: "the documented scripts use it" },
     Part { program: "curl", package: "curl", why: "what ntcli is compared with" },
@@ -30,6 +31,9 @@ const PARTS: [Part; 11] = [
         package: "gnome-keyring",
         why: "a real keyring on that bus",
     },
+    Part { program: "initdb", package: "postgresql", why: "the database of several authorities" },
+    Part { program: "pgbouncer", package: "pgbouncer", why: "what often stands before it" },
+    Part { program: "ip", package: "iproute2", why: "networks of the tests' own, to cut" },
 ];
 
 /// Installs what is missing by apt, and says so first.
@@ -77,11 +81,13 @@ fn apt(args: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-/// Whether a program is on the path or where Debian keeps those of the administrator.
+/// Whether a program is on the path or where Debian keeps those of the administrator and of PostgreSQL.
 fn is_there(program: &str) -> bool {
     let path = option_path();
+    let postgresql = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let versions = postgresql.map(|version| version.path().join("bin"));
     let dirs = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-    dirs.map(|dir| dir.join(program)).any(|file| Path::is_file(&file))
+    dirs.chain(versions).map(|dir| dir.join(program)).any(|file| Path::is_file(&file))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place of this program that reads it")]

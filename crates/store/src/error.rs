@@ -20,6 +20,26 @@ pub enum StoreError {
     /// The high-water file cannot be read as one.
     #[error("the high-water file {0} is damaged")]
     HighWater(std::path::PathBuf),
+    /// A file of the journal is damaged where it had been complete.
+    #[error("the journal's file {0} is damaged")]
+    Journal(std::path::PathBuf),
+    /// While running, the database turned out to be another one than this authority has answered
+    /// from, or to have lost a part of it. Nothing more is said until it was opened anew.
+    #[error("the database is not the one that this authority has answered from: {0}")]
+    HistoryInDoubt(String),
+    /// The database cannot be reached, or did not answer in time; nothing was changed.
+    #[error("the database cannot be reached: {0}")]
+    Unavailable(String),
+    /// The connection was lost, or the replica's answer was not waited for, at the moment of the
+    /// commit. The same step may be taken again.
+    #[error("whether the step was taken is not known: {0}")]
+    OutcomeUnknown(String),
+    /// The database may lose what it has acknowledged, and nobody has allowed that.
+    #[error("the database may lose what it has acknowledged: {0}")]
+    Unsafe(String),
+    /// The database's URL cannot be used.
+    #[error("the database's URL: {0}")]
+    Url(String),
     /// Written by a later version, or damaged.
     #[error(transparent)]
     UnknownEntry(#[from] UnknownEntry),

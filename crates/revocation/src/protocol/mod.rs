@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! database ──lease Ln──▶ Node ──lease Lv──▶ VerifierLease     who may say "good", and until when
+//! database ──its log──▶ History                                whether to follow it at all
 //! log ──facts──▶ Membership ──members at s──▶ Revoke ◀──complete to s── Node     when "revoked" may be said
 //! ```
 //!
@@ -11,6 +12,7 @@
 //! runs in production and in the model checker (`tests/model`). A machine lives within one epoch of
 //! the log; whoever meets another epoch builds new ones.
 
+pub mod history;
 pub mod lease;
 pub mod leases;
 pub mod membership;
@@ -24,6 +26,7 @@ mod tests;
 pub mod time;
 pub mod verifier;
 
+pub use history::{Failover, History, Lineage, Look, Loss, Verdict};
 pub use lease::Lengths;
 pub use leases::{Leases, LinkOutput};
 pub use membership::{Change, Incarnation, Member, Membership, NodeId, Proof};

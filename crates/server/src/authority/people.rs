@@ -190,3 +190,31 @@ impl People {
         people.insert(key, (operator, now));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_is_remembered_for_a_while_and_only_as_long_as_nothing_else_is_said() {
+        let identity = |email: Option<&str>| Identity {
+            issuer: "test".to_owned(),
+            subject: "1".to_owned(),
+            email: email.map(str::to_owned),
+            name: None,
+        };
+        let at = |seconds| Timestamp::from_unix(1_000 + seconds);
+        let operator = Operator {
+            id: OperatorId::mint(1, [1; 10]),
+            identity: identity(Some("a@example.com")),
+        };
+        let people = People::default();
+        assert_eq!(people.known(&identity(None), at(0)), None);
+        people.remember(operator.clone(), at(0));
+        for said in [None, Some("a@example.com")] {
+            assert_eq!(people.known(&identity(said), at(59)).as_ref(), Some(&operator));
+        }
+        assert_eq!(people.known(&identity(Some("b@example.com")), at(0)), None);
+        assert_eq!(people.known(&identity(None), at(limits::PEOPLE_FOR)), None, "ask again");
+    }
+}

@@ -1,27 +1,17 @@
 //! The store on SQLite: one process, one writing thread, a few reading ones.
 //!
-//! Here is opening and closing; what each step does stands in the module of its subject, and what
-//! makes it durable in [`writer`].
+//! Here is opening and closing; what each step does stands in `sql`, and what makes it durable in
+//! [`writer`].
 
-mod audit;
-mod by_key;
 mod checkpoint;
 mod connection;
 mod health;
-mod issue;
-mod keys;
-mod log;
-mod member;
-mod node;
-mod place;
+#[cfg(test)]
+mod leap;
+mod moving;
+#[cfg(test)]
+mod plan;
 mod reader;
-mod receipt;
-mod row;
-mod session;
-mod steps;
-mod token;
-mod verifier;
-mod workspace;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -30,15 +20,19 @@ use std::thread::JoinHandle;
 
 use nt_revocation::Position;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use self::checkpoint::Checkpoints;
 use self::health::Health;
-use self::reader::{Question, Reader};
-use self::writer::{Closing, Job, Step, Writer, Writing};
+use self::reader::Reader;
+use self::writer::{Closing, Writer};
 use crate::error::StoreError;
 use crate::high_water::{self, HighWater};
-use crate::store::Follower;
+use crate::sql::engine::{Door, Engine, Queues};
+use crate::sql::log::InWords as _;
+use crate::sql::{Db, log};
+use crate::store::{Follower, Sharing};
+use crate::threads::{join, spawn};
 
 /// Where a SQLite store keeps its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +46,7 @@ pub struct SqliteOptions {
 
 /// A store on SQLite.
 pub struct SqliteStore {
-    senders: Mutex<Option<Senders>>,
+    door: Door,
     threads: Mutex<Threads>,
     health: Arc<Health>,
 }
@@ -61,12 +55,6 @@ pub struct SqliteStore {
 struct Threads {
     writer: Option<JoinHandle<Closing>>,
     others: Vec<JoinHandle<()>>,
-}
-
-#[derive(Clone)]
-struct Senders {
-    steps: mpsc::Sender<Box<dyn Job>>,
-    questions: mpsc::Sender<Question>,
 }
 
 impl SqliteStore {
@@ -123,7 +111,7 @@ impl SqliteStore {
             .map(|_| Reader::open(path, Arc::clone(&reader_queue), Arc::clone(&health)))
             .collect::<Result<Vec<_>, _>>()?;
         let store = Self {
-            senders: Mutex::new(Some(Senders { steps, questions })),
+            door: Door::new(Queues { steps, questions }),
             threads: Mutex::default(),
             health,
         };
@@ -143,45 +131,20 @@ impl SqliteStore {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands a step to the writer and waits for its answer.
-    async fn write<T: Send + 'static>(
-        &self,
-        step: impl FnOnce(&mut Writing<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (caller, answer) = oneshot::channel();
-        let steps = self.senders()?.steps;
-        steps.send(Box::new(Step::new(step, caller))).await.map_err(|_| StoreError::Stopped)?;
-        drop(steps);
-        answer.await.map_err(|_| StoreError::Stopped)?
-    }
-
-    /// Hands a question to the readers and waits for its answer.
-    async fn read<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (caller, answer) = oneshot::channel();
-        let questions = self.senders()?.questions;
-        let question: Question = Box::new(move |transaction| {
-            let answer = transaction.map_err(StoreError::from).and_then(|db| question(db));
-            // A caller that went away needs no answer.
-            let _ = caller.send(answer);
-        });
-        questions.send(question).await.map_err(|_| StoreError::Stopped)?;
-        drop(questions);
-        answer.await.map_err(|_| StoreError::Stopped)?
-    }
-
-    fn senders(&self) -> Result<Senders, StoreError> {
-        self.health.check()?;
-        let senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
-        senders.clone().ok_or(StoreError::Stopped)
-    }
-
     /// Lets no one in any more; the threads end once they have done what they accepted.
     fn stop_accepting(&self) -> Threads {
-        drop(self.senders.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.door.close();
         std::mem::take(&mut *self.threads())
+    }
+}
+
+impl Engine for SqliteStore {
+    /// One process has the database: the file is locked.
+    const SHARING: Sharing = Sharing::Alone;
+
+    fn queues(&self) -> Result<Queues, StoreError> {
+        self.health.check()?;
+        self.door.enter()
     }
 
     async fn finish(&self) {
@@ -219,25 +182,6 @@ impl Threads {
     }
 }
 
-fn join<T>(thread: JoinHandle<T>) -> Option<T> {
-    let name = thread.thread().name().unwrap_or_default().to_owned();
-    let ended = thread.join();
-    if ended.is_err() {
-        tracing::error!(thread = name, "a thread of the store has panicked");
-    }
-    ended.ok()
-}
-
-fn spawn<T: Send + 'static>(
-    name: &str,
-    run: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>, StoreError> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(run)
-        .map_err(|source| StoreError::File { what: "starting a thread", source })
-}
-
 fn exists(path: &Path) -> Result<bool, StoreError> {
     path.try_exists()
         .map_err(|source| StoreError::File { what: "looking for the database", source })
@@ -246,11 +190,14 @@ fn exists(path: &Path) -> Result<bool, StoreError> {
 /// Compares the database with the witness. One that is ahead is right: a crash came between the
 /// commit and the witness, and no one was answered.
 fn confirm(db: &Connection, mut witness: HighWater) -> Result<HighWater, StoreError> {
-    let (head, seen) = (log::head(db)?, witness.position());
-    let same_entry =
-        || Ok::<_, StoreError>(seen.seq == 0 || log::entry_at(db, seen.seq)? == Some(seen.entry));
+    let (head, seen) = (log::head(Db::Sqlite(db))?, witness.position());
+    let same_entry = || {
+        Ok::<_, StoreError>(
+            seen.seq == 0 || log::entry_at(Db::Sqlite(db), seen.seq)? == Some(seen.entry),
+        )
+    };
     if head.epoch != seen.epoch || head.seq < seen.seq || !same_entry()? {
-        return Err(lost(&in_words(head), seen));
+        return Err(lost(&head.in_words(), seen));
     }
     if head != seen {
         witness
@@ -262,21 +209,16 @@ fn confirm(db: &Connection, mut witness: HighWater) -> Result<HighWater, StoreEr
 
 /// Only an authority that has not answered for anything yet can be without a witness.
 fn first_witness(db: &Connection, path: &Path) -> Result<HighWater, StoreError> {
-    let head = log::head(db)?;
+    let head = log::head(Db::Sqlite(db))?;
     if head.seq > 0 {
         let witness = format!("unknown (the high-water file {} is missing)", path.display());
-        return Err(StoreError::HistoryLost { database: in_words(head), witness });
+        return Err(StoreError::HistoryLost { database: head.in_words(), witness });
     }
     HighWater::create(path, head)
 }
 
 fn lost(database: &str, witness: Position) -> StoreError {
-    StoreError::HistoryLost { database: database.to_owned(), witness: in_words(witness) }
-}
-
-fn in_words(position: Position) -> String {
-    let Position { epoch, seq, entry } = position;
-    format!("{seq} of epoch {epoch} (entry {entry})")
+    StoreError::HistoryLost { database: database.to_owned(), witness: witness.in_words() }
 }
 
 #[cfg(test)]
@@ -333,7 +275,7 @@ mod tests {
         let store = SqliteStore::open(options.clone(), Box::new(|_| ())).expect("opens");
         let answer = store
             .write(|writing| -> Result<(), StoreError> {
-                writing.append_all(fact(1))?;
+                writing.append_all(&fact(1))?;
                 panic!("a defect in a step");
             })
             .await;

@@ -3,22 +3,20 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::mpsc;
 
 use super::connection;
 use super::health::Health;
 use crate::error::StoreError;
+use crate::sql::Db;
+use crate::sql::job::{Failure, Question};
 
 /// How many questions may wait; more callers wait to be let in.
 pub(super) const QUEUE: usize = 1_024;
 
 /// How many threads read.
 pub(super) const READERS: usize = 3;
-
-/// A question, asked inside a transaction: all it reads belongs to one moment. It is handed nothing
-/// where no transaction can be had, and then answers why.
-pub(super) type Question = Box<dyn FnOnce(Result<&Transaction<'_>, rusqlite::Error>) + Send>;
 
 /// A reading thread's state.
 pub(super) struct Reader {
@@ -38,14 +36,18 @@ impl Reader {
 
     /// Serves until no one can send any more and everything that was sent is answered.
     pub(super) fn run(mut self) {
-        while let Some(question) = self.next() {
+        while let Some(mut question) = self.next() {
             // A question that is dropped unasked makes its caller hear that the store has stopped.
             if self.health.has_stopped() {
                 continue;
             }
             match self.db.transaction_with_behavior(TransactionBehavior::Deferred) {
-                Ok(transaction) => question(Ok(&transaction)),
-                Err(error) => question(Err(error)),
+                Ok(transaction) => {
+                    // What went wrong with a question is its answer.
+                    let _ = question.run(&mut Db::Sqlite(&transaction));
+                    question.answer(None);
+                }
+                Err(error) => question.answer(Some(&Failure::of(&error.into()))),
             }
         }
     }

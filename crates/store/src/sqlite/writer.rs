@@ -15,13 +15,15 @@ use std::sync::Arc;
 
 use nt_revocation::{Entry, Position};
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::checkpoint::Nudge;
 use super::connection::leaves_doubt;
 use super::health::Health;
 use crate::error::StoreError;
 use crate::high_water::HighWater;
+use crate::sql::job::{Failure, Step};
+use crate::sql::{Db, Writing, log};
 use crate::store::Follower;
 
 /// How many steps may wait; more callers wait to be let in.
@@ -29,87 +31,6 @@ pub(super) const QUEUE: usize = 4_096;
 
 /// How many steps share a transaction at most: more would make the first of them wait too long.
 const BATCH: usize = 512;
-
-/// What a step writes with.
-pub(super) struct Writing<'a> {
-    /// The connection, inside a transaction.
-    pub(super) db: &'a Connection,
-    /// What this transaction has appended to the log so far.
-    pub(super) appended: Vec<Entry>,
-}
-
-/// A step that waits for the writer.
-pub(super) trait Job: Send {
-    /// Takes the step, and keeps its result for [`Job::answer`].
-    fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), Failure>;
-
-    /// Answers whoever waits: with the result, or with why the transaction did not happen.
-    fn answer(self: Box<Self>, failure: Option<&Failure>);
-}
-
-/// Why a transaction did not happen, or its outcome is not known: the same for each of its steps.
-#[derive(Debug, Clone)]
-pub(super) enum Failure {
-    Full,
-    InUse,
-    Stopped,
-    Database(String),
-}
-
-impl Failure {
-    fn of(error: &StoreError) -> Self {
-        match error {
-            StoreError::Full => Self::Full,
-            StoreError::InUse => Self::InUse,
-            StoreError::Stopped => Self::Stopped,
-            other => Self::Database(other.to_string()),
-        }
-    }
-
-    fn error(&self) -> StoreError {
-        match self {
-            Self::Full => StoreError::Full,
-            Self::InUse => StoreError::InUse,
-            Self::Stopped => StoreError::Stopped,
-            Self::Database(text) => StoreError::Database(text.clone()),
-        }
-    }
-}
-
-/// A step as a closure, with the caller's end of the line.
-pub(super) struct Step<F, T> {
-    run: Option<F>,
-    result: Option<Result<T, StoreError>>,
-    caller: oneshot::Sender<Result<T, StoreError>>,
-}
-
-impl<F, T> Step<F, T> {
-    pub(super) fn new(step: F, caller: oneshot::Sender<Result<T, StoreError>>) -> Self {
-        Self { run: Some(step), result: None, caller }
-    }
-}
-
-impl<F, T> Job for Step<F, T>
-where
-    F: FnOnce(&mut Writing<'_>) -> Result<T, StoreError> + Send,
-    T: Send,
-{
-    fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), Failure> {
-        let Some(step) = self.run.take() else { return Ok(()) };
-        let result = self.result.insert(step(writing));
-        result.as_ref().map(|_| ()).map_err(Failure::of)
-    }
-
-    fn answer(self: Box<Self>, failure: Option<&Failure>) {
-        let answer = match (failure, self.result) {
-            (Some(failure), _) => Err(failure.error()),
-            (None, Some(result)) => result,
-            (None, None) => Err(StoreError::Stopped),
-        };
-        // A caller that went away has its step all the same.
-        let _ = self.caller.send(answer);
-    }
-}
 
 /// What is left when the writer has ended. Declared in the order in which they are let go: the
 /// witness stays locked until the database is closed.
@@ -133,7 +54,7 @@ impl Closing {
 pub(super) struct Writer {
     pub(super) db: Connection,
     pub(super) epoch: u64,
-    pub(super) queue: mpsc::Receiver<Box<dyn Job>>,
+    pub(super) queue: mpsc::Receiver<Step>,
     pub(super) follower: Follower,
     pub(super) high_water: HighWater,
     pub(super) health: Arc<Health>,
@@ -159,7 +80,7 @@ impl Writer {
         Closing { db: self.db, _high_water: self.high_water }
     }
 
-    fn settle(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+    fn settle(&mut self, batch: &mut [Step]) -> Result<(), Failure> {
         if self.health.has_stopped() {
             return Err(Failure::Stopped);
         }
@@ -189,7 +110,7 @@ impl Writer {
 
     /// Runs the steps in one transaction. After a failure it did not happen, and the connection is
     /// ready for the next one; if that cannot be had, the store stops.
-    fn transact(&self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Entry>, Failure> {
+    fn transact(&self, batch: &mut [Step]) -> Result<Vec<Entry>, Failure> {
         self.steps_and_commit(batch).inspect_err(|_| {
             let over = self.db.is_autocommit();
             if let Some(error) = (!over).then(|| self.execute("ROLLBACK")).and_then(Result::err) {
@@ -198,27 +119,30 @@ impl Writer {
         })
     }
 
-    fn steps_and_commit(&self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Entry>, Failure> {
+    fn steps_and_commit(&self, batch: &mut [Step]) -> Result<Vec<Entry>, Failure> {
         self.execute("BEGIN IMMEDIATE")?;
-        let mut writing = Writing { db: &self.db, appended: Vec::new() };
-        for job in batch {
-            self.one_step(&mut writing, job.as_mut())?;
+        let db = Db::Sqlite(&self.db);
+        let head = log::head(db).map_err(|error| Failure::of(&error))?;
+        let mut writing = Writing::new(db, head);
+        for step in batch {
+            self.one_step(&mut writing, step)?;
         }
+        let entries = writing.finish().map_err(|error| Failure::of(&error))?;
         self.execute("COMMIT")?;
-        Ok(writing.appended)
+        Ok(entries)
     }
 
     /// A step that fails takes back what it did and nothing else, unless SQLite has already rolled
     /// the whole transaction back, as it may when the disk is full.
-    fn one_step(&self, writing: &mut Writing<'_>, job: &mut dyn Job) -> Result<(), Failure> {
-        let appended = writing.appended.len();
+    fn one_step<'a>(&'a self, writing: &mut Writing<'a>, step: &mut Step) -> Result<(), Failure> {
+        let mark = writing.mark();
         self.execute("SAVEPOINT step")?;
-        if let Err(failure) = job.run(writing) {
+        if let Err(failure) = step.run(writing) {
             if self.db.is_autocommit() {
                 return Err(failure);
             }
             self.execute("ROLLBACK TO step")?;
-            writing.appended.truncate(appended);
+            writing.back_to(mark);
         }
         self.execute("RELEASE step")
     }

@@ -18,6 +18,7 @@ mod places;
 mod races;
 mod random;
 mod receipts;
+mod recovery;
 mod refresh;
 mod removal;
 mod revoking;

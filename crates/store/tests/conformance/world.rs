@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use nt_postgres_testing::Cluster;
 use nt_revocation::Entry;
 use nt_store::{
-    Act, CreatedToken, CreatedWorkspace, Follower, Identity, MemoryStore, NewSession, NewToken,
-    NewWorkspace, Operator, Right, SessionHash, SessionId, SqliteOptions, SqliteStore, Store,
-    StoreError, Workspace,
+    Act, CreatedToken, CreatedWorkspace, Follower, Gate, Identity, MemoryStore, NewSession,
+    NewToken, NewWorkspace, Operator, PostgresOptions, PostgresStore, Right, SessionHash,
+    SessionId, SqliteOptions, SqliteStore, Store, StoreError, Workspace,
 };
 use nt_token::{
     EntryId, Expiry, Jti, KeyId, OperatorId, Scopes, Timestamp, TokenRecord, WorkspaceId,
@@ -18,12 +19,13 @@ use tempfile::TempDir;
 /// When the tests begin.
 pub(crate) const T0: Timestamp = Timestamp::from_unix(1_800_000_000);
 
-/// Runs a rule on a store in memory and on one in SQLite.
+/// Runs a rule on a store in memory, on one in SQLite and on one in PostgreSQL.
 pub(crate) async fn on_each(rule: impl AsyncFn(World)) {
     let (follower, told) = follower();
     rule(World::new(Arc::new(MemoryStore::new(follower)), told, None)).await;
     let directory = tempfile::tempdir().expect("a directory");
     rule(World::sqlite(directory)).await;
+    rule(World::postgres()).await;
 }
 
 /// A store, what its follower was told, and a source of fresh identifiers.
@@ -45,6 +47,15 @@ impl World {
     pub(crate) fn sqlite(directory: TempDir) -> Self {
         let (store, followed) = open_following(directory.path()).expect("opens");
         Self::new(Arc::new(store), followed, Some(directory))
+    }
+
+    /// A fresh store on PostgreSQL.
+    pub(crate) fn postgres() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let url = fresh_database();
+        let (follower, told) = follower();
+        let store = PostgresStore::open(postgres_options(&url, directory.path()), follower);
+        Self::new(Arc::new(store.expect("opens")), told, Some(directory))
     }
 
     /// Where a store on SQLite keeps its files.
@@ -84,6 +95,18 @@ impl World {
     pub(crate) fn followed(&self) -> Vec<Entry> {
         self.followed.lock().expect("no panic").clone()
     }
+}
+
+/// An empty database of the cluster that all tests share.
+pub(crate) fn fresh_database() -> String {
+    Cluster::shared().and_then(Cluster::database).expect("a database")
+}
+
+/// How a store on a throw-away database is opened.
+pub(crate) fn postgres_options(url: &str, directory: &Path) -> PostgresOptions {
+    let mut options = PostgresOptions::new(url, &directory.join("journal")).expect("a URL");
+    options.gate = Gate::AllowLoss;
+    options
 }
 
 /// A follower that remembers.

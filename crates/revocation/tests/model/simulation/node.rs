@@ -1,24 +1,37 @@
-//! The nodes' side: processes that join, renew, grant, report, suspect each other, leave, and crash.
+//! The nodes' side: processes that join, grant, report and answer.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+use nt_revocation::Position;
 use nt_revocation::protocol::{
-    Change, Event, Input, Lengths, Member, Membership, Node, Output, Proof, Revoke, Rules, Tenure,
+    Change, Event, History, Input, Lengths, Member, Membership, Node, Output, Proof, Revoke, Rules,
+    Tenure, history,
 };
 
 use super::host::{Dice, Host};
-use super::life::{Bug, Entry, Kind, Life, PROMISE};
+use super::journal::Journal;
+use super::known::{Known, Row, behind, find};
+use super::life::{Bug, Kind, Life, PROMISE};
 use super::network::Message;
+use super::transactions::{Answer, Append};
 
 pub(super) struct Process<R: Rules> {
     pub(super) me: Member,
     pub(super) machine: Node<u64, R>,
     pub(super) members: Membership<R>,
     pub(super) revokes: Vec<Revoke<R>>,
-    /// The revokes whose commit was answered.
-    committed: BTreeSet<u64>,
+    /// The tokens of the revokes whose commit was answered, by entry.
+    committed: BTreeMap<u64, usize>,
     /// Whose session is whose.
     pub(super) sessions: Vec<(u64, usize)>,
+    /// The server that it is connected to and has judged.
+    pub(super) link: Option<u64>,
+    pub(super) history: History,
+    pub(super) epoch: u64,
+    /// What it has applied.
+    pub(super) log: Vec<Row>,
+    pub(super) known: Known,
+    pub(super) appends: Vec<Append>,
 }
 
 /// A machine on which a node is started again and again.
@@ -26,35 +39,62 @@ pub(super) struct Seat<R: Rules> {
     pub(super) host: Host,
     pub(super) process: Option<Process<R>>,
     pub(super) start_at: u64,
+    pub(super) journal: Journal,
     /// The file that says that leases may be out (Sole).
     granted: bool,
 }
 
 impl<R: Rules> Seat<R> {
     pub(super) fn new(dice: &mut Dice, drift: u64) -> Self {
-        Self { host: Host::new(dice, drift), process: None, start_at: 0, granted: false }
+        let (host, journal) = (Host::new(dice, drift), Journal::default());
+        Self { host, process: None, start_at: 0, journal, granted: false }
     }
 }
 
 impl<R: Rules> Life<R> {
     pub(super) fn start(&mut self, i: usize) {
-        let me = self.join(i);
+        self.nodes[i].start_at = self.t + 100 + self.dice.below(400);
+        let Some(server) = self.reach() else { return };
+        let history = History::new(self.nodes[i].journal.witness(), self.failover());
+        if self.settle(server, &history).is_none() {
+            return;
+        }
+        let Some(me) = self.join(server, i) else { return };
+        let Some(disk) = self.db.server(server, self.t).map(|server| &server.disk) else { return };
+        let (epoch, mut log) = (disk.epoch, Vec::new());
         let seat = &mut self.nodes[i];
         let before = (seat.granted && self.bug != Bug::BeforeForgotten)
             .then_some(Lengths::default().verifier);
-        let (tenure, applied) = match self.kind {
-            Kind::Leased => (Tenure::Leased, 0),
-            Kind::Sole => (Tenure::Sole { before }, self.log.len() as u64),
-        };
-        let machine = Node::new(seat.host.now(), Lengths::default(), tenure, applied);
         let mut members = Membership::new();
-        if self.kind == Kind::Sole {
-            // Its only member: what the process before left behind is the business of `before`.
-            members.apply(applied, seat.host.now().mono, Some(Change::Joined(me)));
+        let tenure = match self.kind {
+            Kind::Leased | Kind::Replicated(_) => Tenure::Leased,
+            Kind::Sole => {
+                log.clone_from(&disk.log);
+                // Its only member: what the process before left behind is the business of `before`.
+                let head = disk.head().seq;
+                members.apply(head, seat.host.now().mono, Some(Change::Joined(me)));
+                Tenure::Sole { before }
+            }
+        };
+        let mut known = Known::nothing();
+        for row in &log {
+            known.apply(row);
         }
-        let (revokes, sessions) = (Vec::new(), Vec::new());
-        seat.process =
-            Some(Process { me, machine, members, revokes, committed: BTreeSet::new(), sessions });
+        let machine = Node::new(seat.host.now(), Lengths::default(), tenure, known.at.seq);
+        seat.process = Some(Process {
+            me,
+            machine,
+            members,
+            revokes: Vec::new(),
+            committed: BTreeMap::new(),
+            sessions: Vec::new(),
+            link: Some(server),
+            history: history.begun(epoch),
+            epoch,
+            log,
+            known,
+            appends: Vec::new(),
+        });
     }
 
     pub(super) fn stop(&mut self, i: usize) {
@@ -63,18 +103,34 @@ impl<R: Rules> Life<R> {
         self.nodes[i].start_at = self.t + down;
     }
 
+    pub(super) fn crash(&mut self, i: usize) {
+        self.stop(i);
+        self.nodes[i].journal.crash();
+    }
+
     /// The process that is meant, if it still runs.
     pub(super) fn process(&mut self, member: Member) -> Option<&mut Process<R>> {
         let process = self.nodes[Self::row(member)].process.as_mut();
         process.filter(|process| process.me == member)
     }
 
-    pub(super) fn open(&mut self, to: Member, v: usize, session: u64, acked: u64) {
+    pub(super) fn open(&mut self, to: Member, v: usize, session: u64, from: Position) {
+        let t = self.t;
+        let Some(link) = self.process(to).and_then(|process| process.link) else { return };
+        let Some(server) = self.db.server(link, t) else { return };
+        let mut here = find(&server.disk.log, from.seq);
+        if self.bug == Bug::NumberIsIdentity {
+            here = here.map(|_| from);
+        }
+        if history::loss(from, server.disk.epoch, here).is_some() {
+            self.alarm();
+            return;
+        }
         let Some(process) = self.process(to) else { return };
         // A doubled request opens nothing anew.
         if !process.sessions.iter().any(|(known, _)| *known == session) {
             process.sessions.push((session, v));
-            self.tell(to, Input::SessionOpened { session, acked });
+            self.tell(to, Input::SessionOpened { session, acked: from.seq });
         }
     }
 
@@ -96,61 +152,85 @@ impl<R: Rules> Life<R> {
                 }
                 Output::Complete(seq) => self.report(to, seq),
                 Output::LeaseLost => self.stop(Self::row(to)),
-                Output::Left => {
-                    self.fence(to, Proof::Dead);
-                    self.log.push(Entry::Membership(Change::Gone(to)));
-                    self.nodes[Self::row(to)].granted = false;
-                    self.stop(Self::row(to));
-                }
+                Output::Left => self.left(to),
                 Output::Refused { .. } => {}
             }
         }
     }
 
+    /// Its last lease is over.
+    pub(super) fn left(&mut self, me: Member) {
+        if let Some(link) = self.process(me).and_then(|process| process.link) {
+            self.change(link, &[Change::Fenced(me, Proof::Dead), Change::Gone(me)]);
+        }
+        self.nodes[Self::row(me)].granted = false;
+        self.stop(Self::row(me));
+    }
+
     pub(super) fn report(&mut self, member: Member, seq: u64) {
-        self.node_ack(Self::row(member), member, seq);
+        let Some(process) = self.process(member) else { return };
+        let Some(last) = behind(&process.log, seq).checked_sub(1) else { return };
+        let upto = process.log[last].at;
+        self.node_ack(Self::row(member), member, upto);
         for to in (0..self.nodes.len()).filter(|to| *to != Self::row(member)) {
-            self.post(Message::NodeAck { to, member, seq });
+            self.post(Message::NodeAck { to, member, upto });
         }
     }
 
-    pub(super) fn node_ack(&mut self, to: usize, member: Member, seq: u64) {
-        self.advance(to, |_| Event::NodeAck { member, seq });
+    /// A report counts for this very entry: under its number, another history has another.
+    pub(super) fn node_ack(&mut self, to: usize, member: Member, upto: Position) {
+        let Some(process) = self.nodes[to].process.as_mut() else { return };
+        let (by_number, me) = (self.bug == Bug::NumberIsIdentity, process.me);
+        let same = find(&process.log, upto.seq) == Some(upto);
+        if process.history.heard(upto).is_err() && !by_number {
+            self.unlink(me);
+        } else if same || by_number {
+            self.advance(to, |_| Event::NodeAck { member, seq: upto.seq });
+        }
     }
 
-    pub(super) fn committed(&mut self, by: Member, seq: u64) {
+    pub(super) fn committed(&mut self, by: Member, id: u64, answer: Answer, warned: bool) {
         let now = self.nodes[Self::row(by)].host.now().mono;
+        let unsure = warned && self.bug != Bug::WarningIsSuccess;
         let Some(process) = self.process(by) else { return };
-        // A doubled answer is one answer.
-        if process.committed.insert(seq) {
-            let revoke = Revoke::new(seq, now, &process.members, &Lengths::default());
-            process.revokes.push(revoke);
+        match answer {
+            Answer::Moved => process.link = None,
+            Answer::Done(seq) if !unsure => {
+                // A doubled answer is one answer.
+                let known = process.appends.iter().position(|append| append.id == id);
+                if let Some(append) = known.map(|at| process.appends.swap_remove(at)) {
+                    process.committed.insert(seq, append.token);
+                    let revoke = Revoke::new(seq, now, &process.members, &Lengths::default());
+                    process.revokes.push(revoke);
+                }
+            }
+            Answer::Done(_) | Answer::Refused => {}
         }
     }
 
     pub(super) fn advance(&mut self, i: usize, event: impl Fn(&Membership<R>) -> Event<'_, R>) {
-        let Seat { host, process: Some(process), .. } = &mut self.nodes[i] else { return };
+        let Seat { host, process: Some(process), journal, .. } = &mut self.nodes[i] else { return };
         let (now, members) = (host.now().mono, &process.members);
-        let (log, tokens, figures) = (&self.log, &mut self.tokens, &mut self.figures);
-        let newest_dead = &mut self.newest_dead;
+        let unkept = self.kind == Kind::Sole || self.bug == Bug::AnswerBeforeJournal;
+        let (tokens, figures, dead) = (&mut self.tokens, &mut self.figures, &mut self.dead);
         process.revokes.retain_mut(|revoke| {
-            let in_force = revoke.step(now, event(members));
-            let at = usize::try_from(revoke.seq() - 1).expect("a short log");
-            if let (Some(_), Entry::Revoked(token)) = (in_force, log[at]) {
-                tokens[token].answered = true;
-                let first = tokens[token].first.map_or(0, |(seq, _)| seq);
-                *newest_dead = (*newest_dead).max(first);
+            let in_force = revoke.step(now, event(members)).is_some();
+            let seq = revoke.seq();
+            let answered = in_force && (unkept || journal.keeps(seq));
+            if let (true, Some(token)) = (answered, process.committed.get(&seq)) {
+                tokens[*token].answered = true;
+                dead.insert(*token);
                 figures.answered += 1;
             }
-            in_force.is_none()
+            !answered
         });
     }
 
     pub(super) fn resync(&mut self, v: usize, session: u64, to: Member) {
         let Some(process) = self.process(to) else { return };
         if process.sessions.contains(&(session, v)) {
-            let upto = process.machine.applied();
-            self.post(Message::Snapshot { v, session, upto });
+            let known = process.known;
+            self.post(Message::Snapshot { v, session, known });
         }
     }
 
@@ -160,7 +240,7 @@ impl<R: Rules> Life<R> {
         if seat.host.stands_until(self.t).is_none()
             && let Some(process) = &seat.process
             && process.machine.serves(seat.host.now().boot)
-            && process.machine.applied() < self.newest_dead
+            && !process.known.dead.cover(&self.dead)
         {
             self.fails(PROMISE);
         }

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use nt_revocation::Position;
 use nt_revocation::protocol::{
     Boot, Lengths, Member, Next, Now, Rules, VerifierInput, VerifierLease, VerifierOutput,
 };
 
 use super::check::Check;
 use super::host::{Dice, Host};
+use super::known::{Fact, Known, Row, Tokens};
 use super::life::{Bug, Life};
 use super::network::Message;
 
@@ -20,7 +22,11 @@ pub(super) struct Verifier {
     heard_at: u64,
     /// What its checks see.
     pub(super) end: Option<Boot>,
-    pub(super) state: u64,
+    pub(super) state: Known,
+    /// What it has applied: the same, but with one bug.
+    pub(super) applied: Known,
+    /// What it has refused as revoked.
+    pub(super) refused: Tokens,
     pub(super) checks: [Option<Check>; 2],
     pub(super) cached: BTreeSet<usize>,
 }
@@ -34,7 +40,9 @@ impl Verifier {
             down_until: 0,
             heard_at: 0,
             end: None,
-            state: 0,
+            state: Known::nothing(),
+            applied: Known::nothing(),
+            refused: Tokens::default(),
             checks: [None; 2],
             cached: BTreeSet::new(),
         }
@@ -63,7 +71,7 @@ impl<R: Rules> Life<R> {
         let outputs = verifier.lease.step(verifier.now(bug), input);
         let to = verifier.session;
         if bug != Bug::AckBeforeApply {
-            verifier.state = verifier.lease.applied();
+            verifier.state = verifier.applied;
         }
         for output in outputs {
             match output {
@@ -78,12 +86,28 @@ impl<R: Rules> Life<R> {
         }
     }
 
-    pub(super) fn entry(&mut self, v: usize, session: u64, seq: u64) {
-        if !self.verifiers[v].hears(session) {
+    pub(super) fn entry(&mut self, v: usize, session: u64, row: &Row) {
+        let verifier = &mut self.verifiers[v];
+        if !verifier.hears(session) {
             return;
         }
-        match self.verifiers[v].lease.entry(seq) {
-            Next::Apply => self.verify(v, VerifierInput::Applied(seq)),
+        let known = verifier.applied.at;
+        if row.at.epoch != known.epoch {
+            match row.fact {
+                // It says itself whom it follows.
+                Fact::EpochBegan { after } if after == known => {
+                    let known = Known { at: row.at, ..verifier.applied };
+                    self.begin_epoch_at(v, known);
+                }
+                _ => self.ask_for_state(v),
+            }
+            return;
+        }
+        match verifier.lease.entry(row.at.seq) {
+            Next::Apply => {
+                verifier.applied.apply(row);
+                self.verify(v, VerifierInput::Applied(row.at.seq));
+            }
             // Its acknowledgement may have been lost.
             Next::Duplicate => {
                 let says = VerifierOutput::Ack(self.verifiers[v].lease.applied());
@@ -93,6 +117,35 @@ impl<R: Rules> Life<R> {
             }
             Next::Resync => self.ask_for_state(v),
         }
+    }
+
+    pub(super) fn snapshot(&mut self, v: usize, session: u64, known: &Known) {
+        let verifier = &mut self.verifiers[v];
+        let mine = &verifier.applied;
+        if !verifier.hears(session) || known.at.epoch < mine.at.epoch {
+            return;
+        }
+        if known.at.epoch > mine.at.epoch {
+            let mut known = *known;
+            if self.bug != Bug::EpochReplaces {
+                known.dead.unite(&mine.dead);
+            }
+            self.begin_epoch_at(v, known);
+        } else if known.at.seq > mine.at.seq {
+            verifier.applied = *known;
+            self.verify(v, VerifierInput::Applied(known.at.seq));
+        }
+    }
+
+    /// A machine lives within one epoch.
+    fn begin_epoch_at(&mut self, v: usize, known: Known) {
+        let nonces = self.dice.below(1 << 40) << 20;
+        self.verify(v, VerifierInput::GiveUp);
+        let verifier = &mut self.verifiers[v];
+        verifier.applied = known;
+        verifier.lease = VerifierLease::new(Lengths::default(), known.at.seq, nonces);
+        self.verify(v, VerifierInput::Applied(known.at.seq));
+        self.verify(v, VerifierInput::Connected);
     }
 
     pub(super) fn ask_for_state(&mut self, v: usize) {
@@ -108,7 +161,7 @@ impl<R: Rules> Life<R> {
             return;
         }
         if self.bug == Bug::AckBeforeApply && self.dice.once_in(10) {
-            verifier.state = verifier.lease.applied();
+            verifier.state = verifier.applied;
         }
         if turbulent && self.dice.once_in(2_000) {
             if self.dice.once_in(2) {
@@ -129,12 +182,14 @@ impl<R: Rules> Life<R> {
         let down = self.dice.below(3_000);
         let (nonces, kept) = (self.dice.below(1 << 40) << 20, self.dice.once_in(2));
         let verifier = &mut self.verifiers[v];
-        let applied = if kept { verifier.state } else { 0 };
-        verifier.lease = VerifierLease::new(Lengths::default(), applied, nonces);
+        let applied = if kept { verifier.state } else { Known::nothing() };
+        verifier.lease = VerifierLease::new(Lengths::default(), applied.at.seq, nonces);
         verifier.session = None;
         verifier.down_until = self.t + down;
         verifier.end = None;
         verifier.state = applied;
+        verifier.applied = applied;
+        verifier.refused = if kept { verifier.refused } else { Tokens::default() };
         verifier.checks = [None; 2];
         verifier.cached.clear();
     }
@@ -153,8 +208,8 @@ impl<R: Rules> Life<R> {
         if let Some((session, to)) = self.verifiers[v].session.replace((session, to)) {
             self.post(Message::Close { session, to });
         }
-        let acked = self.verifiers[v].state;
-        self.post(Message::Connect { v, session, to, acked });
+        let from: Position = self.verifiers[v].state.at;
+        self.post(Message::Connect { v, session, to, from });
         self.verify(v, VerifierInput::Connected);
         self.ask_for_state(v);
     }

@@ -1,0 +1,88 @@
+//! Looking at the log for what other nodes have appended, woken or not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_postgres::types::Type;
+
+use super::health::Health;
+use super::history::{self, Identity, Meta};
+use super::link::{Link, PATIENCE};
+use super::notify::CHANNEL;
+use super::options::{Pooling, PostgresOptions, WakeUps};
+use super::tail::Tail;
+use crate::error::StoreError;
+use crate::sql::row::signed;
+
+/// How many entries are read at once.
+const PAGE: i64 = 2_000;
+
+/// The thread's state.
+pub(super) struct Poller {
+    pub(super) link: Link,
+    pub(super) identity: Identity,
+    pub(super) tail: Arc<Tail>,
+    pub(super) health: Arc<Health>,
+    pub(super) woken: Arc<Notify>,
+    pub(super) ended: Arc<AtomicBool>,
+    pub(super) options: Arc<PostgresOptions>,
+}
+
+impl Poller {
+    /// Looks until the store is closed, or is not sound any more.
+    pub(super) fn run(mut self) {
+        let mut pause = self.options.poll;
+        while !self.ended.load(Ordering::SeqCst) && self.health.check().is_ok() {
+            match self.poll() {
+                Ok(true) => continue,
+                Ok(false) => pause = self.options.poll,
+                Err(error) => {
+                    self.health.consider(&error);
+                    tracing::debug!(%error, "the log cannot be looked at");
+                    self.link.disconnect();
+                    pause = (pause * 2).min(Duration::from_secs(2));
+                }
+            }
+            let woken = Arc::clone(&self.woken);
+            // Late or woken: both are a reason to look.
+            let _ = self.link.idle(async { timeout(pause, woken.notified()).await });
+        }
+    }
+
+    /// Looks once; answers whether there is more.
+    fn poll(&mut self) -> Result<bool, StoreError> {
+        const LOG: &str =
+            "SELECT seq, id, kind, body FROM log WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
+        if self.link.connect_to(&self.identity)? && self.listens() {
+            self.link.batch(&format!("LISTEN {CHANNEL}"))?;
+        }
+        let applied = self.tail.applied();
+        let meta = format!("SELECT epoch, head, {} FROM meta WHERE one = 1", Identity::COLUMNS);
+        let from = signed(applied.seq);
+        let params = [(&from as _, Type::INT8), (&PAGE as _, Type::INT8)];
+        let (meta, rows) = self.link.wait(PATIENCE, |session| {
+            future::try_join(session.rows(&meta, &[]), session.rows(LOG, &params))
+        })?;
+        let meta = Meta::read(&meta)?;
+        self.identity.confirm(&meta.identity)?;
+        let full = signed(rows.len() as u64) >= PAGE;
+        let (entries, end) = history::after(applied, history::entries(&rows)?)?;
+        self.tail.offer(entries);
+        // The head was read first, so that the log has it at least.
+        if !full && (end.seq < meta.head || end.epoch < meta.epoch) {
+            return Err(StoreError::HistoryInDoubt(format!(
+                "its log ends at {} of epoch {}, its head says {} of {}",
+                end.seq, end.epoch, meta.head, meta.epoch
+            )));
+        }
+        Ok(full)
+    }
+
+    fn listens(&self) -> bool {
+        self.options.pooling == Pooling::Direct && self.options.wake_ups == WakeUps::Notify
+    }
+}
