@@ -5,7 +5,9 @@
 //! SQLite that is killed. Each life ends in a calm, in which everything must recover. A failure prints
 //! its seed.
 
+mod answers;
 mod check;
+mod contents;
 mod controls;
 mod database;
 mod host;
@@ -13,6 +15,7 @@ mod journal;
 mod known;
 mod life;
 mod mishaps;
+mod moves;
 mod network;
 mod node;
 mod operator;
