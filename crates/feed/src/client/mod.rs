@@ -13,6 +13,7 @@ mod keys;
 mod known;
 mod links;
 mod position_file;
+mod rounds;
 mod run;
 mod session;
 

@@ -1,5 +1,7 @@
 //! Following an authority of one node or several, for as long as it is wanted.
 
+mod trouble;
+
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -12,8 +14,9 @@ use tonic::transport::Endpoint;
 use super::current::Current;
 use super::known::{Known, LinkId, Says};
 use super::links::{Links, Stage};
-use super::session::{Answers, Ended, Heard, Line, NOT_ADMITTED, Since, connect, lost};
-use super::{CONNECT_WITHIN, Follower, RELEASE_WITHIN, RETRY_EACH, RETRY_REFUSED, jittered};
+use super::rounds::Rounds;
+use super::session::{Answers, Ended, Heard, Line, Since, connect, lost};
+use super::{CONNECT_WITHIN, Follower, RELEASE_WITHIN, RETRY_EACH};
 use crate::proto::{FromAuthority, from_authority};
 
 /// Nothing is looked at for longer than this.
@@ -28,15 +31,7 @@ pub(super) struct Run {
     answers: StreamMap<LinkId, StreamNotifyClose<Answers>>,
     attempt: Option<Attempt>,
     numbered: u64,
-    /// The node that is tried next.
-    next: usize,
-    /// How many were tried without use since one was of use, in this round.
-    tried: usize,
-    /// How many rounds there were of that.
-    rounds: u32,
-    /// How long to wait after this round.
-    pause: Duration,
-    next_round: Instant,
+    rounds: Rounds,
     /// What is known is to be asked for anew.
     anew: bool,
     misfits: u32,
@@ -74,6 +69,7 @@ impl Run {
         current: Current,
     ) -> Self {
         let node = |endpoint| Node { endpoint, told: None };
+        let rounds = Rounds::new(endpoints.len(), first, Instant::now());
         Self {
             nodes: endpoints.into_iter().map(node).collect(),
             follower,
@@ -83,11 +79,7 @@ impl Run {
             answers: StreamMap::new(),
             attempt: None,
             numbered: 0,
-            next: first,
-            tried: 0,
-            rounds: 0,
-            pause: RETRY_EACH,
-            next_round: Instant::now(),
+            rounds,
             anew: false,
             misfits: 0,
         }
@@ -150,8 +142,7 @@ impl Run {
     fn next_look(&self) -> Instant {
         let now = Instant::now();
         let link = self.links.next_look(now, self.lease());
-        let round = Some(self.next_round).filter(|at| *at > now);
-        link.into_iter().chain(round).min().unwrap_or(now + LOOK_EACH)
+        link.into_iter().chain(self.rounds.begins(now)).min().unwrap_or(now + LOOK_EACH)
     }
 
     /// Tries another node, if no link can be relied on; else none is needed.
@@ -161,19 +152,16 @@ impl Run {
             self.attempt = None;
             return;
         }
-        if self.attempt.is_some() || now < self.next_round {
+        if self.attempt.is_some() {
             return;
         }
-        let nodes = self.nodes.len();
-        let all = (0..nodes).map(|ahead| (self.next + ahead) % nodes);
-        let Some(node) = all.into_iter().find(|node| !self.links.has_node(*node)) else { return };
-        self.next = (node + 1) % nodes;
+        let links = &self.links;
+        let Some(node) = self.rounds.next(now, |node| links.has_node(node)) else { return };
         self.numbered += 1;
         let position = if std::mem::take(&mut self.anew) { None } else { self.known.position() };
         let since = Since { position, witness: self.known.witness() };
         // One that is silent must not cost the time in which another could be reached.
-        let quick = nodes > 1 && self.rounds == 0;
-        let within = if quick { self.lease() / 4 } else { CONNECT_WITHIN };
+        let within = if self.rounds.is_quick() { self.lease() / 4 } else { CONNECT_WITHIN };
         let (line, answers) = connect(&self.nodes[node].endpoint, &self.follower, since, within);
         let id = LinkId(self.numbered);
         self.attempt = Some(Attempt { node, id, line, answers: Box::pin(answers) });
@@ -230,7 +218,7 @@ impl Run {
         self.tell(says);
         if of_use {
             if lasting {
-                (self.tried, self.rounds) = (0, 0);
+                self.rounds.succeeded();
             }
             self.current.set(node);
             self.follow_alone(id);
@@ -267,66 +255,6 @@ impl Run {
             (Stage::Released { .. }, _) => {}
             (Stage::Greeting, Ended::Lost(why)) => self.failed(link.node, Ended::Unreached(why)),
             (_, ended) => self.failed(link.node, ended),
-        }
-    }
-
-    /// A node was of no use, or is no longer. The next is tried at once, unless all were.
-    fn failed(&mut self, node: usize, ended: Ended) {
-        let alone = self.links.count() == 0;
-        let authority = self.nodes[node].endpoint.uri().clone();
-        let told = &mut self.nodes[node].told;
-        // Each reason once for as long as it stays the same.
-        let mut is_news = |why: &str| told.replace(why.to_owned()).as_deref() != Some(why);
-        match ended {
-            Ended::Lost(why) => {
-                *told = None;
-                tracing::warn!(%authority, why, "the connection to the feed ended");
-            }
-            Ended::Unreached(why) => {
-                if is_news(&why) {
-                    tracing::warn!(%authority, why, "the feed cannot be reached");
-                }
-            }
-            // What is known stays: the lease ends by itself, and a credential may be known again.
-            Ended::NotAdmitted => {
-                self.pause = RETRY_REFUSED;
-                if is_news(NOT_ADMITTED) {
-                    tracing::error!(%authority, "{NOT_ADMITTED}");
-                }
-            }
-            Ended::Refused(why) => {
-                self.pause = RETRY_REFUSED;
-                if is_news(&why) {
-                    let so = if alone { ", and no token accepted" } else { "" };
-                    tracing::error!(%authority, "this authority is not followed{so}: {why}");
-                }
-                if alone {
-                    self.known.give_up();
-                }
-            }
-            Ended::Misfit(why) => {
-                tracing::warn!(%authority, why, "what is known here does not fit the feed: asking anew");
-                // Another link says what is missing.
-                if alone {
-                    self.known.give_up();
-                    self.anew = true;
-                    // Once is a matter of course. Again and again, each time by a whole snapshot, is one of
-                    // two programs that do not understand each other.
-                    self.misfits += 1;
-                    if self.misfits > 1 {
-                        self.pause = RETRY_REFUSED;
-                    }
-                }
-            }
-        }
-        if self.known.position().is_some() {
-            self.misfits = 0;
-        }
-        self.tried += 1;
-        if self.tried + self.links.count() >= self.nodes.len() {
-            let pause = std::mem::replace(&mut self.pause, RETRY_EACH);
-            self.next_round = Instant::now() + jittered(pause);
-            (self.tried, self.rounds) = (0, self.rounds.saturating_add(1));
         }
     }
 }

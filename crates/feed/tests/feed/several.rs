@@ -147,6 +147,20 @@ async fn when_a_node_is_killed_another_is_followed_before_the_lease_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn when_a_node_falls_silent_another_is_followed_before_the_lease_ends() {
+    let cluster = Cluster::start().await;
+    let (verifier, _following) = cluster.follow().await;
+    let hammer = Hammer::on(&verifier, &cluster);
+    cluster.proxies[0].freeze();
+    until("another is followed", || cluster.follows()[1]).await;
+    sleep(2 * LEASE).await;
+    hammer.refused_nothing().await;
+    let seq = cluster.append(revoked(cluster.head));
+    timeout(SOON, cluster.complete(seq)).await.expect("acknowledged, or out of lease by now");
+    assert_eq!(verifier.stats().applied, seq);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_leaves_in_order_costs_neither_a_check_nor_a_slow_revoke() {
     let cluster = Cluster::start().await;
     let (verifier, _following) = cluster.follow().await;

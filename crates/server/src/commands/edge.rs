@@ -210,3 +210,28 @@ fn name(text: &str) -> Result<String, &'static str> {
     }
     Ok(text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches as _;
+
+    use super::*;
+
+    fn authorities_of(flags: &[&str]) -> Result<Vec<String>, clap::Error> {
+        let command = Args::augment_args(clap::Command::new("edge"));
+        let all = ["edge", "--listen", "127.0.0.1:1"].iter().chain(flags);
+        let args = Args::from_arg_matches(&command.try_get_matches_from(all)?)?;
+        Ok(args.authority.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_nodes_of_an_authority_are_given_by_commas_or_by_flags_and_one_at_least() {
+        let three = ["https://a/", "https://b/", "https://c/"].map(str::to_owned).to_vec();
+        let by_commas = authorities_of(&["--authority", "https://a,https://b,https://c"]);
+        assert_eq!(by_commas.expect("origins"), three);
+        let by_flags = ["--authority=https://a", "--authority", "https://b,https://c"];
+        assert_eq!(authorities_of(&by_flags).expect("origins"), three);
+        assert!(authorities_of(&[]).is_err());
+        assert!(authorities_of(&["--authority", "https://a,"]).is_err());
+    }
+}
