@@ -5,7 +5,9 @@
 //! SQLite that is killed. Each life ends in a calm, in which everything must recover. A failure prints
 //! its seed.
 
+mod answers;
 mod check;
+mod contents;
 mod controls;
 mod database;
 mod host;
@@ -13,6 +15,7 @@ mod journal;
 mod known;
 mod life;
 mod mishaps;
+mod moves;
 mod network;
 mod node;
 mod operator;
@@ -83,7 +86,8 @@ fn must_hold(kind: Kind, time: Duration) {
     let least = if matches!(kind, Kind::Replicated(_)) { 20 } else { 40 };
     assert!(all.answered > least * seeds && all.accepted > all.checks / 20, "{all:?}");
     assert!(all.overlapped > all.checks / 100, "{all:?}");
-    if let Kind::Replicated(failover) = kind {
+    // Of one seed alone, not everything is asked.
+    if let (Kind::Replicated(failover), 20..) = (kind, seeds) {
         let few = [all.promoted, all.put_back, all.restarts, all.quarantined, all.recovered];
         assert!(few.iter().all(|figure| *figure > 0), "{all:?}");
         assert!(all.brought_back > 0 && all.revoked_before > 0, "{all:?}");

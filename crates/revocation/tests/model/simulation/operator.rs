@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use nt_revocation::protocol::Rules;
 use nt_revocation::{Position, first_of_epoch};
 
-use super::database::Contents;
+use super::contents::Contents;
 use super::known::{Fact, Row, id};
 use super::life::{Life, Token};
 
