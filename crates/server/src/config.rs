@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use nt_identity::trust::TrustRule;
+use nt_store::Gate;
 use nt_token::{Lifetime, Secret};
 use serde::Deserialize;
 
 use self::people::provider;
 pub use self::people::{ClerkLayer, OidcLayer, ProviderSettings, TrustLayer};
-use crate::database::{Database, UnknownDatabase};
 use crate::key_secret::KeySecretSource;
 use crate::tls::Files;
 
@@ -28,13 +28,13 @@ pub struct Layer {
     /// Where everything is kept.
     pub data_dir: Option<PathBuf>,
     /// The database.
-    pub database: Option<String>,
-    /// Where the other nodes of the authority reach this one.
-    pub advertise: Option<String>,
-    /// Certificates by which other nodes' are checked, in PEM.
-    pub peer_ca: Option<PathBuf>,
-    /// Whether a database is accepted that may lose commits in a fail-over.
+    pub database: Option<Secret>,
+    /// Whether a database is used that may lose what it has acknowledged, in a fail-over.
     pub allow_lossy_failover: Option<bool>,
+    /// Where other nodes reach this one.
+    pub advertise: Option<String>,
+    /// The certificates that other nodes' are checked by, in PEM.
+    pub peer_ca: Option<PathBuf>,
     /// The `iss` of every token; fixed at the first start.
     pub issuer: Option<String>,
     /// The `aud` of every token.
@@ -73,6 +73,15 @@ pub struct Layer {
     pub log_format: Option<LogFormat>,
 }
 
+/// Where the database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A file, for one process.
+    Sqlite(PathBuf),
+    /// On a PostgreSQL server, for several nodes: its URL, which may have a password in it.
+    Postgres(Secret),
+}
+
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -93,12 +102,13 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The database; a file in the data directory by default.
     pub database: Option<Database>,
-    /// Where the other nodes of the authority reach this one, as a URL; by default where it listens.
-    pub advertise: Option<String>,
-    /// Certificates by which other nodes' are checked, in PEM; by default the system's.
-    pub peer_ca: Option<PathBuf>,
-    /// Whether a database is accepted that may lose commits in a fail-over; not by default.
+    /// Whether a database is used that may lose what it has acknowledged, in a fail-over; not by
+    /// default.
     pub allow_lossy_failover: bool,
+    /// Where other nodes reach this one; where it listens by default.
+    pub advertise: Option<String>,
+    /// The certificates that other nodes' are checked by; the system's by default.
+    pub peer_ca: Option<PathBuf>,
     /// The `iss` of every token; `http://<listen>` by default, with TLS `https://`.
     pub issuer: Option<String>,
     /// The `aud` of every token; the issuer by default.
@@ -164,11 +174,14 @@ pub enum ConfigError {
     /// An environment variable whose value is not as it should be.
     #[error("{0} in the environment: {1}")]
     Variable(String, String),
-    /// A database that there is not.
-    #[error(transparent)]
-    Database(#[from] UnknownDatabase),
-    /// An address that no other node could use.
-    #[error("'{0}' is no address for other nodes: advertise http://HOST:PORT or https://HOST:PORT")]
+    /// A database that this version does not have.
+    #[error(
+        "unknown database '{0}…': use sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME, or leave it \
+         out for a file in the data directory"
+    )]
+    Database(String),
+    /// An address that nobody can be reached at.
+    #[error("'advertise' is '{0}': it must be a URL that begins with http:// or https://")]
     Advertise(String),
     /// Two providers.
     #[error("both [clerk] and [oidc] are configured: people sign in with one identity provider")]
@@ -196,9 +209,9 @@ const KEYS: [&str; 31] = [
     "listen",
     "data_dir",
     "database",
+    "allow_lossy_failover",
     "advertise",
     "peer_ca",
-    "allow_lossy_failover",
     "issuer",
     "audience",
     "tls_certificate",
@@ -262,15 +275,20 @@ impl Config {
         self.key_secret.clone().unwrap_or_else(of_data_dir)
     }
 
+    /// Which databases on a server are accepted.
+    pub fn gate(&self) -> Gate {
+        if self.allow_lossy_failover { Gate::AllowLossyFailover } else { Gate::Safe }
+    }
+
     fn complete(layer: Layer) -> Result<Self, ConfigError> {
-        let database = layer.database.map(|url| Database::parse(&url)).transpose()?;
+        let database = layer.database.map(database).transpose()?;
         Ok(Self {
             listen: layer.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480))),
             data_dir: layer.data_dir.unwrap_or_else(|| "./ntd-data".into()),
             database,
+            allow_lossy_failover: layer.allow_lossy_failover.unwrap_or(false),
             advertise: layer.advertise.map(advertised).transpose()?,
             peer_ca: layer.peer_ca,
-            allow_lossy_failover: layer.allow_lossy_failover.unwrap_or_default(),
             issuer: layer.issuer,
             audience: layer.audience,
             tls: tls(layer.tls_certificate, layer.tls_key)?,
@@ -309,9 +327,9 @@ impl Layer {
             listen: self.listen.or(other.listen),
             data_dir: self.data_dir.or(other.data_dir),
             database: self.database.or(other.database),
+            allow_lossy_failover: self.allow_lossy_failover.or(other.allow_lossy_failover),
             advertise: self.advertise.or(other.advertise),
             peer_ca: self.peer_ca.or(other.peer_ca),
-            allow_lossy_failover: self.allow_lossy_failover.or(other.allow_lossy_failover),
             issuer: self.issuer.or(other.issuer),
             audience: self.audience.or(other.audience),
             tls_certificate: self.tls_certificate.or(other.tls_certificate),
@@ -372,7 +390,7 @@ fn read_environment(variables: &[(String, String)]) -> Result<Layer, ConfigError
                 toml::Value::Integer(value.parse().map_err(bad)?)
             }
             "allow_lossy_failover" => {
-                let bad = |_| ConfigError::Variable(name.clone(), "neither true nor false".into());
+                let bad = |_| ConfigError::Variable(name.clone(), "not true or false".into());
                 toml::Value::Boolean(value.parse().map_err(bad)?)
             }
             _ => toml::Value::String(value.clone()),
@@ -435,17 +453,22 @@ fn key_secret(
     }
 }
 
-/// An origin, without a path: other nodes add theirs.
+fn database(url: Secret) -> Result<Database, ConfigError> {
+    let text = url.expose();
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return Ok(Database::Postgres(url));
+    }
+    let path = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:"));
+    let path = path.filter(|path| !path.is_empty());
+    // What stands behind may be a password.
+    let shown = || text.split(':').next().unwrap_or_default().chars().take(16).collect();
+    path.map(|path| Database::Sqlite(path.into())).ok_or_else(|| ConfigError::Database(shown()))
+}
+
 fn advertised(url: String) -> Result<String, ConfigError> {
-    let place = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    let place = place.map(|place| place.strip_suffix('/').unwrap_or(place));
-    let fit = |place: &str| {
-        !place.is_empty()
-            && !place.contains(['/', '?', '#', '@'])
-            && !place.contains(char::is_whitespace)
-    };
-    if place.is_some_and(fit) {
-        Ok(url.trim_end_matches('/').to_owned())
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    if host.is_some_and(|host| !host.trim_matches('/').is_empty()) {
+        Ok(url)
     } else {
         Err(ConfigError::Advertise(url))
     }
@@ -528,12 +551,22 @@ mod tests {
     }
 
     #[test]
-    fn other_nodes_are_told_an_origin() {
-        for good in ["http://10.0.0.5:8480", "https://ntd-1.example:443/"] {
-            assert_eq!(advertised(good.to_owned()).expect(good), good.trim_end_matches('/'));
+    fn a_database_is_a_file_or_on_a_server() {
+        let read = |url: &str| database(Secret::from(url.to_owned()));
+        let sqlite = Database::Sqlite("/x/y.db".into());
+        assert_eq!(read("sqlite:/x/y.db").expect("a path"), sqlite);
+        assert!(matches!(read("postgres://ntd@db/ntd"), Ok(Database::Postgres(_))));
+        for refused in ["sqlite:", "mysql://ntd:secret@db/ntd", "secret"] {
+            let told = read(refused).expect_err("none that there is").to_string();
+            assert!(!told.contains("secret@"), "{told}");
         }
-        for bad in ["10.0.0.5:8480", "http://", "https://host/path", "http://a b", "ftp://host"] {
-            assert!(advertised(bad.to_owned()).is_err(), "{bad}");
+    }
+
+    #[test]
+    fn a_node_is_reached_by_a_url() {
+        assert!(advertised("https://one.example.com:8480".to_owned()).is_ok());
+        for refused in ["one.example.com", "http://", "ftp://one"] {
+            assert!(advertised(refused.to_owned()).is_err(), "{refused}");
         }
     }
 }

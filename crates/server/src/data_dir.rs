@@ -4,9 +4,9 @@
 //! ntd-data/            0700
 //!   ntd.lock           held by the one process that runs on this directory
 //!   ntd.db             the database (SQLite, with its -wal and -shm files)
-//!   journal/           what this node knows of the log (PostgreSQL): the witness of what it has answered
 //!   node               which node of an authority of several this is, 0600
 //!   key-secret         what the private signing keys in the database are encrypted under, 0600
+//!   journal/           what this node has seen of a database that it shares with others
 //!   feed.granted       there while verifiers may be under leases of this authority
 //!   keys/              0700; earlier versions had the signing keys here, which stand in imported/ then
 //!     high-water       how far this authority has answered for its log
@@ -107,6 +107,11 @@ impl DataDir {
         &self.root
     }
 
+    /// What this node has seen of the log, where the database is elsewhere.
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("journal")
+    }
+
     /// Which node this is, where an authority has several.
     pub fn node(&self) -> PathBuf {
         self.root.join("node")
@@ -120,11 +125,6 @@ impl DataDir {
     /// The database, where the configuration names no other.
     pub fn database(&self) -> PathBuf {
         self.root.join("ntd.db")
-    }
-
-    /// The journal of a node's log, where an authority has several.
-    pub fn journal(&self) -> PathBuf {
-        self.root.join("journal")
     }
 
     /// The note that verifiers may be under leases.

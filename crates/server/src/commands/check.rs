@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use nt_store::{Gate, KeyState, PostgresOptions, PostgresStore, Store, StoreError, StoredKey};
+use nt_store::{KeyState, Store, StoreError, StoredKey};
 use nt_token::Secret;
 
 use crate::authority::keys::{KeysError, secret_for};
-use crate::config::{Config, Layer};
-use crate::data_dir::{DataDir, DataDirError, private};
-use crate::database::{Database, Opened};
+use crate::commands::database::{open_shared, open_sqlite, sqlite_file};
+use crate::config::{Config, Database, Layer};
+use crate::data_dir::{DataDir, private};
 use crate::key_files;
 use crate::key_secret::KeySecretSource;
 use crate::tls::{Files, Tls};
@@ -20,14 +21,13 @@ use crate::tls::{Files, Tls};
   ntd check --data-dir /var/lib/ntd
   ntd check --config /etc/ntd.toml
 
-Exits with 0 if an authority could start, with 1 if not. With SQLite, stop the authority first: the
-database belongs to one process at a time. With PostgreSQL its nodes go on.")]
+Exits with 0 if an authority could start, with 1 if not. Stop the authority first: the database
+belongs to one process at a time.")]
 pub(super) struct Args {
     /// Where keys and database are kept [default: ./ntd-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The database, as sqlite:PATH or postgres://USER@HOST/NAME [default: ntd.db in the data
-    /// directory]
+    /// The database, as sqlite:PATH or postgres://… [default: ntd.db in the data directory]
     #[arg(long, value_name = "URL")]
     database: Option<String>,
     /// The certificate that TLS would be served by, a PEM file with those between it and its root
@@ -49,7 +49,7 @@ impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let flags = Layer {
             data_dir: self.data_dir,
-            database: self.database,
+            database: self.database.map(Secret::from),
             tls_certificate: self.tls_certificate,
             tls_key: self.tls_key,
             key_secret_file: self.key_secret_file,
@@ -60,75 +60,36 @@ impl Args {
         if let Some(files) = config.tls.clone() {
             tls(files)?;
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        match config.database.clone() {
-            Some(Database::Postgres(url)) => runtime.block_on(postgres(&config, &url)),
-            named => runtime.block_on(sqlite(&config, named)),
-        }
+        let data_dir = DataDir::open(&config.data_dir)?;
+        private(&config.data_dir, 0o700)?;
+        private(&data_dir.keys(), 0o700)?;
+        println!("directory  ok, {}", config.data_dir.display());
+        let (secret, files) = (config.key_secret(), key_files::read(&data_dir.keys())?);
+        let (shown, store) = open(&config, &data_dir)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let found = runtime.block_on(async {
+            let entries = read_log(store.as_ref()).await;
+            let keys = store.keys().await;
+            store.close().await;
+            Ok::<_, StoreError>((entries?, keys?))
+        });
+        let (head, keys) = found?;
+        println!("database   ok, {head} log entries, {shown}");
+        println!("keys       ok, {}", signs(&keys, &secret, files.len())?);
+        Ok(ExitCode::SUCCESS)
     }
 }
 
-async fn sqlite(config: &Config, named: Option<Database>) -> anyhow::Result<ExitCode> {
-    let data_dir = DataDir::open(&config.data_dir)?;
-    private(&config.data_dir, 0o700)?;
-    private(&data_dir.keys(), 0o700)?;
-    println!("directory  ok, {}", config.data_dir.display());
-    let files = key_files::read(&data_dir.keys())?.len();
-    let database = Database::or_file(named.as_ref(), &data_dir);
-    if let Database::Sqlite(path) = &database {
-        anyhow::ensure!(path.is_file(), "{} does not exist", path.display());
+/// Opens what an authority would serve from, and answers what people call it.
+fn open(config: &Config, data_dir: &DataDir) -> anyhow::Result<(String, Arc<dyn Store>)> {
+    if let Some(Database::Postgres(url)) = &config.database {
+        let shared = open_shared(url, config.gate(), data_dir, Box::new(|_| {}))?;
+        return Ok(("on its server".to_owned(), shared.store));
     }
-    let opened = Opened::open(&database, &data_dir, Gate::Safe, Box::new(|_| {}))?;
-    read(config, opened.store().as_ref(), &database, files).await
-}
-
-/// Nodes may run meanwhile, also one on this very data directory: then the journal is its own, and is not
-/// compared with the database.
-async fn postgres(config: &Config, url: &Secret) -> anyhow::Result<ExitCode> {
-    let gate = if config.allow_lossy_failover { Gate::AllowLossyFailover } else { Gate::Safe };
-    let data_dir = match DataDir::open(&config.data_dir) {
-        Ok(data_dir) => {
-            private(&config.data_dir, 0o700)?;
-            println!("directory  ok, {}", config.data_dir.display());
-            Some(data_dir)
-        }
-        Err(DataDirError::InUse { dir, .. }) => {
-            println!("directory  in use by a node that runs, {}", dir.display());
-            None
-        }
-        Err(DataDirError::Missing(dir)) => {
-            println!("directory  none yet: the first start makes {}", dir.display());
-            None
-        }
-        Err(other) => return Err(other.into()),
-    };
-    let scratch = tempfile::tempdir()?;
-    let journal = data_dir.as_ref().map_or_else(|| scratch.path().to_owned(), DataDir::journal);
-    let mut options = PostgresOptions::new(url.expose(), &journal)?;
-    options.gate = gate;
-    let found = PostgresStore::concerns(options.clone())?;
-    for concern in &found {
-        println!("database   {concern}");
-    }
-    let store = PostgresStore::open(options, Box::new(|_| {}))?;
-    if found.is_empty() {
-        println!("durability ok, what is committed is kept");
-    }
-    read(config, &store, &Database::Postgres(url.clone()), 0).await
-}
-
-/// Reads every entry and every key: one that cannot be read would keep the authority from starting.
-async fn read(
-    config: &Config,
-    store: &dyn Store,
-    database: &Database,
-    files: usize,
-) -> anyhow::Result<ExitCode> {
-    let (head, keys) = (read_log(store).await, store.keys().await);
-    store.close().await;
-    println!("database   ok, log position {}, {}", head?, database.shown());
-    println!("keys       ok, {}", signs(&keys?, &config.key_secret(), files)?);
-    Ok(ExitCode::SUCCESS)
+    let file = sqlite_file(config, data_dir);
+    anyhow::ensure!(file.is_file(), "{} does not exist", file.display());
+    let store = open_sqlite(config, data_dir, Box::new(|_| {}))?;
+    Ok((file.display().to_string(), Arc::new(store)))
 }
 
 /// Which key signs, if the secret opens them all.
@@ -155,6 +116,7 @@ fn tls(files: Files) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Reads every entry: one that cannot be read would keep the authority from starting.
 async fn read_log(store: &dyn Store) -> Result<u64, StoreError> {
     let mut seq = 0;
     while let Some(last) = store.entries_after(seq, 10_000).await?.last() {

@@ -1,6 +1,7 @@
 //! `ntd keys`: the signing keys. They are changed in the database; the nodes that run on it follow.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,15 +9,17 @@ use anyhow::{Context as _, bail, ensure};
 use nt_revocation::protocol::Lengths;
 use nt_revocation::protocol::time::kappa;
 use nt_store::{Act, AddedKey, KeyState, Purpose, RetiredKey, RevokedKey, StoredKey};
-use nt_token::KeyId;
 use nt_token::clock::{Clock as _, SystemClock};
 use nt_token::key::KeyKind;
+use nt_token::{KeyId, Secret};
 
 use crate::authority::entropy::entry_id;
 use crate::authority::feed::granted::Granted;
 use crate::authority::keys::{by_itself, make, secret_for};
 use crate::authority::limits;
-use crate::commands::place::{At, Place};
+use crate::commands::database::Tool;
+use crate::config::{Config, Layer};
+use crate::key_secret::KeySecretSource;
 
 /// Show and change the signing keys.
 #[derive(Debug, clap::Subcommand)]
@@ -27,7 +30,7 @@ use crate::commands::place::{At, Place};
   ntd keys revoke KID                    nothing that this key signed counts any more
 
 With SQLite, stop the authority first: the database belongs to one process at a time. It knows the new
-keys when it is started again. With PostgreSQL its nodes go on, and follow by themselves.")]
+keys when it is started again. On a server's database the nodes run on, and follow.")]
 pub(super) enum Keys {
     /// List the keys, and which of them signs. Private halves are never shown.
     List(List),
@@ -37,6 +40,23 @@ pub(super) enum Keys {
     Retire(Retire),
     /// Revoke keys, and with them every token that they signed, for good.
     Revoke(Revoke),
+}
+
+/// Where the keys are.
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// Where the secret and the database are kept [default: ./ntd-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// The database, as sqlite:PATH or postgres://… [default: ntd.db in the data directory]
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// The file with the key secret [default: key-secret in the data directory]
+    #[arg(long, value_name = "FILE")]
+    key_secret_file: Option<PathBuf>,
+    /// A TOML file with settings
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 /// Which keys.
@@ -127,10 +147,29 @@ impl Keys {
                 Self::Retire(args) => place.retire(&args.kid).await,
                 Self::Revoke(args) => place.revoke(args).await,
             };
-            place.store.close().await;
+            place.tool.store.close().await;
             done
         })?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The keys, open.
+struct Opened {
+    tool: Tool,
+    secret: KeySecretSource,
+}
+
+impl Place {
+    fn open(&self) -> anyhow::Result<Opened> {
+        let flags = Layer {
+            data_dir: self.data_dir.clone(),
+            database: self.database.clone().map(Secret::from),
+            key_secret_file: self.key_secret_file.clone(),
+            ..Layer::default()
+        };
+        let config = Config::load(flags, self.config.as_deref())?;
+        Ok(Opened { tool: Tool::open(&config)?, secret: config.key_secret() })
     }
 }
 
@@ -138,9 +177,9 @@ fn act(command: &str) -> Act {
     by_itself(SystemClock.now(), Some(command))
 }
 
-impl At {
+impl Opened {
     async fn keys(&self) -> anyhow::Result<Vec<StoredKey>> {
-        let keys = self.store.keys().await?;
+        let keys = self.tool.store.keys().await?;
         ensure!(!keys.is_empty(), "there are no keys yet: `ntd serve` makes the first");
         Ok(keys)
     }
@@ -172,7 +211,7 @@ impl At {
         let signs_from = SystemClock.now().plus_seconds(wait);
         let new = make(&secret, wanted, Purpose::Next(signs_from))?;
         let kid = new.kid.clone();
-        match self.store.add_key(new, act("ntd keys rotate")).await? {
+        match self.tool.store.add_key(new, act("ntd keys rotate")).await? {
             AddedKey::Added | AddedKey::Known => {}
             AddedKey::Taken(other) => bail!(
                 "the key {other} is announced already and will sign soon; `ntd keys retire {other}` \
@@ -186,7 +225,7 @@ impl At {
     }
 
     async fn retire(&self, kid: &KeyId) -> anyhow::Result<()> {
-        match self.store.retire_key(kid, act("ntd keys retire")).await? {
+        match self.tool.store.retire_key(kid, act("ntd keys retire")).await? {
             RetiredKey::Retired => println!("{kid} will not sign."),
             RetiredKey::Before => println!("{kid} does not sign; nothing was changed."),
             RetiredKey::Signs => bail!(
@@ -221,7 +260,7 @@ impl At {
             };
             let successor = make(&secret, like_it, Purpose::First)?;
             let act = act("ntd keys revoke");
-            let revoked = self.store.revoke_key(kid, entry_id()?, successor, act).await?;
+            let revoked = self.tool.store.revoke_key(kid, entry_id()?, successor, act).await?;
             let RevokedKey::Revoked { tokens, successor, .. } = revoked else {
                 bail!("there is no key {kid}: see `ntd keys list`");
             };
@@ -245,10 +284,10 @@ impl At {
     }
 
     /// How long somebody may still accept what was revoked just now: "revoked" is said only after
-    /// that. On SQLite nobody grants leases while this process has the database, so those of before are
-    /// the last; on PostgreSQL nodes go on, and each knows within its own lease.
+    /// that. Nobody grants leases while this process has a file, so those of before are the last;
+    /// beside the nodes of a server, none of before that can run any more.
     fn longest_lease(&self) -> Duration {
-        let Some(data_dir) = &self.data_dir else { return kappa(Lengths::default().node) };
+        let Some(data_dir) = &self.tool.alone else { return Lengths::default().floor() };
         let may_be_out = Granted::at(data_dir.granted()).by_the_process_before();
         if may_be_out { kappa(Lengths::default().verifier) } else { Duration::ZERO }
     }

@@ -1,9 +1,9 @@
 //! What `ntd` can be told to do.
 
 mod check;
+mod database;
 mod edge;
 mod keys;
-mod place;
 mod serve;
 
 use std::process::ExitCode;

@@ -70,7 +70,8 @@ impl Shared {
             address: url.clone(),
             key: PeerKey::new(&[7; 32]),
             ca: None,
-            hint: Box::new(|_| {}),
+            hint: Box::new(|_, _| {}),
+            doubted: Box::pin(std::future::pending()),
         };
         let start = Start {
             store: Arc::new(store),
