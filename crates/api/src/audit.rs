@@ -46,8 +46,8 @@ pub struct AuditRecord {
     pub at: IsoTime,
     /// What: `session.created`, `session.ended`, `workspace.created`, `workspace.updated`,
     /// `workspace.deleted`, `token.created`, `token.refreshed`, `token.revoked`, `member.added`,
-    /// `member.invited`, `member.changed`, `member.removed`, `verifier.added` or
-    /// `verifier.removed`.
+    /// `member.invited`, `member.changed`, `member.removed`, `verifier.added`,
+    /// `verifier.removed`, `key.added`, `key.activated`, `key.retired` or `key.revoked`.
     pub action: String,
     /// Who.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
@@ -63,7 +63,8 @@ pub struct AuditRecord {
     /// Which token.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub jti: Option<Jti>,
-    /// Whom it concerns: a member's identifier or e-mail address, or a verifier's name.
+    /// Whom it concerns: a member's identifier or e-mail address, a verifier's name, or a
+    /// signing key's `kid`.
     #[serde(default)]
     pub about: Option<String>,
     /// Why, if that was said; for members, the role.

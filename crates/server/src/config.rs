@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use nt_identity::trust::TrustRule;
-use nt_token::Lifetime;
+use nt_token::{Lifetime, Secret};
 use serde::Deserialize;
 
 use self::people::provider;
 pub use self::people::{ClerkLayer, OidcLayer, ProviderSettings, TrustLayer};
+use crate::key_secret::KeySecretSource;
 use crate::tls::Files;
 
 /// Where a setting comes from when nothing is said: see each field.
@@ -35,6 +36,10 @@ pub struct Layer {
     pub tls_certificate: Option<PathBuf>,
     /// Its private key, in PEM.
     pub tls_key: Option<PathBuf>,
+    /// What the private signing keys are encrypted under, itself.
+    pub key_secret: Option<Secret>,
+    /// The same, in a file.
+    pub key_secret_file: Option<PathBuf>,
     /// Whose forwarded addresses count.
     pub trusted_proxies: Option<Vec<IpNet>>,
     /// Who may do what belongs to no workspace.
@@ -87,6 +92,8 @@ pub struct Config {
     pub audience: Option<String>,
     /// What TLS is served by; no TLS by default.
     pub tls: Option<Files>,
+    /// Where the key secret is; in the data directory by default.
+    pub key_secret: Option<KeySecretSource>,
     /// Whose forwarded addresses count; nobody's by default.
     pub trusted_proxies: Vec<IpNet>,
     /// Who may do what belongs to no workspace; nobody by default.
@@ -155,6 +162,9 @@ pub enum ConfigError {
     /// Half of TLS.
     #[error("'{0}' is missing: a certificate and its key go together")]
     HalfOfTls(&'static str),
+    /// Two secrets.
+    #[error("both 'key_secret' and 'key_secret_file' are set: there is one key secret")]
+    TwoSecrets,
     /// Half a provider.
     #[error("'{0}' is missing: it goes with the other settings of its section")]
     Missing(&'static str),
@@ -168,7 +178,7 @@ pub enum ConfigError {
     },
 }
 
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 28] = [
     "listen",
     "data_dir",
     "database",
@@ -176,6 +186,8 @@ const KEYS: [&str; 26] = [
     "audience",
     "tls_certificate",
     "tls_key",
+    "key_secret",
+    "key_secret_file",
     "trusted_proxies",
     "admins",
     "token_max_lifetime",
@@ -226,6 +238,13 @@ impl Config {
         Self::complete(flags.over(read_environment(&environment)?).over(file))
     }
 
+    /// Where the key secret is. Where nothing is said it is in the data directory, which is made for
+    /// one node: of several, each would have another.
+    pub fn key_secret(&self) -> KeySecretSource {
+        let of_data_dir = || KeySecretSource::DataDir(self.data_dir.clone());
+        self.key_secret.clone().unwrap_or_else(of_data_dir)
+    }
+
     fn complete(layer: Layer) -> Result<Self, ConfigError> {
         let database = layer.database.map(|url| sqlite_path(&url)).transpose()?;
         Ok(Self {
@@ -235,6 +254,7 @@ impl Config {
             issuer: layer.issuer,
             audience: layer.audience,
             tls: tls(layer.tls_certificate, layer.tls_key)?,
+            key_secret: key_secret(layer.key_secret, layer.key_secret_file)?,
             trusted_proxies: layer.trusted_proxies.unwrap_or_default(),
             admins: layer.admins.unwrap_or_default(),
             token_max_lifetime: layer.token_max_lifetime.unwrap_or(Lifetime::TEN_YEARS),
@@ -258,6 +278,13 @@ impl Config {
 impl Layer {
     /// This layer, and the other where this one says nothing.
     fn over(self, other: Self) -> Self {
+        // A layer that names one of the two means it instead of the other of a lower layer.
+        let named = self.key_secret.is_some() || self.key_secret_file.is_some();
+        let (key_secret, key_secret_file) = if named {
+            (self.key_secret, self.key_secret_file)
+        } else {
+            (other.key_secret, other.key_secret_file)
+        };
         Self {
             listen: self.listen.or(other.listen),
             data_dir: self.data_dir.or(other.data_dir),
@@ -266,6 +293,8 @@ impl Layer {
             audience: self.audience.or(other.audience),
             tls_certificate: self.tls_certificate.or(other.tls_certificate),
             tls_key: self.tls_key.or(other.tls_key),
+            key_secret,
+            key_secret_file,
             trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
             admins: self.admins.or(other.admins),
             token_max_lifetime: self.token_max_lifetime.or(other.token_max_lifetime),
@@ -368,6 +397,17 @@ fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<File
     }
 }
 
+fn key_secret(
+    text: Option<Secret>,
+    file: Option<PathBuf>,
+) -> Result<Option<KeySecretSource>, ConfigError> {
+    match (text, file) {
+        (Some(_), Some(_)) => Err(ConfigError::TwoSecrets),
+        (Some(text), None) => Ok(Some(KeySecretSource::Setting(text))),
+        (None, file) => Ok(file.map(KeySecretSource::File)),
+    }
+}
+
 fn sqlite_path(url: &str) -> Result<PathBuf, ConfigError> {
     let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
     let path = path.filter(|path| !path.is_empty());
@@ -425,6 +465,23 @@ mod tests {
         layer.tls_key = Some("k.pem".into());
         let tls = Config::complete(layer).expect("both").tls.expect("TLS");
         assert_eq!((tls.certificate, tls.key), ("c.pem".into(), "k.pem".into()));
+    }
+
+    #[test]
+    fn the_key_secret_is_one_and_is_not_shown() {
+        let mut layer = environment("NTD_KEY_SECRET", "hunter2").expect("a setting");
+        assert!(!format!("{layer:?}").contains("hunter2"));
+        // What stands higher is meant in place of what stands lower.
+        let file = Layer { key_secret_file: Some("secret".into()), ..Layer::default() };
+        let config = Config::complete(file.clone().over(layer.clone())).expect("the file");
+        assert_eq!(config.key_secret(), KeySecretSource::File("secret".into()));
+        let config = Config::complete(layer.clone().over(file.clone())).expect("the text");
+        assert!(matches!(config.key_secret(), KeySecretSource::Setting(_)));
+        layer.key_secret_file = file.key_secret_file;
+        let refused = Config::complete(layer).expect_err("two").to_string();
+        assert!(refused.contains("key_secret_file"), "{refused}");
+        let config = Config::complete(Layer::default()).expect("nothing");
+        assert_eq!(config.key_secret(), KeySecretSource::DataDir("./ntd-data".into()));
     }
 
     #[test]

@@ -4,14 +4,13 @@
 //! ntd-data/            0700
 //!   ntd.lock           held by the one process that runs on this directory
 //!   ntd.db             the database (SQLite, with its -wal and -shm files)
+//!   key-secret         what the private signing keys in the database are encrypted under, 0600
 //!   feed.granted       there while verifiers may be under leases of this authority
-//!   keys/              0700
-//!     <kid>.pem        signing keys, PKCS#8, 0600
-//!     active           the kid of the key that signs
+//!   keys/              0700; earlier versions had the signing keys here, which stand in imported/ then
 //!     high-water       how far this authority has answered for its log
 //! ```
 //!
-//! The high-water file stands beside the keys and not beside the database on purpose: whoever puts an
+//! The high-water file does not stand beside the database on purpose: whoever puts an
 //! old database back must not put the old mark back with it.
 
 use std::fs::{self, File, TryLockError};
@@ -136,6 +135,21 @@ pub fn private(path: &Path, wanted: u32) -> Result<(), DataDirError> {
         return Err(DataDirError::Mode { path: path.to_owned(), mode, wanted });
     }
     Ok(())
+}
+
+/// Writes a file whole or not at all, readable by its owner only.
+pub fn write_new(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), DataDirError> {
+    let (path, temporary) = (dir.join(name), dir.join(format!(".{name}.new")));
+    let write = || {
+        let mut options = File::options();
+        let mut file =
+            options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, &path)?;
+        File::open(dir)?.sync_all()
+    };
+    write().map_err(|source| at(&path, source))
 }
 
 /// Names the path in an error of the system's.

@@ -10,6 +10,8 @@ pub mod config;
 pub mod data_dir;
 pub mod edge;
 pub mod http;
+pub mod key_files;
+pub mod key_secret;
 mod metrics;
 pub mod telemetry;
 pub mod tls;

@@ -50,11 +50,19 @@ pub enum Action {
     VerifierAdded,
     /// A verifier was removed from the register.
     VerifierRemoved,
+    /// A signing key was made, or taken over.
+    KeyAdded,
+    /// A signing key signs from now on.
+    KeyActivated,
+    /// A signing key signs no more; what it signed counts.
+    KeyRetired,
+    /// A signing key was revoked, and with it all tokens that it had signed.
+    KeyRevoked,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::SessionCreated,
         Self::SessionEnded,
         Self::WorkspaceCreated,
@@ -69,6 +77,10 @@ impl Action {
         Self::MemberRemoved,
         Self::VerifierAdded,
         Self::VerifierRemoved,
+        Self::KeyAdded,
+        Self::KeyActivated,
+        Self::KeyRetired,
+        Self::KeyRevoked,
     ];
 
     /// The name on the wire and in the database.
@@ -88,6 +100,10 @@ impl Action {
             Self::MemberRemoved => "member.removed",
             Self::VerifierAdded => "verifier.added",
             Self::VerifierRemoved => "verifier.removed",
+            Self::KeyAdded => "key.added",
+            Self::KeyActivated => "key.activated",
+            Self::KeyRetired => "key.retired",
+            Self::KeyRevoked => "key.revoked",
         }
     }
 }
@@ -140,7 +156,8 @@ pub struct AuditRecord {
     pub workspace: Option<WorkspaceId>,
     /// Which token. For a refresh, the new one; the old one has a record of its own.
     pub jti: Option<Jti>,
-    /// Whom it concerns: a member's identifier or e-mail address, or a verifier's name.
+    /// Whom it concerns: a member's identifier or e-mail address, a verifier's name, or a key's
+    /// identifier.
     pub about: Option<String>,
     /// Why, if that was said; for members, the role.
     pub reason: Option<String>,

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod error;
 mod high_water;
 pub mod journal;
+pub mod key;
 pub mod memory;
 pub mod node;
 mod place;
@@ -23,6 +24,9 @@ mod verifier;
 
 pub use audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility};
 pub use error::StoreError;
+pub use key::{
+    AddedKey, KeyState, Logged, NewKey, Purpose, RetiredKey, RevokedKey, SealedKey, StoredKey,
+};
 pub use memory::MemoryStore;
 pub use node::{End, Home, KnownNode, NewNode, Renewal, Renewed, Standing};
 pub use place::forgettable;

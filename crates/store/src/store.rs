@@ -5,11 +5,12 @@ use nt_revocation::entry::ProofOfDeath;
 use nt_revocation::protocol;
 use nt_revocation::{Entry, Fact, Position};
 use nt_token::{
-    EntryId, Jti, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
+    EntryId, Jti, KeyId, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
 };
 
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
+use crate::key::{AddedKey, NewKey, RetiredKey, RevokedKey, StoredKey};
 use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
 use crate::receipt::KeptReceipt;
 use crate::record::{
@@ -354,6 +355,30 @@ pub trait Store: Send + Sync {
 
     /// The nodes that are not gone, by number.
     async fn nodes(&self) -> Result<Vec<KnownNode>, StoreError>;
+
+    /// Keeps a signing key, and tells the log of it. What it is to be is decided in the same step: of
+    /// several nodes that bring a first key, or a next one, one has it kept.
+    async fn add_key(&self, new: NewKey, act: Act) -> Result<AddedKey, StoreError>;
+
+    /// The signing keys, in the order in which the log brought them.
+    async fn keys(&self) -> Result<Vec<StoredKey>, StoreError>;
+
+    /// Has the announced key sign, and retires the one that signed; answers whether it was announced.
+    async fn activate_key(&self, kid: &KeyId, act: Act) -> Result<bool, StoreError>;
+
+    /// Retires a key that was announced: it will not sign.
+    async fn retire_key(&self, kid: &KeyId, act: Act) -> Result<RetiredKey, StoreError>;
+
+    /// Revokes a key, for good, and with it all tokens that it signed; their records say so. Its
+    /// private half is forgotten. If it was the one that signs, the announced one does from now on,
+    /// and where there is none, the successor. Always appends to the log.
+    async fn revoke_key(
+        &self,
+        kid: &KeyId,
+        entry: EntryId,
+        successor: NewKey,
+        act: Act,
+    ) -> Result<RevokedKey, StoreError>;
 
     /// Adds what was counted of uses and of attempts with revoked tokens.
     async fn count(&self, uses: Vec<UseDelta>, denials: Vec<Denial>) -> Result<(), StoreError>;

@@ -62,6 +62,31 @@ impl Jwk {
         }
     }
 
+    /// The JWK of a point on P-256, not named yet.
+    pub(crate) fn p256(x: &[u8], y: &[u8]) -> Self {
+        Self {
+            kty: "EC".to_owned(),
+            crv: Some("P-256".to_owned()),
+            x: Some(URL_SAFE_NO_PAD.encode(x)),
+            y: Some(URL_SAFE_NO_PAD.encode(y)),
+            usage: Some("sig".to_owned()),
+            alg: Some("ES256".to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// The JWK of an RSA key, not named yet.
+    pub(crate) fn rsa(n: &[u8], e: &[u8]) -> Self {
+        Self {
+            kty: "RSA".to_owned(),
+            n: Some(URL_SAFE_NO_PAD.encode(n)),
+            e: Some(URL_SAFE_NO_PAD.encode(e)),
+            usage: Some("sig".to_owned()),
+            alg: Some("RS256".to_owned()),
+            ..Self::default()
+        }
+    }
+
     /// The key's thumbprint, where its type is one that we use and its members are well-formed.
     pub fn thumbprint(&self) -> Option<KeyId> {
         // Base64url needs no escape in JSON; what is not base64url has no thumbprint.

@@ -1,20 +1,19 @@
 //! Keys: the private half that signs, the public half that checks, and the set of the latter.
 //!
-//! Workspace tokens are signed with Ed25519 and nothing else. The other algorithms are there for the
-//! tokens of identity providers, whose keys are never in a set with our own.
+//! Workspace tokens are signed with Ed25519 where nothing else is asked for. Each key has one
+//! algorithm, whatever a header says; the keys of identity providers are never in a set with our own.
 
+mod private;
 mod public;
 
 use std::collections::HashMap;
-use std::fmt;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
+pub use self::private::{KeyKind, SigningKey};
 pub use self::public::VerifyingKey;
 use crate::id::KeyId;
-use crate::jwk::{Jwk, Jwks, thumbprint};
+use crate::jwk::{Jwk, Jwks};
 use crate::jws::{self, Compact};
 
 /// What a signature algorithm is called in a header. One key is used with one algorithm.
@@ -30,6 +29,14 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::EdDsa, Self::Es256, Self::Rs256];
+
+    /// The algorithm of this name, as we write it.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
     /// The name that we write.
     pub const fn name(self) -> &'static str {
         match self {
@@ -51,8 +58,8 @@ impl Algorithm {
 /// A key could not be made or read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadKey {
-    /// The private key is not a PKCS#8 Ed25519 key with a matching public half.
-    #[error("not an Ed25519 private key in PKCS#8")]
+    /// The private key is not one of its algorithm in PKCS#8, with a matching public half.
+    #[error("not a private key of this algorithm in PKCS#8")]
     Private,
     /// The public key is of a type we do not use, or its bytes are not a key.
     #[error("not a public key of a supported type")]
@@ -66,58 +73,6 @@ pub enum BadKey {
     /// A published set has more keys than are looked at.
     #[error("the set has too many keys")]
     TooMany,
-}
-
-/// The private half: signs tokens.
-pub struct SigningKey {
-    pair: Ed25519KeyPair,
-    kid: KeyId,
-    public: [u8; 32],
-}
-
-impl SigningKey {
-    /// Makes a new key from the operating system's entropy; also returns its PKCS#8 form to keep.
-    pub fn generate() -> Result<(Self, Zeroizing<Vec<u8>>), BadKey> {
-        let pair = Ed25519KeyPair::generate().map_err(|_| BadKey::Private)?;
-        let pkcs8 = pair.to_pkcs8().map_err(|_| BadKey::Private)?;
-        let pkcs8 = Zeroizing::new(pkcs8.as_ref().to_vec());
-        Ok((Self::from_pair(pair)?, pkcs8))
-    }
-
-    /// Reads the PKCS#8 form (RFC 5958).
-    pub fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, BadKey> {
-        Self::from_pair(Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| BadKey::Private)?)
-    }
-
-    fn from_pair(pair: Ed25519KeyPair) -> Result<Self, BadKey> {
-        let public = pair.public_key().as_ref().try_into().map_err(|_| BadKey::Private)?;
-        Ok(Self { pair, kid: thumbprint(&public), public })
-    }
-
-    /// The key's identifier, derived from its public half.
-    pub fn kid(&self) -> &KeyId {
-        &self.kid
-    }
-
-    /// The one algorithm it signs with.
-    pub const fn algorithm(&self) -> Algorithm {
-        Algorithm::EdDsa
-    }
-
-    /// The public half, for publishing.
-    pub fn jwk(&self) -> Jwk {
-        Jwk::ed25519(&self.public)
-    }
-
-    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.pair.sign(message).as_ref().to_vec()
-    }
-}
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SigningKey({})", self.kid)
-    }
 }
 
 /// Why a JWS was not opened.
@@ -175,11 +130,10 @@ impl KeySet {
         Self(Keys::Sole(Box::new(key)))
     }
 
-    /// Reads the key set that an authority publishes: Ed25519 keys; others are passed over, so that
-    /// no other algorithm ever counts for a workspace token.
+    /// Reads the key set that an authority publishes. Keys that we cannot use are passed over (RFC
+    /// 7517, section 5): each of the others counts for its own algorithm alone.
     pub fn from_jwks(jwks: &Jwks) -> Result<Self, BadKey> {
-        let keys = jwks.keys.iter().filter_map(|jwk| VerifyingKey::from_jwk(jwk).ok());
-        Self::new(keys.filter(|key| key.algorithm() == Algorithm::EdDsa))
+        Self::new(jwks.keys.iter().filter_map(|jwk| VerifyingKey::from_jwk(jwk).ok()))
     }
 
     /// Reads the key set that an identity provider publishes.

@@ -21,8 +21,9 @@ struct Header<'a> {
     kid: &'a str,
 }
 
-/// Signs the claims. Ed25519 is deterministic: the same claims and key give the same token, which is
-/// how a repeated create answers with a token that nobody stored.
+/// Signs the claims. A repeated create signs the same claims again, as nobody stored the token. With
+/// EdDSA and RS256 that is the same text; with ES256 it is another spelling of the same token, with
+/// another signature that is as good: nothing may tell tokens apart by their text.
 pub fn sign(claims: &Claims, key: &SigningKey) -> Secret {
     Secret::from(format!("{PREFIX}{}", sign_jws(TOKEN_TYPE, claims, key)))
 }

@@ -4,7 +4,8 @@ use nt_api::tokens::{CreateToken, TokenCreated};
 use nt_store::{CreatedToken, NewToken, Right};
 use nt_token::sign::sign;
 use nt_token::{
-    Expiry, InvalidExpiration, Jti, Lifetime, Scopes, Secret, Timestamp, TokenRecord, WorkspaceId,
+    Expiry, InvalidExpiration, Jti, KeyId, Lifetime, Scopes, Secret, Timestamp, TokenRecord,
+    WorkspaceId,
 };
 
 use crate::authority::access::Action;
@@ -26,7 +27,8 @@ impl Authority {
     ) -> Answer<TokenCreated> {
         let standing = self.permitted(caller, workspace, Action::Issue).await?;
         let right = standing.right(Action::Issue);
-        let new = self.new_token(workspace, right, request, idempotency_key)?;
+        let kid = self.signing_kid().await?;
+        let new = self.new_token(workspace, right, kid, request, idempotency_key)?;
         match self.store.create_token(new, self.act(caller)).await? {
             CreatedToken::New(record) | CreatedToken::Repeated(record) => {
                 self.created(&record).await
@@ -42,6 +44,7 @@ impl Authority {
         &self,
         workspace: WorkspaceId,
         right: Right,
+        kid: KeyId,
         request: CreateToken,
         idempotency_key: Option<String>,
     ) -> Answer<NewToken> {
@@ -58,7 +61,7 @@ impl Authority {
             expiry: self.expiry(&request, now)?,
             scope,
             description: shown_text("description", request.description)?,
-            kid: self.keyring.active().kid().clone(),
+            kid,
             audience: self.expected.audience.clone(),
             idempotency_key,
             entry: entry_id()?,
@@ -82,7 +85,8 @@ impl Authority {
     }
 
     /// The answer to a token that the store has: its value is signed from the record, so that a
-    /// repeated request gets the same one although nobody stored it.
+    /// repeated request gets the same one although nobody stored it (with ES256 spelt otherwise, for
+    /// each of its signatures is another).
     pub(super) async fn created(&self, record: &TokenRecord) -> Answer<TokenCreated> {
         Ok(TokenCreated {
             access_token: self.value(record).await?,
@@ -99,11 +103,16 @@ impl Authority {
     /// The token itself. Nothing is signed with a key that a verifier may not know yet: its holder
     /// would be refused there.
     pub(super) async fn value(&self, record: &TokenRecord) -> Answer<Secret> {
-        let key = self.keyring.signing(&record.kid).ok_or_else(|| {
-            Refusal::invalid("Idempotency-Key", "The key that signed this token is gone")
-        })?;
-        self.in_force(self.key_logged).await;
-        Ok(sign(&record.claims(&self.expected.issuer), key))
+        let gone = || {
+            let message = "The key that signs this token was revoked; ask with another";
+            Refusal::invalid("Idempotency-Key", message)
+        };
+        let seq = self.keys.now().signing(&record.kid).ok_or_else(gone)?.seq;
+        self.in_force(seq).await;
+        // It may have been revoked meanwhile.
+        let keys = self.keys.now();
+        let signer = keys.signing(&record.kid).ok_or_else(gone)?;
+        Ok(sign(&record.claims(&self.expected.issuer), &signer.key))
     }
 }
 

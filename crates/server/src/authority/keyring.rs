@@ -1,242 +1,213 @@
-//! The signing keys: made at the first start, read at every one.
+//! The keys at work: which of them signs, and what all of them check.
+//!
+//! Public halves come from the log, as they do for every verifier; private ones from the store. A key
+//! that the log revokes signs nothing any more from that moment on, whatever the store says later.
 
-use std::fs::{self, File};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use nt_token::jwk::Jwks;
+use arc_swap::{ArcSwap, Guard};
+use nt_revocation::{Entry, Fact};
+use nt_store::KeyState;
+use nt_token::jwk::{Jwk, Jwks};
 use nt_token::key::BadKey;
-use nt_token::{KeyId, KeySet, SigningKey, VerifyingKey};
-use zeroize::Zeroizing;
+use nt_token::{KeyId, KeySet, SigningKey};
+use tokio::sync::Notify;
 
-use crate::data_dir::{DataDirError, at, private};
-
-/// Why the keys cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyringError {
-    /// A file or its mode.
-    #[error(transparent)]
-    File(#[from] DataDirError),
-    /// A key file that is none.
-    #[error("{path}: {source}", path = .path.display())]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: BadKey,
-    },
-    /// The key in the file is not the one its name says.
-    #[error("{path} holds another key than its name says", path = .path.display())]
-    Misnamed {
-        /// The file.
-        path: PathBuf,
-    },
-    /// No key is marked as the one that signs.
-    #[error("{path} names no key of this directory", path = .path.display())]
-    NoActive {
-        /// The marker.
-        path: PathBuf,
-    },
-    /// The keys contradict each other.
-    #[error(transparent)]
-    Set(#[from] BadKey),
+/// A key that can sign.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    /// The key.
+    pub key: Arc<SigningKey>,
+    /// What it is used for.
+    pub state: KeyState,
+    /// The entry of the log that brought it: nothing that it signed may be seen before this is in
+    /// force everywhere.
+    pub seq: u64,
 }
 
-/// The keys of this authority: one signs, all check.
-#[derive(Debug)]
+/// The keys of this authority, at one moment.
+#[derive(Debug, Clone, Default)]
 pub struct Keyring {
-    keys: Vec<SigningKey>,
-    active: usize,
+    /// All that the log brought, in its order.
+    public: Vec<Jwk>,
+    revoked: BTreeSet<KeyId>,
     checking: KeySet,
+    signers: Vec<Signer>,
 }
 
 impl Keyring {
-    /// Reads the keys of a directory; makes the first where there is none.
-    pub fn open(dir: &Path) -> Result<Self, KeyringError> {
-        if key_files(dir)?.is_empty() {
-            make_first(dir)?;
-        }
-        Self::read(dir)
+    /// The key that signs. There is one, but for the moment after the log has revoked it.
+    pub fn active(&self) -> Option<&Signer> {
+        self.signers.iter().find(|signer| signer.state == KeyState::Active)
     }
 
-    /// Reads the keys of a directory.
-    pub fn read(dir: &Path) -> Result<Self, KeyringError> {
-        let keys =
-            key_files(dir)?.iter().map(|path| read_key(path)).collect::<Result<Vec<_>, _>>()?;
-        let path = dir.join("active");
-        let named = fs::read_to_string(&path).map_err(|source| at(&path, source))?;
-        let active = keys
-            .iter()
-            .position(|key| key.kid().as_str() == named.trim())
-            .ok_or(KeyringError::NoActive { path })?;
-        let public = keys.iter().map(|key| VerifyingKey::from_jwk(&key.jwk()));
-        let checking = KeySet::new(public.collect::<Result<Vec<_>, _>>()?)?;
-        Ok(Self { keys, active, checking })
-    }
-
-    /// The key that signs.
-    pub fn active(&self) -> &SigningKey {
-        &self.keys[self.active]
+    /// The key that is announced, if one is.
+    pub fn announced(&self) -> Option<&Signer> {
+        self.signers.iter().find(|signer| matches!(signer.state, KeyState::Announced { .. }))
     }
 
     /// The key of this name: a token is signed again with the key that signed it first.
-    pub fn signing(&self, kid: &KeyId) -> Option<&SigningKey> {
-        self.keys.iter().find(|key| key.kid() == kid)
+    pub fn signing(&self, kid: &KeyId) -> Option<&Signer> {
+        self.signers.iter().find(|signer| signer.key.kid() == kid)
     }
 
-    /// The keys, in the order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = &SigningKey> {
-        self.keys.iter()
-    }
-
-    /// The public halves, for checking.
+    /// The public halves, for checking. Those of revoked keys are among them: that what they signed is
+    /// revoked is the log's to say.
     pub fn checking(&self) -> &KeySet {
         &self.checking
     }
 
-    /// The public halves, for publishing.
+    /// The public halves, for publishing. Who knows of keys by this alone must not accept what a
+    /// revoked one signed.
     pub fn jwks(&self) -> Jwks {
-        Jwks { keys: self.keys.iter().map(SigningKey::jwk).collect() }
+        let revoked = |jwk: &&Jwk| {
+            jwk.kid.as_deref().is_some_and(|kid| self.revoked.iter().any(|k| k.as_str() == kid))
+        };
+        Jwks { keys: self.public.iter().filter(|jwk| !revoked(jwk)).cloned().collect() }
     }
-}
 
-fn key_files(dir: &Path) -> Result<Vec<PathBuf>, DataDirError> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir).map_err(|source| at(dir, source))? {
-        let path = entry.map_err(|source| at(dir, source))?.path();
-        if path.extension().is_some_and(|extension| extension == "pem") {
-            files.push(path);
+    fn add(&mut self, jwk: Jwk) -> Result<(), BadKey> {
+        if self.public.iter().any(|known| known.kid == jwk.kid) {
+            return Ok(());
         }
+        self.public.push(jwk);
+        self.checking = KeySet::from_jwks(&Jwks { keys: self.public.clone() })?;
+        Ok(())
     }
-    files.sort();
-    Ok(files)
-}
 
-fn read_key(path: &Path) -> Result<SigningKey, KeyringError> {
-    private(path, 0o600)?;
-    let text = fs::read_to_string(path).map_err(|source| at(path, source))?;
-    let text = Zeroizing::new(text);
-    let bad = |source| KeyringError::Key { path: path.to_owned(), source };
-    let pkcs8 = from_pem(&text).ok_or_else(|| bad(BadKey::Private))?;
-    let key = SigningKey::from_pkcs8(&pkcs8).map_err(bad)?;
-    if path.file_stem().is_none_or(|name| name != key.kid().as_str()) {
-        return Err(KeyringError::Misnamed { path: path.to_owned() });
+    fn revoke(&mut self, kid: &KeyId) {
+        self.revoked.insert(kid.clone());
+        self.signers.retain(|signer| signer.key.kid() != kid);
     }
-    Ok(key)
+
+    fn hold(&mut self, signers: Vec<Signer>) {
+        self.signers = signers;
+        self.signers.retain(|signer| !self.revoked.contains(signer.key.kid()));
+    }
 }
 
-/// Makes the first key. The marker is written last: a crash in between leaves a key that nothing was
-/// signed with, and a directory that says so.
-fn make_first(dir: &Path) -> Result<(), KeyringError> {
-    let (key, pkcs8) = SigningKey::generate()?;
-    let pem = to_pem(&pkcs8);
-    write_new(dir, &format!("{}.pem", key.kid()), pem.as_bytes())?;
-    write_new(dir, "active", format!("{}\n", key.kid()).as_bytes())?;
-    Ok(())
+/// The keys of this authority, switched while it runs.
+#[derive(Debug, Default)]
+pub struct Keys {
+    ring: ArcSwap<Keyring>,
+    /// Whoever changes the ring holds this; nobody who looks at it does.
+    changing: Mutex<()>,
+    stale: AtomicBool,
+    became_stale: Notify,
 }
 
-/// Writes a file whole or not at all, readable by its owner only.
-fn write_new(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), DataDirError> {
-    let (path, temporary) = (dir.join(name), dir.join(format!(".{name}.new")));
-    let write = || {
-        let mut options = File::options();
-        let mut file =
-            options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)?;
-        File::open(dir)?.sync_all()
-    };
-    write().map_err(|source| at(&path, source))
-}
+impl Keys {
+    /// As they are now.
+    pub fn now(&self) -> Guard<Arc<Keyring>> {
+        self.ring.load()
+    }
 
-const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
-const END: &str = "-----END PRIVATE KEY-----";
-
-/// The textual encoding of RFC 7468, section 10.
-fn to_pem(pkcs8: &[u8]) -> Zeroizing<String> {
-    let body = Zeroizing::new(STANDARD.encode(pkcs8));
-    let mut pem = Zeroizing::new(String::with_capacity(body.len() + 64));
-    pem.push_str(BEGIN);
-    for (i, c) in body.chars().enumerate() {
-        if i % 64 == 0 {
-            pem.push('\n');
+    /// Does what entries of the log say of keys. When this returns, every check that starts later knows
+    /// a key that was added, and nothing is signed any more with one that was revoked.
+    pub fn follow(&self, entries: &[Entry]) -> Result<(), BadKey> {
+        let concerns =
+            |entry: &&Entry| matches!(entry.fact, Fact::KeyAdded { .. } | Fact::KeyRevoked { .. });
+        for entry in entries.iter().filter(concerns) {
+            self.change(|ring| match &entry.fact {
+                Fact::KeyAdded { jwk, .. } => {
+                    ring.add(serde_json::from_str(jwk).map_err(|_| BadKey::Public)?)
+                }
+                Fact::KeyRevoked { kid } => {
+                    ring.revoke(kid);
+                    Ok(())
+                }
+                _ => Ok(()),
+            })?;
+            self.stale.store(true, Ordering::Release);
+            self.became_stale.notify_one();
         }
-        pem.push(c);
+        Ok(())
     }
-    pem.push('\n');
-    pem.push_str(END);
-    pem.push('\n');
-    pem
-}
 
-fn from_pem(pem: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let body = pem.trim().strip_prefix(BEGIN)?.strip_suffix(END)?;
-    let body: Zeroizing<String> = Zeroizing::new(body.split_whitespace().collect());
-    STANDARD.decode(body.as_bytes()).ok().map(Zeroizing::new)
+    /// Holds these keys to sign with, but for those that the log has revoked meanwhile.
+    pub fn hold(&self, signers: Vec<Signer>) {
+        let held = self.change(|ring| {
+            ring.hold(signers);
+            Ok(())
+        });
+        held.expect("nothing is read");
+    }
+
+    /// Whether the log spoke of keys since this was last asked.
+    pub fn take_stale(&self) -> bool {
+        self.stale.swap(false, Ordering::AcqRel)
+    }
+
+    /// Has it be asked again.
+    pub fn set_stale(&self) {
+        self.stale.store(true, Ordering::Release);
+    }
+
+    /// Waits until the log speaks of keys.
+    pub async fn became_stale(&self) {
+        self.became_stale.notified().await;
+    }
+
+    fn change(
+        &self,
+        change: impl FnOnce(&mut Keyring) -> Result<(), BadKey>,
+    ) -> Result<(), BadKey> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ring = Keyring::clone(&self.ring.load());
+        change(&mut ring)?;
+        self.ring.store(Arc::new(ring));
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use nt_token::EntryId;
+    use nt_token::key::KeyKind;
 
     use super::*;
 
-    fn empty_dir() -> tempfile::TempDir {
-        tempfile::tempdir().expect("a temporary directory")
+    fn signer(kind: KeyKind, state: KeyState) -> Signer {
+        let (key, _) = SigningKey::generate_kind(kind).expect("entropy");
+        Signer { key: Arc::new(key), state, seq: 1 }
+    }
+
+    fn added(signer: &Signer) -> Entry {
+        let jwk = serde_json::to_string(&signer.key.jwk()).expect("plain data");
+        entry(Fact::KeyAdded { kid: signer.key.kid().clone(), jwk })
+    }
+
+    fn entry(fact: Fact) -> Entry {
+        Entry { seq: 1, id: EntryId([1; 16]), fact }
     }
 
     #[test]
-    fn the_first_start_makes_a_private_key_and_later_ones_keep_it() {
-        let dir = empty_dir();
-        let first = Keyring::open(dir.path()).expect("an empty directory");
-        let again = Keyring::open(dir.path()).expect("just made");
-        assert_eq!(first.active().kid(), again.active().kid());
-        for file in fs::read_dir(dir.path()).expect("exists") {
-            let mode = file.expect("exists").metadata().expect("exists").permissions().mode();
-            assert_eq!(mode & 0o777, 0o600);
-        }
+    fn a_revoked_key_checks_but_signs_nothing_and_is_not_published() {
+        let keys = Keys::default();
+        let one = signer(KeyKind::Ed25519, KeyState::Active);
+        let other = signer(KeyKind::P256, KeyState::Retired);
+        keys.follow(&[added(&one), added(&other), added(&one)]).expect("two keys");
+        keys.hold(vec![one.clone(), other.clone()]);
+        assert!(keys.take_stale() && !keys.take_stale());
+        assert_eq!(keys.now().active().map(|signer| signer.key.kid()), Some(one.key.kid()));
+        assert_eq!(keys.now().jwks().keys.len(), 2);
+        let kid = one.key.kid().clone();
+        keys.follow(&[entry(Fact::KeyRevoked { kid: kid.clone() })]).expect("follows");
+        assert!(keys.take_stale());
+        // What the store said before it knew.
+        keys.hold(vec![one, other.clone()]);
+        let ring = keys.now();
+        assert!(ring.active().is_none() && ring.signing(&kid).is_none());
+        assert!(ring.checking().key(kid.as_str()).is_some());
+        assert_eq!(ring.jwks().keys, [other.key.jwk()]);
     }
 
     #[test]
-    fn several_keys_check_and_the_marked_one_signs() {
-        let (dir, other) = (empty_dir(), empty_dir());
-        Keyring::open(dir.path()).expect("an empty directory");
-        let second = Keyring::open(other.path()).expect("an empty directory");
-        let kid = second.active().kid().clone();
-        let name = format!("{kid}.pem");
-        fs::copy(other.path().join(&name), dir.path().join(&name)).expect("both exist");
-        fs::write(dir.path().join("active"), kid.as_str()).expect("exists");
-        let both = Keyring::open(dir.path()).expect("two keys");
-        assert_eq!(both.active().kid(), &kid);
-        assert_eq!(both.jwks().keys.len(), 2);
-        assert!(both.iter().all(|key| both.checking().key(key.kid().as_str()).is_some()));
-    }
-
-    #[test]
-    fn a_key_that_others_can_read_or_that_is_none_is_refused() {
-        let dir = empty_dir();
-        Keyring::open(dir.path()).expect("an empty directory");
-        let path = key_files(dir.path()).expect("exists").remove(0);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("ours");
-        let refused = Keyring::open(dir.path()).expect_err("group-readable").to_string();
-        assert!(refused.contains("chmod 600"), "{refused}");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("ours");
-        let misnamed = dir.path().join("other.pem");
-        fs::rename(&path, &misnamed).expect("ours");
-        assert!(matches!(Keyring::open(dir.path()), Err(KeyringError::Misnamed { .. })));
-        fs::write(&misnamed, "not a key").expect("ours");
-        assert!(matches!(Keyring::open(dir.path()), Err(KeyringError::Key { .. })));
-    }
-
-    #[test]
-    fn a_marker_that_names_no_key_is_refused() {
-        let dir = empty_dir();
-        Keyring::open(dir.path()).expect("an empty directory");
-        fs::write(dir.path().join("active"), "somebody-else").expect("ours");
-        assert!(matches!(Keyring::open(dir.path()), Err(KeyringError::NoActive { .. })));
+    fn a_key_that_cannot_be_read_is_no_key() {
+        let kid = "kid".parse().expect("a kid");
+        let fact = Fact::KeyAdded { kid, jwk: "{".to_owned() };
+        assert_eq!(Keys::default().follow(&[entry(fact)]), Err(BadKey::Public));
     }
 }

@@ -109,6 +109,16 @@ pub const REFUSED_LOGGED: usize = 100;
 /// How often it is looked whether revocations may be forgotten. They come free once a month.
 pub const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
+/// How long others may keep the published keys, in seconds. A new key is announced for as long before it
+/// signs, so that nobody who fetched them in time meets a key that is not among them.
+pub const JWKS_SECONDS: i64 = 60;
+
+/// The same, as a header says it.
+pub const JWKS_CACHED: &str = "public, max-age=60, must-revalidate";
+
+/// How often it is looked whether the announced key is to sign, and a failure is tried again.
+pub const KEYS_EVERY: Duration = Duration::from_secs(1);
+
 /// Log entries read at once when the authority starts.
 pub const REPLAY_ENTRIES: u32 = 10_000;
 

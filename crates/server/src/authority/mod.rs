@@ -12,6 +12,7 @@ pub mod issue;
 pub mod janitor;
 pub mod jobs;
 pub mod keyring;
+pub mod keys;
 pub mod limits;
 pub mod list;
 mod measured;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use arc_swap::Guard;
 use nt_feed::server::Feed;
 use nt_identity::provider::Provider;
 use nt_identity::trust::TrustedIssuers;
@@ -49,7 +51,7 @@ use crate::authority::feed::FeedSource;
 use crate::authority::feed::granted::Granted;
 use crate::authority::first::FirstRevocations;
 use crate::authority::jobs::UsedTokens;
-use crate::authority::keyring::Keyring;
+use crate::authority::keyring::{Keyring, Keys};
 use crate::authority::measured::Measured;
 use crate::authority::people::People;
 use crate::authority::receipts::{Commits, Receipts};
@@ -57,6 +59,7 @@ use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
 use crate::authority::usage::Usage;
 use crate::authority::verifiers::Verifiers;
+use crate::key_secret::KeySecret;
 
 pub use people::Caller;
 pub use verify::{Binding, NotAccepted, VerifiedToken};
@@ -82,9 +85,10 @@ pub struct Policy {
 pub struct Authority {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    keyring: Keyring,
-    /// Where the log brought the key that signs.
-    key_logged: u64,
+    keys: Arc<Keys>,
+    key_secret: KeySecret,
+    /// Where the key secret came from, for people.
+    key_place: String,
     set: Arc<RevocationSet>,
     /// Whether an entry of the log could not be applied: then nothing is known any more.
     behind: Arc<AtomicBool>,
@@ -111,9 +115,9 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// The keys, for publishing.
-    pub fn keyring(&self) -> &Keyring {
-        &self.keyring
+    /// The keys, as they are now.
+    pub fn keyring(&self) -> Arc<Keyring> {
+        Guard::into_inner(self.keys.now())
     }
 
     /// The `iss` of every token.

@@ -126,7 +126,7 @@ impl Authority {
     /// Whether the credential is a workspace token, in whatever standing: one is never an operator.
     fn is_workspace_token(&self, credential: &str) -> bool {
         credential.starts_with(PREFIX)
-            || check_signature(credential, self.keyring.checking()).is_ok()
+            || check_signature(credential, self.keys.now().checking()).is_ok()
     }
 
     /// Before something is taken back for good by a provider's short-lived token: whether the session

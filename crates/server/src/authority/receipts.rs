@@ -122,7 +122,8 @@ impl Receipts {
 }
 
 impl Authority {
-    /// States that a revocation that has just been answered for is in force: this node, the only one,
+    /// States that a revocation that has just been answered for is in force; nothing where no key signs
+    /// at the moment, as whoever asks later has it stated then. It is in force because this node, the only one,
     /// has applied its entry, and its verifiers have too or ran out of lease. Where it is not known any
     /// more when it was committed, nothing is said of how long that took.
     pub(super) fn receipt_now(
@@ -130,7 +131,7 @@ impl Authority {
         token: &TokenRecord,
         position: Position,
         committed: Option<Committed>,
-    ) -> String {
+    ) -> Option<String> {
         let verifiers = self.counted(position.seq);
         let Some(Committed { at_ms, since }) = committed else {
             let proven = proven_by(&verifiers);
@@ -186,7 +187,7 @@ impl Authority {
     /// States that a revocation of earlier is in force. That is so: the whole log was applied before
     /// the first request was answered, and the verifiers were waited for. Which of them there were
     /// then is not known any more.
-    fn receipt_later(&self, token: &TokenRecord, position: Position) -> String {
+    fn receipt_later(&self, token: &TokenRecord, position: Position) -> Option<String> {
         let seconds = token.state.revoked_at().map_or(0, nt_token::Timestamp::unix);
         let committed = u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000);
         self.state(token, position, committed, None, Proven::Expired, None)
@@ -200,7 +201,7 @@ impl Authority {
         waited_ms: Option<u64>,
         proven: Proven,
         verifiers: Option<Verifiers>,
-    ) -> String {
+    ) -> Option<String> {
         let in_force_at_ms = waited_ms
             .map_or_else(|| self.clock.wall_ms(), |waited| committed_at_ms.saturating_add(waited));
         let iat = self.clock.now();
@@ -217,9 +218,9 @@ impl Authority {
             nodes: 1,
             verifiers,
         };
-        let receipt = receipt::sign(&stated, self.keyring.active());
+        let receipt = receipt::sign(&stated, &self.keys.now().active()?.key);
         let (jti, seq) = (token.jti.clone(), position.seq);
-        self.receipts.add(KeptReceipt { jti, seq, receipt, at: iat })
+        Some(self.receipts.add(KeptReceipt { jti, seq, receipt, at: iat }))
     }
 
     /// The receipt of a revoked token: the first that was handed out, else a new one.
@@ -270,10 +271,12 @@ impl Authority {
         self.in_force(position.seq).await;
         // Whoever waits for it here as well knows as much of it as whoever revoked.
         let committed = self.commits.of(position.seq).filter(|_| is_on_its_way);
-        Ok(match committed {
+        self.signing_kid().await?;
+        let receipt = match committed {
             Some(_) => self.receipt_now(token, position, committed),
             None => self.receipt_later(token, position),
-        })
+        };
+        Ok(receipt.ok_or(StoreError::Corrupt("no signing key"))?)
     }
 
     /// Writes down the receipts that were handed out. They stay at hand until they are written, so

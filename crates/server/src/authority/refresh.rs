@@ -25,7 +25,8 @@ impl Authority {
         self.may_revoke(caller, &standing, &old).await?;
         let any = standing.allows(Action::Revoke);
         let right = standing.right(if any { Action::Revoke } else { Action::Issue });
-        let new = self.new_token(workspace, right, request, idempotency_key)?;
+        let kid = self.signing_kid().await?;
+        let new = self.new_token(workspace, right, kid, request, idempotency_key)?;
         let mut act = self.act(caller);
         act.note = self.vouched(caller).await?;
         let now = act.at;

@@ -55,7 +55,7 @@ impl Authority {
         let receipt = if let Some(receipt) = first {
             Some(receipt)
         } else if in_force {
-            Some(self.receipt_now(&token, position, committed))
+            self.receipt_now(&token, position, committed)
         } else {
             self.receipts.later(Unstated { token: token.clone(), position, committed });
             // It may have come into force just now.

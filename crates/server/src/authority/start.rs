@@ -13,15 +13,16 @@ use nt_revocation::{BadSnapshot, Entry, Fact, OutOfOrder, Position, RevocationSe
 use nt_store::sqlite::{SqliteOptions, SqliteStore};
 use nt_store::{Follower, Store, StoreError};
 use nt_token::clock::{Clock, Stopwatch};
+use nt_token::key::BadKey;
 use nt_token::{Expected, KeyId};
 
-use crate::authority::entropy::entry_id;
 use crate::authority::feed::epochs::Epochs;
 use crate::authority::feed::granted::Granted;
 use crate::authority::feed::{Admission, FeedSource};
 use crate::authority::first::FirstRevocations;
 use crate::authority::jobs::UsedTokens;
-use crate::authority::keyring::{Keyring, KeyringError};
+use crate::authority::keyring::Keys;
+use crate::authority::keys::{self, KeysError};
 use crate::authority::limits;
 use crate::authority::measured::Measured;
 use crate::authority::people::People;
@@ -31,6 +32,7 @@ use crate::authority::sessions::Sessions;
 use crate::authority::usage::Usage;
 use crate::authority::verifiers::Verifiers;
 use crate::authority::{Authority, Policy};
+use crate::key_secret::KeySecretSource;
 
 /// What an authority is started with.
 pub struct Start {
@@ -38,7 +40,9 @@ pub struct Start {
     pub database: PathBuf,
     /// The high-water file.
     pub high_water: PathBuf,
-    /// Where the keys are.
+    /// What the private keys in the database are encrypted under.
+    pub key_secret: KeySecretSource,
+    /// Where earlier versions had the keys.
     pub keys: PathBuf,
     /// Where it is noted that verifiers may be under leases.
     pub granted: PathBuf,
@@ -63,7 +67,10 @@ pub struct Start {
 pub enum StartError {
     /// The keys.
     #[error(transparent)]
-    Keys(#[from] KeyringError),
+    Keys(#[from] KeysError),
+    /// What the log says of the keys.
+    #[error("the log has a key that cannot be read: {0}")]
+    Key(#[from] BadKey),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -76,19 +83,20 @@ pub enum StartError {
 }
 
 impl Authority {
-    /// Opens the store, applies the whole log, and makes sure that the log knows the signing key.
+    /// Opens the store, applies the whole log, and sees to the keys.
     pub async fn start(start: Start) -> Result<Self, StartError> {
         let set = Arc::new(RevocationSet::new());
         let behind = Arc::new(AtomicBool::new(false));
         let commits = Arc::new(Commits::new(Arc::clone(&start.clock)));
         // There is nobody to be told before the feed is there.
         let told = Arc::new(OnceLock::new());
-        let epochs = Arc::new(Epochs::default());
-        let follower = follower(&set, &epochs, &behind, &commits, &told);
+        let (epochs, keys) = (Arc::new(Epochs::default()), Arc::new(Keys::default()));
+        let follower = follower(&set, &keys, &epochs, &behind, &commits, &told);
         let store = open(&start.database, &start.high_water, follower)?;
-        let keyring = Keyring::open(&start.keys)?;
-        let logged = replay(&store, &set, &epochs).await?;
-        let key_logged = log_keys(&store, &keyring, logged).await?;
+        let logged = replay(&store, &set, &keys, &epochs).await?;
+        let (secret, now) = (&start.key_secret, start.clock.now());
+        let (key_secret, signers) = keys::open(&store, secret, &start.keys, &logged, now).await?;
+        keys.hold(signers);
         let issuer = store.found(&start.issuer).await?.issuer;
         let head = store.head().await?;
         let sessions = store.live_sessions(start.clock.now()).await?;
@@ -117,8 +125,9 @@ impl Authority {
         }
         Ok(Self {
             store,
-            keyring,
-            key_logged,
+            keys,
+            key_secret,
+            key_place: start.key_secret.to_string(),
             set,
             behind,
             epoch: head.epoch,
@@ -170,18 +179,22 @@ fn open(database: &Path, high_water: &Path, follower: Follower) -> Result<Sqlite
 /// The verifiers are told after the set: whoever connects meanwhile gets it with the set's snapshot.
 fn follower(
     set: &Arc<RevocationSet>,
+    keys: &Arc<Keys>,
     epochs: &Arc<Epochs>,
     behind: &Arc<AtomicBool>,
     commits: &Arc<Commits>,
     told: &Arc<OnceLock<Feed<FeedSource>>>,
 ) -> Follower {
-    let (set, epochs, behind) = (Arc::clone(set), Arc::clone(epochs), Arc::clone(behind));
+    let (set, keys, epochs) = (Arc::clone(set), Arc::clone(keys), Arc::clone(epochs));
+    let behind = Arc::clone(behind);
     let (commits, told) = (Arc::clone(commits), Arc::clone(told));
     Box::new(move |entries: &[Entry]| {
         commits.note(entries);
         for entry in entries {
             epochs.note(entry);
-            if let Err(error) = set.apply(entry) {
+            let applied = set.apply(entry).map_err(|error| error.to_string());
+            let followed = keys.follow(std::slice::from_ref(entry));
+            if let Err(error) = applied.and(followed.map_err(|error| error.to_string())) {
                 tracing::error!(%error, "the log cannot be followed: no verdict is given any more");
                 behind.store(true, Ordering::Release);
                 // Waits for nobody: sessions end on threads of their own.
@@ -202,41 +215,23 @@ fn follower(
 async fn replay(
     store: &SqliteStore,
     set: &RevocationSet,
+    keys: &Keys,
     epochs: &Epochs,
 ) -> Result<HashMap<KeyId, u64>, StartError> {
-    let (mut keys, all) = (HashMap::new(), RevocationSet::new());
+    let (mut logged, all) = (HashMap::new(), RevocationSet::new());
     loop {
         let entries = store.entries_after(all.applied(), limits::REPLAY_ENTRIES).await?;
         if entries.is_empty() {
             set.absorb(&all.freeze())?;
-            return Ok(keys);
+            return Ok(logged);
         }
+        keys.follow(&entries)?;
         for entry in entries {
             all.apply(&entry)?;
             epochs.note(&entry);
             if let Fact::KeyAdded { kid, .. } = entry.fact {
-                keys.entry(kid).or_insert(entry.seq);
+                logged.entry(kid).or_insert(entry.seq);
             }
         }
     }
-}
-
-/// A key stands in the log before it signs: whoever follows the log must know it by then. Answers
-/// where the key that signs stands.
-async fn log_keys(
-    store: &SqliteStore,
-    keyring: &Keyring,
-    logged: HashMap<KeyId, u64>,
-) -> Result<u64, StoreError> {
-    let mut facts = Vec::new();
-    for key in keyring.iter().filter(|key| !logged.contains_key(key.kid())) {
-        let jwk = serde_json::to_string(&key.jwk()).expect("a JWK is strings only");
-        facts.push((entry_id()?, Fact::KeyAdded { kid: key.kid().clone(), jwk }));
-    }
-    // A key that was logged by a process which was killed at once need not be known everywhere
-    // either: its place in the log counts, not who wrote it.
-    let known = logged.get(keyring.active().kid()).copied();
-    // Those of one step come together, so that the last of them is behind each.
-    let head = if facts.is_empty() { store.head().await? } else { store.append(facts).await? };
-    Ok(known.unwrap_or(head.seq))
 }

@@ -1,5 +1,6 @@
 //! The rules, on a real database and a clock that the tests move.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,9 +22,10 @@ use super::entropy::{entry_id, random, session_hash, session_secret};
 use super::error::{Error, Refusal};
 use super::feed::Admission;
 use super::sign_in::Origin;
-use super::start::Start;
+use super::start::{Start, StartError};
 use super::{Authority, Binding, Caller, NotAccepted, Policy};
 use crate::data_dir::DataDir;
+use crate::key_secret::KeySecretSource;
 
 pub(super) struct World {
     pub(super) authority: Authority,
@@ -40,12 +42,22 @@ impl World {
     }
 
     async fn start(dir: tempfile::TempDir, clock: Arc<ManualClock>) -> Self {
+        let started = Self::try_start(&dir, &clock).await;
+        let (authority, lock) = started.expect("a new authority");
+        Self { authority, clock, dir, lock }
+    }
+
+    pub(super) async fn try_start(
+        dir: &tempfile::TempDir,
+        clock: &Arc<ManualClock>,
+    ) -> Result<(Authority, DataDir), StartError> {
         let data_dir = DataDir::create(&dir.path().join("data")).expect("a new directory");
         let start = Start {
             database: data_dir.database(),
             high_water: data_dir.high_water(),
             granted: data_dir.granted(),
             admission: Admission::Registered,
+            key_secret: KeySecretSource::DataDir(dir.path().join("data")),
             keys: data_dir.keys(),
             issuer: "http://127.0.0.1:8480".to_owned(),
             audience: None,
@@ -57,12 +69,22 @@ impl World {
                 admins: vec!["admin@example.com".to_owned()],
                 canary_each: None,
             },
-            clock: clock.clone(),
+            clock: Arc::<ManualClock>::clone(clock),
             provider: None,
             trusted: TrustedIssuers::new(Vec::new()).expect("no rules"),
         };
-        let authority = Authority::start(start).await.expect("a new authority");
-        Self { authority, clock, dir, lock: data_dir }
+        Ok((Authority::start(start).await?, data_dir))
+    }
+
+    pub(super) fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// What is left when it has stopped.
+    pub(super) async fn stopped(self) -> (tempfile::TempDir, Arc<ManualClock>) {
+        let Self { authority, clock, dir, .. } = self;
+        authority.close().await;
+        (dir, clock)
     }
 
     pub(super) async fn restart(self) -> Self {
@@ -228,7 +250,7 @@ async fn a_receipt_says_how_long_was_waited_whatever_the_wall_clock_did() {
     let stated = |seq, committed| {
         // The first that is stated of an entry counts.
         let position = Position { seq, ..position };
-        let text = world.authority.receipt_now(&token, position, committed);
+        let text = world.authority.receipt_now(&token, position, committed).expect("a key signs");
         receipt::read_unverified(&text).expect("a receipt")
     };
     let waited = stated(seq, committed).waited_ms.expect("it is known");
@@ -553,7 +575,9 @@ async fn what_was_decided_before_a_removal_makes_no_token_after_it() {
     let request = RemoveMember { revoke_their_tokens: true };
     let removed = world.authority.remove_member(&owner, id, "dev@example.com", request).await;
     removed.expect("an owner may");
-    let new = world.authority.new_token(id, right, CreateToken::default(), None).expect("valid");
+    let kid = world.authority.signing_kid().await.expect("a key");
+    let new = world.authority.new_token(id, right, kid, CreateToken::default(), None);
+    let new = new.expect("valid");
     let late = world.authority.store.create_token(new, world.authority.act(&developer)).await;
     assert_eq!(late.expect("answers"), CreatedToken::NotAllowed);
 }
@@ -760,7 +784,8 @@ async fn the_audit_log_shows_everything_to_administrators_and_to_others_what_is_
     };
     assert_eq!(actions(&owner).await, ["workspace.created", "session.created"]);
     assert_eq!(actions(&outsider).await, ["session.created"]);
-    assert_eq!(actions(&admin).await.len(), 4);
+    let all = actions(&admin).await;
+    assert_eq!((all.len(), all.last().map(String::as_str)), (5, Some("key.added")));
 }
 
 #[tokio::test]

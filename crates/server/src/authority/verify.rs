@@ -95,7 +95,7 @@ impl Authority {
         now: Timestamp,
         from: Option<IpAddr>,
     ) -> Result<Arc<Seen>, NotAccepted> {
-        let seen = self.seen.check(token, self.keyring.checking())?;
+        let seen = self.seen.check(token, self.keys.now().checking())?;
         // Revoked wins over expired: who presents a dead token learns that it was taken back.
         match self.set.status(&seen.signed) {
             Status::Good => {}

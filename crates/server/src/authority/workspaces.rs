@@ -28,7 +28,8 @@ impl Authority {
         let organisation = if request.organisation { Some(administered(caller)?) } else { None };
         let id = WorkspaceId::mint(random()?);
         // The first token is recognised by its workspace's key; it has none of its own.
-        let first = self.new_token(id, Right::Unrecorded, CreateToken::default(), None)?;
+        let (kid, of_token) = (self.signing_kid().await?, CreateToken::default());
+        let first = self.new_token(id, Right::Unrecorded, kid, of_token, None)?;
         let new = NewWorkspace {
             id,
             name: name.clone(),

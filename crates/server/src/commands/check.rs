@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use nt_store::sqlite::{SqliteOptions, SqliteStore};
-use nt_store::{Store as _, StoreError};
+use nt_store::{KeyState, Store as _, StoreError, StoredKey};
 
-use crate::authority::keyring::Keyring;
+use crate::authority::keys::{KeysError, secret_for};
 use crate::config::{Config, Layer};
 use crate::data_dir::{DataDir, private};
+use crate::key_files;
+use crate::key_secret::KeySecretSource;
 use crate::tls::{Files, Tls};
 
 /// Check settings, TLS, keys and database without serving. An older database is brought up to date.
@@ -32,6 +34,9 @@ pub(super) struct Args {
     /// The certificate's private key, a PEM file; readable by nobody else
     #[arg(long, value_name = "FILE")]
     tls_key: Option<PathBuf>,
+    /// The file with the key secret [default: key-secret in the data directory]
+    #[arg(long, value_name = "FILE")]
+    key_secret_file: Option<PathBuf>,
     /// A TOML file with settings
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -45,33 +50,49 @@ impl Args {
             database: self.database,
             tls_certificate: self.tls_certificate,
             tls_key: self.tls_key,
+            key_secret_file: self.key_secret_file,
             ..Layer::default()
         };
         let config = Config::load(flags, self.config.as_deref())?;
         println!("settings   ok");
-        if let Some(files) = config.tls {
+        if let Some(files) = config.tls.clone() {
             tls(files)?;
         }
         let data_dir = DataDir::open(&config.data_dir)?;
         private(&config.data_dir, 0o700)?;
         private(&data_dir.keys(), 0o700)?;
         println!("directory  ok, {}", config.data_dir.display());
-        let keyring = Keyring::read(&data_dir.keys())?;
-        println!("keys       ok, {} signs", keyring.active().kid());
+        let (secret, files) = (config.key_secret(), key_files::read(&data_dir.keys())?);
         let database = config.database.unwrap_or_else(|| data_dir.database());
         anyhow::ensure!(database.is_file(), "{} does not exist", database.display());
         let options =
             SqliteOptions { database: database.clone(), high_water: data_dir.high_water() };
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        let head = runtime.block_on(async {
+        let found = runtime.block_on(async {
             let store = SqliteStore::open(options, Box::new(|_| {}))?;
             let entries = read_log(&store).await;
+            let keys = store.keys().await;
             store.close().await;
-            entries
-        })?;
+            Ok::<_, StoreError>((entries?, keys?))
+        });
+        let (head, keys) = found?;
         println!("database   ok, {} log entries, {}", head, database.display());
+        println!("keys       ok, {}", signs(&keys, &secret, files.len())?);
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Which key signs, if the secret opens them all.
+fn signs(keys: &[StoredKey], secret: &KeySecretSource, files: usize) -> Result<String, KeysError> {
+    if keys.is_empty() {
+        return Ok(match files {
+            0 => "none yet: the first start makes one".to_owned(),
+            _ => format!("{files} in files: the next start takes them over"),
+        });
+    }
+    let (_, signers) = secret_for(keys, secret)?;
+    let active = signers.iter().find(|signer| signer.state == KeyState::Active);
+    Ok(format!("{} signs", active.ok_or(KeysError::NoneSigns)?.key.kid()))
 }
 
 /// Reads the certificate and its key as serving does. A key that others may read is served too.
@@ -110,6 +131,7 @@ mod tests {
             database: None,
             tls_certificate: certificate.map(|name| dir.join(name)),
             tls_key: key.map(|name| dir.join(name)),
+            key_secret_file: None,
             config: None,
         };
         format!("{:#}", args.run().expect_err("there is no authority"))

@@ -18,6 +18,7 @@ use std::process::ExitCode;
   ntd serve --config ntd.toml  run with the settings of a file
   ntd check                    check keys, database and settings without serving
   ntd keys list                show the signing keys
+  ntd keys rotate              have another key sign; those before go on checking
   ntd edge --help              check tokens beside a service, for an authority elsewhere
 
 Every setting of the authority can stand in a configuration file (listen = \"…\") or in the

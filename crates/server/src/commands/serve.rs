@@ -62,6 +62,10 @@ pub(super) struct Args {
     /// The certificate's private key, a PEM file; readable by nobody else
     #[arg(long, value_name = "FILE")]
     tls_key: Option<PathBuf>,
+    /// The file with the secret that the private signing keys are encrypted under; readable by nobody
+    /// else [default: key-secret in the data directory, made at the first start]
+    #[arg(long, value_name = "FILE")]
+    key_secret_file: Option<PathBuf>,
     /// A TOML file with settings
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -84,6 +88,7 @@ impl Args {
             audience: self.audience,
             tls_certificate: self.tls_certificate,
             tls_key: self.tls_key,
+            key_secret_file: self.key_secret_file,
             log: self.log,
             log_format: self.log_format,
             ..Layer::default()
@@ -149,6 +154,7 @@ fn start(
         high_water: data_dir.high_water(),
         granted: data_dir.granted(),
         admission: Admission::Registered,
+        key_secret: config.key_secret(),
         keys: data_dir.keys(),
         issuer: config.issuer.clone().unwrap_or_else(|| base.to_owned()),
         audience: config.audience.clone(),

@@ -9,6 +9,7 @@ use nt_api::health::Health;
 use nt_api::path;
 use nt_token::jwk::Jwks;
 
+use crate::authority::limits;
 use crate::http::Doors;
 use crate::http::error::{ApiError, Reply};
 use crate::metrics;
@@ -17,7 +18,7 @@ use crate::metrics;
 #[utoipa::path(get, path = path::JWKS, tag = "verification",
     responses((status = 200, content_type = "application/json", description = "A JWK set")))]
 pub async fn jwks(State(doors): State<Doors>) -> ([(HeaderName, &'static str); 1], Json<Jwks>) {
-    ([(CACHE_CONTROL, "public, max-age=300")], Json(doors.authority.keyring().jwks()))
+    ([(CACHE_CONTROL, limits::JWKS_CACHED)], Json(doors.authority.keyring().jwks()))
 }
 
 /// Whether the authority answers, for people and programs.

@@ -113,9 +113,10 @@ async fn count(authority: Arc<Authority>) {
     }
 }
 
-/// Keeps measuring how long revocations take, also where nobody waits for them.
+/// Keeps measuring how long revocations take, also where nobody waits for them, and the signing keys up
+/// to date.
 async fn measure(authority: Arc<Authority>) {
-    tokio::join!(authority.keep_stating(), authority.keep_canaries());
+    tokio::join!(authority.keep_stating(), authority.keep_canaries(), authority.keep_keys());
 }
 
 /// Lets be forgotten what ended long ago.

@@ -3,6 +3,7 @@
 //! Tests compare other stores with it, and a simulation runs on it. What the steps do stands in the
 //! module of their subject.
 
+mod keys;
 mod log;
 mod members;
 mod nodes;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use nt_token::record::TokenUse;
-use nt_token::{Jti, Timestamp, VerifierName, WorkspaceId};
+use nt_token::{Jti, KeyId, Timestamp, VerifierName, WorkspaceId};
 
 use super::state::State;
 use crate::audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility, about};
@@ -35,6 +35,14 @@ impl State {
         self.record(act, action, None, None, None);
         if let Some(record) = self.audit.last_mut() {
             record.about = Some(name.as_str().to_owned());
+        }
+    }
+
+    /// A record about a signing key.
+    pub(super) fn record_key(&mut self, act: &Act, action: Action, kid: &KeyId) {
+        self.record(act, action, None, None, None);
+        if let Some(record) = self.audit.last_mut() {
+            record.about = Some(kid.as_str().to_owned());
         }
     }
 

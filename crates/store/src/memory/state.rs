@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use nt_revocation::Entry;
 use nt_revocation::protocol::Member;
 use nt_token::record::TokenUse;
-use nt_token::{Jti, OperatorId, Place, Timestamp, TokenRecord, VerifierId, WorkspaceId};
+use nt_token::{Jti, KeyId, OperatorId, Place, Timestamp, TokenRecord, VerifierId, WorkspaceId};
 
 use crate::audit::{AuditRecord, Denial};
+use crate::key::StoredKey;
 use crate::node::KnownNode;
 use crate::record::{Identity, Role, Session, Workspace};
 use crate::verifier::{CredentialHash, Verifier};
@@ -34,6 +35,7 @@ pub(super) struct State {
     pub(super) nodes: BTreeMap<Member, KnownNode>,
     /// Lives that have ended: none begins again.
     pub(super) gone_nodes: BTreeSet<Member>,
+    pub(super) keys: BTreeMap<KeyId, StoredKey>,
     pub(super) tokens: BTreeMap<Jti, Issued>,
     pub(super) uses: BTreeMap<Jti, TokenUse>,
     pub(super) denials: BTreeMap<Jti, Denial>,

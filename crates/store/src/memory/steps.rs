@@ -5,12 +5,13 @@ use nt_revocation::entry::ProofOfDeath;
 use nt_revocation::protocol;
 use nt_revocation::{Entry, Fact, Position};
 use nt_token::{
-    EntryId, Jti, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
+    EntryId, Jti, KeyId, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
 };
 
 use super::MemoryStore;
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
+use crate::key::{AddedKey, NewKey, RetiredKey, RevokedKey, StoredKey};
 use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
 use crate::receipt::KeptReceipt;
 use crate::record::{
@@ -273,6 +274,32 @@ impl Store for MemoryStore {
 
     async fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {
         self.read(|state| Ok(state.nodes()))
+    }
+
+    async fn add_key(&self, new: NewKey, act: Act) -> Result<AddedKey, StoreError> {
+        self.write(|state| state.add_key(new, &act))
+    }
+
+    async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        self.read(|state| Ok(state.signing_keys()))
+    }
+
+    async fn activate_key(&self, kid: &KeyId, act: Act) -> Result<bool, StoreError> {
+        self.write(|state| Ok(state.activate_key(kid, &act)))
+    }
+
+    async fn retire_key(&self, kid: &KeyId, act: Act) -> Result<RetiredKey, StoreError> {
+        self.write(|state| Ok(state.retire_key(kid, &act)))
+    }
+
+    async fn revoke_key(
+        &self,
+        kid: &KeyId,
+        entry: EntryId,
+        successor: NewKey,
+        act: Act,
+    ) -> Result<RevokedKey, StoreError> {
+        self.write(|state| state.revoke_key(kid, entry, successor, &act))
     }
 
     async fn count(&self, uses: Vec<UseDelta>, denials: Vec<Denial>) -> Result<(), StoreError> {

@@ -10,8 +10,10 @@ use crate::error::StoreError;
 use crate::sql::row::{Row, number};
 
 /// The migrations that there are, in order. Their numbers are those of SQLite's.
-const MIGRATIONS: [(u64, &str, &str); 1] =
-    [(5, "schema", include_str!("../../migrations/postgres/V5__schema.sql"))];
+const MIGRATIONS: [(u64, &str, &str); 2] = [
+    (5, "schema", include_str!("../../migrations/postgres/V5__schema.sql")),
+    (6, "signing_keys", include_str!("../../migrations/postgres/V6__signing_keys.sql")),
+];
 
 /// Whichever node comes first migrates; the others wait for it.
 const BEGIN: &str = "BEGIN;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nt_token::{Jti, OperatorId, Timestamp, VerifierName, WorkspaceId};
+use nt_token::{Jti, KeyId, OperatorId, Timestamp, VerifierName, WorkspaceId};
 
 use super::db::{Bind, Db, all, change, one};
 use super::row::{Row, address, number, parsed, parsed_or_null, signed, time, workspace_id};
@@ -217,6 +217,12 @@ impl Writing<'_> {
     /// Leaves an audit record about a verifier.
     pub(super) fn audit_verifier(&mut self, act: &Act, action: Action, name: &VerifierName) {
         let about = Some(name.as_str());
+        self.write_down(act, &What { action, workspace: None, jti: None, about, reason: None });
+    }
+
+    /// Leaves an audit record about a signing key.
+    pub(super) fn audit_key(&mut self, act: &Act, action: Action, kid: &KeyId) {
+        let about = Some(kid.as_str());
         self.write_down(act, &What { action, workspace: None, jti: None, about, reason: None });
     }
 

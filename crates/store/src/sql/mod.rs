@@ -9,6 +9,7 @@ pub(crate) mod db;
 pub(crate) mod engine;
 mod issue;
 pub(crate) mod job;
+mod keys;
 pub(crate) mod log;
 mod member;
 mod node;

@@ -8,14 +8,15 @@ use nt_revocation::entry::ProofOfDeath;
 use nt_revocation::protocol;
 use nt_revocation::{Entry, Fact, Position};
 use nt_token::{
-    EntryId, Jti, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
+    EntryId, Jti, KeyId, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
 };
 
 use super::engine::Engine;
 use super::revocation::Revocation;
-use super::{audit, log, member, node, receipt, token, verifier, workspace};
+use super::{audit, keys, log, member, node, receipt, token, verifier, workspace};
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
+use crate::key::{AddedKey, NewKey, RetiredKey, RevokedKey, StoredKey};
 use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
 use crate::receipt::KeptReceipt;
 use crate::record::{
@@ -283,6 +284,35 @@ impl<E: Engine> Store for E {
 
     async fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {
         self.read(node::list).await
+    }
+
+    async fn add_key(&self, new: NewKey, act: Act) -> Result<AddedKey, StoreError> {
+        self.write(move |writing| writing.add_key(&new, &act)).await
+    }
+
+    async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        self.read(keys::list).await
+    }
+
+    async fn activate_key(&self, kid: &KeyId, act: Act) -> Result<bool, StoreError> {
+        let kid = kid.clone();
+        self.write(move |writing| writing.activate_key(&kid, &act)).await
+    }
+
+    async fn retire_key(&self, kid: &KeyId, act: Act) -> Result<RetiredKey, StoreError> {
+        let kid = kid.clone();
+        self.write(move |writing| writing.retire_key(&kid, &act)).await
+    }
+
+    async fn revoke_key(
+        &self,
+        kid: &KeyId,
+        entry: EntryId,
+        successor: NewKey,
+        act: Act,
+    ) -> Result<RevokedKey, StoreError> {
+        let kid = kid.clone();
+        self.write(move |writing| writing.revoke_key(&kid, entry, &successor, &act)).await
     }
 
     async fn count(&self, uses: Vec<UseDelta>, denials: Vec<Denial>) -> Result<(), StoreError> {

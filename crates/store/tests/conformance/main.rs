@@ -8,6 +8,7 @@ mod durability;
 mod full_disk;
 mod invitations;
 mod issuing;
+mod keys;
 mod log;
 mod members;
 mod migration;

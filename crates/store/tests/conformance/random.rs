@@ -4,12 +4,13 @@ use std::fmt::Debug;
 
 use nt_revocation::{Entry, Fact, ScopeOf};
 use nt_store::{
-    Act, Action, AuditQuery, CredentialHash, Denial, Grant, Identity, MemoryStore, NewSession,
-    NewToken, NewVerifier, NewWorkspace, Organisation, PageRequest, PersonKey, Right, Role,
-    SessionHash, Store, StoreError, TokenFilter, UseDelta, Visibility,
+    Act, Action, AuditQuery, CredentialHash, Denial, Grant, Identity, Logged, MemoryStore, NewKey,
+    NewSession, NewToken, NewVerifier, NewWorkspace, Organisation, PageRequest, PersonKey, Purpose,
+    Right, Role, SealedKey, SessionHash, Store, StoreError, TokenFilter, UseDelta, Visibility,
 };
+use nt_token::key::Algorithm;
 use nt_token::{
-    EntryId, Expiry, Jti, OperatorId, Timestamp, VerifierId, VerifierName, WorkspaceId,
+    EntryId, Expiry, Jti, KeyId, OperatorId, Timestamp, VerifierId, VerifierName, WorkspaceId,
 };
 
 use crate::audit::{everything, records};
@@ -106,6 +107,10 @@ enum Taken {
     AddVerifier(NewVerifier, Act),
     RemoveVerifier(VerifierName, Act),
     TouchVerifiers(VerifierId, i64),
+    AddKey(NewKey, Act),
+    ActivateKey(KeyId, Act),
+    RetireKey(KeyId, Act),
+    RevokeKey(KeyId, EntryId, NewKey, Act),
 }
 
 impl Taken {
@@ -178,8 +183,31 @@ impl Taken {
                 let touched = store.touch_verifiers(vec![(id.clone(), at, after.to_string())]);
                 told(touched.await) + &told(store.verifiers().await)
             }
+            Self::AddKey(new, act) => {
+                told(store.add_key(new.clone(), act.clone()).await) + &told(store.keys().await)
+            }
+            Self::ActivateKey(kid, act) => {
+                let kid = in_state(store, "announced").await.unwrap_or_else(|| kid.clone());
+                told(store.activate_key(&kid, act.clone()).await)
+            }
+            Self::RetireKey(kid, act) => {
+                let kid = in_state(store, "announced").await.unwrap_or_else(|| kid.clone());
+                told(store.retire_key(&kid, act.clone()).await)
+            }
+            Self::RevokeKey(kid, entry, successor, act) => {
+                let active = in_state(store, "active").await;
+                let kid = active.filter(|_| entry.0[15] % 2 == 0).unwrap_or_else(|| kid.clone());
+                let revoked = store.revoke_key(&kid, *entry, successor.clone(), act.clone()).await;
+                told(revoked) + &told(store.keys().await)
+            }
         }
     }
+}
+
+/// The key that is in this state, so that steps meet it more often than by its name alone.
+async fn in_state(store: &dyn Store, state: &str) -> Option<KeyId> {
+    let keys = store.keys().await.expect("answers");
+    keys.into_iter().find(|key| key.state.name() == state).map(|key| key.kid)
 }
 
 fn told<T: Debug>(answer: Result<T, StoreError>) -> String {
@@ -212,12 +240,13 @@ struct Known {
     sessions: Vec<SessionHash>,
     belonging: Vec<(WorkspaceId, PersonKey, Role)>,
     verifiers: Vec<VerifierId>,
+    keys: Vec<KeyId>,
 }
 
 impl Known {
     fn throw(&mut self, dice: &mut Dice) -> Taken {
         self.clock += i64::try_from(dice.below(3)).expect("small");
-        match dice.below(36) {
+        match dice.below(40) {
             0 => Taken::Append(self.facts(dice)),
             1 => self.open_session(dice),
             2 => Taken::EndSessions(vec![self.session(dice), self.session(dice)], self.act(dice)),
@@ -284,12 +313,44 @@ impl Known {
                 let id = dice.of(&self.verifiers).unwrap_or(VerifierId::mint(0, [6; 10]));
                 Taken::TouchVerifiers(id, self.clock - i64::from(small(dice)))
             }
+            35 | 36 => Taken::AddKey(self.new_key(dice), self.act(dice)),
+            37 => Taken::ActivateKey(self.key_name(dice), self.act(dice)),
+            38 if dice.coin() => Taken::RetireKey(self.key_name(dice), self.act(dice)),
+            38 => {
+                let (kid, entry) = (self.key_name(dice), self.entry(dice));
+                Taken::RevokeKey(kid, entry, self.new_key(dice), self.act(dice))
+            }
             _ => Taken::Log(u64::from(small(dice)) * 10, small(dice)),
         }
     }
 
     fn act(&self, dice: &mut Dice) -> Act {
         Act { note: text(dice), ..act(&who(dice), self.clock) }
+    }
+
+    /// One that there may be, of the last few; or the one that signed the tokens.
+    fn key_name(&self, dice: &mut Dice) -> KeyId {
+        let last = &self.keys[self.keys.len().saturating_sub(4)..];
+        if dice.below(10) == 0 { kid() } else { dice.of(last).unwrap_or_else(kid) }
+    }
+
+    /// Mostly with a fresh name.
+    fn new_key(&mut self, dice: &mut Dice) -> NewKey {
+        let kid = if dice.below(5) == 0 {
+            self.key_name(dice)
+        } else {
+            format!("key-{}", self.ids.next()).parse().expect("a kid")
+        };
+        self.keys.push(kid.clone());
+        let purpose = match dice.below(3) {
+            0 => Purpose::First,
+            1 => Purpose::Next(T0.plus_seconds(self.clock)),
+            _ => Purpose::Old,
+        };
+        let logged =
+            if dice.coin() { Logged::With(self.entry(dice)) } else { Logged::At(self.ids.next()) };
+        let (algorithm, sealed) = (Algorithm::EdDsa, SealedKey(vec![7]));
+        NewKey { kid, algorithm, jwk: "{}".to_owned(), sealed, purpose, logged }
     }
 
     /// Mostly a fresh one.

@@ -14,6 +14,7 @@ mod hostile;
 mod isolation;
 mod issuer;
 mod jobs;
+mod keys;
 mod nginx;
 mod outage;
 mod page;

@@ -165,14 +165,9 @@ fn no_token_session_or_key_is_written_where_it_does_not_belong() {
         let kept = fs::read_to_string(&credentials)?;
         let session = kept.split('"').find(|part| part.starts_with("nts_")).unwrap_or_default();
         ensure!(kept.contains(&later), "the current token is where it belongs");
-        let keys = world.data_dir().join("keys");
-        let mut private = Vec::new();
-        for path in files_below(&keys)? {
-            let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
-            let lines = text.lines().filter(|line| line.len() > 30 && !line.starts_with("---"));
-            private.extend(lines.filter(|_| text.contains("PRIVATE")).map(str::to_owned));
-        }
-        ensure!(!private.is_empty(), "a private key was found to look for");
+        let key_secret = world.data_dir().join("key-secret");
+        let private = vec![fs::read_to_string(&key_secret)?.trim().to_owned()];
+        ensure!(private[0].len() > 40, "the key secret was found to look for");
         ensure!(session.len() > 20, "a session was found to look for");
 
         // A token's signature is enough to know it by; without the prefix it would be found too.
@@ -188,7 +183,7 @@ fn no_token_session_or_key_is_written_where_it_does_not_belong() {
         };
         let mut looked_at = 0;
         for path in files_below(world.dir())? {
-            if path == credentials || path.starts_with(&keys) {
+            if path == credentials || path == key_secret {
                 continue;
             }
             let bytes = fs::read(&path)?;

@@ -60,9 +60,9 @@ fn nobody_else_can_read_the_data() {
             |path: &Path| -> Result<u32> { Ok(fs::metadata(path)?.permissions().mode() & 0o777) };
         let dir = world.data_dir();
         assert_eq!((mode(&dir)?, mode(&dir.join("keys"))?), (0o700, 0o700));
-        let keys = files_below(&dir.join("keys"))?;
-        assert!(keys.iter().any(|path| path.extension().is_some_and(|kind| kind == "pem")));
-        for path in keys {
+        let files = files_below(&dir)?;
+        assert!(files.iter().any(|path| path.ends_with("key-secret")));
+        for path in files {
             assert_eq!(mode(&path)? & 0o077, 0, "{}", path.display());
         }
         world.stop()?;

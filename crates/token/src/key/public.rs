@@ -153,10 +153,14 @@ fn spki(pem: &str) -> Result<Vec<u8>, BadKey> {
 /// The modulus and the exponent of an RSA key, which the library has read and written again as
 /// `SEQUENCE { modulus INTEGER, publicExponent INTEGER }` (RFC 8017, appendix A.1.1).
 fn rsa_numbers(spki: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    rsa_components(rsa::PublicKey::from_der(spki).ok()?.as_ref())
+}
+
+/// The two numbers of an RSA public key as the library writes it.
+pub(super) fn rsa_components(key: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     const INTEGER: u8 = 0x02;
     const SEQUENCE: u8 = 0x30;
-    let key = rsa::PublicKey::from_der(spki).ok()?;
-    let (numbers, _) = element(key.as_ref(), SEQUENCE)?;
+    let (numbers, _) = element(key, SEQUENCE)?;
     let (n, rest) = element(numbers, INTEGER)?;
     let (e, _) = element(rest, INTEGER)?;
     // A zero byte in front keeps a positive number positive.

@@ -47,12 +47,93 @@ fn with(mut jwk: Value, name: &str, value: Value) -> Value {
     jwk
 }
 
+const KINDS: [KeyKind; 4] = [KeyKind::Ed25519, KeyKind::P256, KeyKind::Rsa2048, KeyKind::Rsa3072];
+
 #[test]
-fn a_kept_key_reads_back_as_the_same_key() {
-    let (key, pkcs8) = SigningKey::generate().expect("entropy");
-    let again = SigningKey::from_pkcs8(&pkcs8).expect("just written");
-    assert_eq!(key.kid(), again.kid());
-    assert_eq!(key.jwk(), again.jwk());
+fn a_kept_key_reads_back_as_the_same_key_and_as_no_other_algorithms() {
+    for kind in KINDS {
+        let (key, pkcs8) = SigningKey::generate_kind(kind).expect("entropy");
+        for algorithm in Algorithm::ALL {
+            let again = SigningKey::from_pkcs8(algorithm, &pkcs8);
+            if algorithm != key.algorithm() {
+                assert_eq!(again.err(), Some(BadKey::Private), "{kind:?} as {algorithm:?}");
+                continue;
+            }
+            let again = again.expect("just written");
+            assert_eq!((key.kid(), key.jwk()), (again.kid(), again.jwk()));
+        }
+        assert!(SigningKey::from_pkcs8(key.algorithm(), &pkcs8[..pkcs8.len() - 1]).is_err());
+    }
+}
+
+#[test]
+fn what_a_key_signs_its_published_half_checks_under_its_thumbprint() {
+    for kind in KINDS {
+        let (key, _) = SigningKey::generate_kind(kind).expect("entropy");
+        assert_eq!(key.jwk().thumbprint().as_ref(), Some(key.kid()));
+        let jwks = Jwks { keys: vec![key.jwk()] };
+        let keys = KeySet::from_jwks(&jwks).expect("one key");
+        let public = keys.key(key.kid().as_str()).expect("named so");
+        assert_eq!((public.kid(), public.algorithm()), (key.kid(), key.algorithm()));
+        let signature = key.sign(b"message");
+        assert!(public.verifies(b"message", &signature));
+        assert!(!public.verifies(b"Message", &signature));
+        let is_same = key.sign(b"message") == signature;
+        assert_eq!(is_same, kind != KeyKind::P256, "{kind:?}");
+        let length = match kind {
+            KeyKind::Ed25519 | KeyKind::P256 => 64,
+            KeyKind::Rsa2048 => 256,
+            KeyKind::Rsa3072 => 384,
+        };
+        assert_eq!(signature.len(), length);
+    }
+}
+
+#[test]
+fn a_token_of_each_algorithm_is_bound_to_its_key_and_to_its_name() {
+    use crate::check::check_signature;
+    use crate::claims::tests::example;
+    use crate::sign::sign;
+
+    let keys: Vec<SigningKey> =
+        KINDS.iter().map(|kind| SigningKey::generate_kind(*kind).expect("entropy").0).collect();
+    let jwks = Jwks { keys: keys.iter().map(SigningKey::jwk).collect() };
+    let set = KeySet::from_jwks(&jwks).expect("four keys");
+    for key in &keys {
+        let token = sign(&example(), key);
+        assert!(token.expose().len() <= crate::check::LONGEST);
+        let signed = check_signature(token.expose(), &set).expect("ours");
+        assert_eq!((signed.kid(), signed.claims()), (key.kid(), &example()));
+        // The same claims under another key's name, or under another algorithm's.
+        for other in &keys {
+            let header = json!({
+                "alg": other.algorithm().name(), "typ": "at+jwt", "kid": key.kid().as_str(),
+            });
+            let header = header.to_string();
+            let input = format!("{}.{}", base64url(header.as_bytes()), {
+                let claims = serde_json::to_vec(&example()).expect("serialises");
+                base64url(&claims)
+            });
+            let forged = format!("{input}.{}", base64url(&other.sign(input.as_bytes())));
+            let is_own = other.kid() == key.kid();
+            assert_eq!(check_signature(&forged, &set).is_ok(), is_own);
+        }
+    }
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[test]
+fn a_key_of_an_unusual_size_signs_nothing() {
+    use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+    use aws_lc_rs::rsa::{KeyPair, KeySize};
+    let large = KeyPair::generate(KeySize::Rsa4096).expect("entropy");
+    let pkcs8: Pkcs8V1Der<'static> = large.as_der().expect("writes");
+    let read = SigningKey::from_pkcs8(Algorithm::Rs256, pkcs8.as_ref());
+    assert_eq!(read.err(), Some(BadKey::Private));
 }
 
 #[test]
@@ -206,12 +287,17 @@ fn keys_of_a_set_that_cannot_be_read_are_passed_over() {
 }
 
 #[test]
-fn no_other_algorithm_gets_into_an_authoritys_set() {
+fn an_authoritys_set_has_its_keys_of_each_algorithm_and_passes_over_what_cannot_be_used() {
     let own = ed25519();
-    let jwks = serde_json::from_value(json!({"keys": [rsa(), own, p256()]})).expect("a set");
-    let keys = KeySet::from_jwks(&jwks).expect("one key");
-    assert!(keys.key("rsa-1").is_none() && keys.key("ec-1").is_none());
-    assert!(keys.key(own["kid"].as_str().expect("named")).is_some());
+    let symmetric = json!({"kty": "oct", "k": "c2VjcmV0", "kid": "hmac"});
+    let encrypting = with(with(rsa(), "use", json!("enc")), "kid", json!("enc"));
+    let jwks = json!({"keys": [rsa(), own, p256(), symmetric, encrypting]});
+    let keys = KeySet::from_jwks(&serde_json::from_value(jwks).expect("a set")).expect("keys");
+    let algorithm = |kid: &str| keys.key(kid).map(VerifyingKey::algorithm);
+    assert_eq!(algorithm("rsa-1"), Some(Algorithm::Rs256));
+    assert_eq!(algorithm("ec-1"), Some(Algorithm::Es256));
+    assert_eq!(algorithm(own["kid"].as_str().expect("named")), Some(Algorithm::EdDsa));
+    assert_eq!((algorithm("hmac"), algorithm("enc")), (None, None));
 }
 
 /// The key of RFC 7515, appendix A.2 in `SubjectPublicKeyInfo`.

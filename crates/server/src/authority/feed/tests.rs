@@ -2,6 +2,7 @@ use nt_api::verifiers::AddVerifier;
 use nt_feed::client::{Following, Settings, connect};
 use nt_revocation::Fact;
 use nt_token::clock::Stopwatch;
+use nt_token::key::KeyKind;
 use nt_token::{EntryId, Place};
 use nt_verifier::Verifier;
 use tokio::net::TcpListener;
@@ -10,7 +11,6 @@ use tonic::service::Routes;
 
 use super::*;
 use crate::authority::Caller;
-use crate::authority::keyring::Keyring;
 use crate::authority::tests::World;
 
 fn source(authority: &Authority, admission: Admission) -> FeedSource {
@@ -245,18 +245,18 @@ async fn a_new_key_signs_nothing_before_every_verifier_knows_it() {
     let open = source(&world.authority, Admission::Everybody);
     open.authenticate(&showing(None)).await.expect("admitted");
     drop(open);
-    let other = tempfile::tempdir().expect("a temporary directory");
-    let second = Keyring::open(other.path()).expect("an empty directory").active().kid().clone();
-    let (name, keys) = (format!("{second}.pem"), world.lock.keys());
-    std::fs::copy(other.path().join(&name), keys.join(&name)).expect("both exist");
-    std::fs::write(keys.join("active"), second.as_str()).expect("exists");
+    let second = world.announce(KeyKind::P256, 0).await;
 
     // Twice: who logged the key may have been killed before anybody heard of it.
     let world = world.restart().await.restart().await;
     let began = Stopwatch::start();
-    let token = world.token(&owner, made.workspace_id, 60).await;
+    world.authority.tend_keys().await.expect("a working store");
     assert!(began.elapsed() > Lengths::default().verifier, "leases of before may run");
-    assert!(*world.authority.feed.complete().borrow() >= world.authority.key_logged);
+    let ring = world.authority.keyring();
+    let signer = ring.active().expect("one signs");
+    assert_eq!(signer.key.kid(), &second);
+    assert!(*world.authority.feed.complete().borrow() >= signer.seq);
+    let token = world.token(&owner, made.workspace_id, 60).await;
     assert_eq!(world.verdict(token.access_token.expose()), Ok(()));
     let began = Stopwatch::start();
     world.token(&owner, made.workspace_id, 60).await;
