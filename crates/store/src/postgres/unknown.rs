@@ -10,6 +10,7 @@ use nt_token::clock::{Clock as _, SystemClock};
 use tokio_postgres::types::Type;
 
 use super::append::Written;
+use super::revoke::Wanted;
 use super::writer::{COMMIT_PATIENCE, Writer};
 use crate::error::StoreError;
 use crate::sql::row::{Row, number};
@@ -48,7 +49,7 @@ impl Writer {
 
     fn look(&mut self, written: &Written) -> Result<bool, StoreError> {
         self.link.connect_to(&self.identity)?;
-        let (entries, _) = self.begin()?;
+        let (entries, ..) = self.begin(&Wanted::default())?;
         if !self.is_there(written)? {
             self.link.batch("ROLLBACK")?;
             return Ok(false);

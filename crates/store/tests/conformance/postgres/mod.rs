@@ -37,11 +37,16 @@ impl Node {
         Self { store, told, directory }
     }
 
-    /// The same node after its end.
+    /// The same node after its end, as soon as the database can be reached.
     pub(super) async fn reopen(self, url: &str) -> Result<Self, StoreError> {
         let directory = self.close().await;
-        let (store, told) = open_at(url, directory.path(), |_| ())?;
-        Ok(Self { store, told, directory })
+        for _ in 0..20 {
+            match open_at(url, directory.path(), |_| ()) {
+                Err(StoreError::Unavailable(_)) => {}
+                opened => return opened.map(|(store, told)| Self { store, told, directory }),
+            }
+        }
+        Err(StoreError::Unavailable("not at all".to_owned()))
     }
 
     /// Ends it; what is left is its journal.
