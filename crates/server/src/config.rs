@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use self::people::provider;
 pub use self::people::{ClerkLayer, OidcLayer, ProviderSettings, TrustLayer};
+use crate::database::{Database, UnknownDatabase};
 use crate::key_secret::KeySecretSource;
 use crate::tls::Files;
 
@@ -28,6 +29,12 @@ pub struct Layer {
     pub data_dir: Option<PathBuf>,
     /// The database.
     pub database: Option<String>,
+    /// Where the other nodes of the authority reach this one.
+    pub advertise: Option<String>,
+    /// Certificates by which other nodes' are checked, in PEM.
+    pub peer_ca: Option<PathBuf>,
+    /// Whether a database is accepted that may lose commits in a fail-over.
+    pub allow_lossy_failover: Option<bool>,
     /// The `iss` of every token; fixed at the first start.
     pub issuer: Option<String>,
     /// The `aud` of every token.
@@ -84,8 +91,14 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where everything is kept; `./ntd-data` by default.
     pub data_dir: PathBuf,
-    /// The database file; in the data directory by default.
-    pub database: Option<PathBuf>,
+    /// The database; a file in the data directory by default.
+    pub database: Option<Database>,
+    /// Where the other nodes of the authority reach this one, as a URL; by default where it listens.
+    pub advertise: Option<String>,
+    /// Certificates by which other nodes' are checked, in PEM; by default the system's.
+    pub peer_ca: Option<PathBuf>,
+    /// Whether a database is accepted that may lose commits in a fail-over; not by default.
+    pub allow_lossy_failover: bool,
     /// The `iss` of every token; `http://<listen>` by default, with TLS `https://`.
     pub issuer: Option<String>,
     /// The `aud` of every token; the issuer by default.
@@ -151,11 +164,12 @@ pub enum ConfigError {
     /// An environment variable whose value is not as it should be.
     #[error("{0} in the environment: {1}")]
     Variable(String, String),
-    /// A database that this version does not have.
-    #[error(
-        "unknown database '{0}': use sqlite:PATH, or leave it out for a file in the data directory"
-    )]
-    Database(String),
+    /// A database that there is not.
+    #[error(transparent)]
+    Database(#[from] UnknownDatabase),
+    /// An address that no other node could use.
+    #[error("'{0}' is no address for other nodes: advertise http://HOST:PORT or https://HOST:PORT")]
+    Advertise(String),
     /// Two providers.
     #[error("both [clerk] and [oidc] are configured: people sign in with one identity provider")]
     TwoProviders,
@@ -178,10 +192,13 @@ pub enum ConfigError {
     },
 }
 
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 31] = [
     "listen",
     "data_dir",
     "database",
+    "advertise",
+    "peer_ca",
+    "allow_lossy_failover",
     "issuer",
     "audience",
     "tls_certificate",
@@ -246,11 +263,14 @@ impl Config {
     }
 
     fn complete(layer: Layer) -> Result<Self, ConfigError> {
-        let database = layer.database.map(|url| sqlite_path(&url)).transpose()?;
+        let database = layer.database.map(|url| Database::parse(&url)).transpose()?;
         Ok(Self {
             listen: layer.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480))),
             data_dir: layer.data_dir.unwrap_or_else(|| "./ntd-data".into()),
             database,
+            advertise: layer.advertise.map(advertised).transpose()?,
+            peer_ca: layer.peer_ca,
+            allow_lossy_failover: layer.allow_lossy_failover.unwrap_or_default(),
             issuer: layer.issuer,
             audience: layer.audience,
             tls: tls(layer.tls_certificate, layer.tls_key)?,
@@ -289,6 +309,9 @@ impl Layer {
             listen: self.listen.or(other.listen),
             data_dir: self.data_dir.or(other.data_dir),
             database: self.database.or(other.database),
+            advertise: self.advertise.or(other.advertise),
+            peer_ca: self.peer_ca.or(other.peer_ca),
+            allow_lossy_failover: self.allow_lossy_failover.or(other.allow_lossy_failover),
             issuer: self.issuer.or(other.issuer),
             audience: self.audience.or(other.audience),
             tls_certificate: self.tls_certificate.or(other.tls_certificate),
@@ -347,6 +370,10 @@ fn read_environment(variables: &[(String, String)]) -> Result<Layer, ConfigError
             | "canary_interval" => {
                 let bad = |_| ConfigError::Variable(name.clone(), "not a number of seconds".into());
                 toml::Value::Integer(value.parse().map_err(bad)?)
+            }
+            "allow_lossy_failover" => {
+                let bad = |_| ConfigError::Variable(name.clone(), "neither true nor false".into());
+                toml::Value::Boolean(value.parse().map_err(bad)?)
             }
             _ => toml::Value::String(value.clone()),
         };
@@ -408,10 +435,20 @@ fn key_secret(
     }
 }
 
-fn sqlite_path(url: &str) -> Result<PathBuf, ConfigError> {
-    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
-    let path = path.filter(|path| !path.is_empty());
-    path.map(PathBuf::from).ok_or_else(|| ConfigError::Database(url.to_owned()))
+/// An origin, without a path: other nodes add theirs.
+fn advertised(url: String) -> Result<String, ConfigError> {
+    let place = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let place = place.map(|place| place.strip_suffix('/').unwrap_or(place));
+    let fit = |place: &str| {
+        !place.is_empty()
+            && !place.contains(['/', '?', '#', '@'])
+            && !place.contains(char::is_whitespace)
+    };
+    if place.is_some_and(fit) {
+        Ok(url.trim_end_matches('/').to_owned())
+    } else {
+        Err(ConfigError::Advertise(url))
+    }
 }
 
 #[cfg(test)]
@@ -491,9 +528,12 @@ mod tests {
     }
 
     #[test]
-    fn a_database_that_is_not_there_yet_is_refused() {
-        assert!(sqlite_path("postgres://localhost/ntd").is_err());
-        assert!(sqlite_path("sqlite:").is_err());
-        assert_eq!(sqlite_path("sqlite:/x/y.db").expect("a path"), PathBuf::from("/x/y.db"));
+    fn other_nodes_are_told_an_origin() {
+        for good in ["http://10.0.0.5:8480", "https://ntd-1.example:443/"] {
+            assert_eq!(advertised(good.to_owned()).expect(good), good.trim_end_matches('/'));
+        }
+        for bad in ["10.0.0.5:8480", "http://", "https://host/path", "http://a b", "ftp://host"] {
+            assert!(advertised(bad.to_owned()).is_err(), "{bad}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! ntd-data/            0700
 //!   ntd.lock           held by the one process that runs on this directory
 //!   ntd.db             the database (SQLite, with its -wal and -shm files)
+//!   journal/           what this node knows of the log (PostgreSQL): the witness of what it has answered
 //!   node               which node of an authority of several this is, 0600
 //!   key-secret         what the private signing keys in the database are encrypted under, 0600
 //!   feed.granted       there while verifiers may be under leases of this authority
@@ -119,6 +120,11 @@ impl DataDir {
     /// The database, where the configuration names no other.
     pub fn database(&self) -> PathBuf {
         self.root.join("ntd.db")
+    }
+
+    /// The journal of a node's log, where an authority has several.
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("journal")
     }
 
     /// The note that verifiers may be under leases.

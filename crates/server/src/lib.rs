@@ -8,6 +8,7 @@ pub mod authority;
 pub mod commands;
 pub mod config;
 pub mod data_dir;
+pub mod database;
 pub mod edge;
 pub mod http;
 pub mod key_files;

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use nt_feed::server::Feed;
 use nt_revocation::protocol::Lengths;
 use nt_revocation::{BadSnapshot, Entry, Fact, Position, RevocationSet};
-use nt_store::Follower;
+use nt_store::{Condition, Follower};
 use nt_token::clock::Clock;
+use tokio::sync::watch;
 
 use crate::authority::cluster::everywhere::Everywhere;
 use crate::authority::cluster::peers::Peers;
@@ -105,6 +106,25 @@ impl Following {
             self.0.close();
         }
         Ok(feed)
+    }
+
+    /// Doubts everything from the moment on that the store does.
+    pub fn doubts_with(&self, mut condition: watch::Receiver<Condition>) {
+        let parts = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            loop {
+                let now = condition.borrow_and_update().clone();
+                let Some(parts) = parts.upgrade() else { return };
+                if let Condition::InDoubt(why) = now {
+                    parts.doubt.begin(why);
+                    return parts.close();
+                }
+                drop(parts);
+                if condition.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
     }
 
     pub(super) fn parts(&self) -> &Arc<Parts> {

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use nt_store::sqlite::{SqliteOptions, SqliteStore};
-use nt_store::{KeyState, Store as _, StoreError, StoredKey};
+use nt_store::{Gate, KeyState, PostgresOptions, PostgresStore, Store, StoreError, StoredKey};
+use nt_token::Secret;
 
 use crate::authority::keys::{KeysError, secret_for};
 use crate::config::{Config, Layer};
-use crate::data_dir::{DataDir, private};
+use crate::data_dir::{DataDir, DataDirError, private};
+use crate::database::{Database, Opened};
 use crate::key_files;
 use crate::key_secret::KeySecretSource;
 use crate::tls::{Files, Tls};
@@ -19,13 +20,14 @@ use crate::tls::{Files, Tls};
   ntd check --data-dir /var/lib/ntd
   ntd check --config /etc/ntd.toml
 
-Exits with 0 if an authority could start, with 1 if not. Stop the authority first: the database
-belongs to one process at a time.")]
+Exits with 0 if an authority could start, with 1 if not. With SQLite, stop the authority first: the
+database belongs to one process at a time. With PostgreSQL its nodes go on.")]
 pub(super) struct Args {
     /// Where keys and database are kept [default: ./ntd-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The database, as sqlite:PATH [default: ntd.db in the data directory]
+    /// The database, as sqlite:PATH or postgres://USER@HOST/NAME [default: ntd.db in the data
+    /// directory]
     #[arg(long, value_name = "URL")]
     database: Option<String>,
     /// The certificate that TLS would be served by, a PEM file with those between it and its root
@@ -58,28 +60,75 @@ impl Args {
         if let Some(files) = config.tls.clone() {
             tls(files)?;
         }
-        let data_dir = DataDir::open(&config.data_dir)?;
-        private(&config.data_dir, 0o700)?;
-        private(&data_dir.keys(), 0o700)?;
-        println!("directory  ok, {}", config.data_dir.display());
-        let (secret, files) = (config.key_secret(), key_files::read(&data_dir.keys())?);
-        let database = config.database.unwrap_or_else(|| data_dir.database());
-        anyhow::ensure!(database.is_file(), "{} does not exist", database.display());
-        let options =
-            SqliteOptions { database: database.clone(), high_water: data_dir.high_water() };
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        let found = runtime.block_on(async {
-            let store = SqliteStore::open(options, Box::new(|_| {}))?;
-            let entries = read_log(&store).await;
-            let keys = store.keys().await;
-            store.close().await;
-            Ok::<_, StoreError>((entries?, keys?))
-        });
-        let (head, keys) = found?;
-        println!("database   ok, {} log entries, {}", head, database.display());
-        println!("keys       ok, {}", signs(&keys, &secret, files.len())?);
-        Ok(ExitCode::SUCCESS)
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        match config.database.clone() {
+            Some(Database::Postgres(url)) => runtime.block_on(postgres(&config, &url)),
+            named => runtime.block_on(sqlite(&config, named)),
+        }
     }
+}
+
+async fn sqlite(config: &Config, named: Option<Database>) -> anyhow::Result<ExitCode> {
+    let data_dir = DataDir::open(&config.data_dir)?;
+    private(&config.data_dir, 0o700)?;
+    private(&data_dir.keys(), 0o700)?;
+    println!("directory  ok, {}", config.data_dir.display());
+    let files = key_files::read(&data_dir.keys())?.len();
+    let database = Database::or_file(named.as_ref(), &data_dir);
+    if let Database::Sqlite(path) = &database {
+        anyhow::ensure!(path.is_file(), "{} does not exist", path.display());
+    }
+    let opened = Opened::open(&database, &data_dir, Gate::Safe, Box::new(|_| {}))?;
+    read(config, opened.store().as_ref(), &database, files).await
+}
+
+/// Nodes may run meanwhile, also one on this very data directory: then the journal is its own, and is not
+/// compared with the database.
+async fn postgres(config: &Config, url: &Secret) -> anyhow::Result<ExitCode> {
+    let gate = if config.allow_lossy_failover { Gate::AllowLossyFailover } else { Gate::Safe };
+    let data_dir = match DataDir::open(&config.data_dir) {
+        Ok(data_dir) => {
+            private(&config.data_dir, 0o700)?;
+            println!("directory  ok, {}", config.data_dir.display());
+            Some(data_dir)
+        }
+        Err(DataDirError::InUse { dir, .. }) => {
+            println!("directory  in use by a node that runs, {}", dir.display());
+            None
+        }
+        Err(DataDirError::Missing(dir)) => {
+            println!("directory  none yet: the first start makes {}", dir.display());
+            None
+        }
+        Err(other) => return Err(other.into()),
+    };
+    let scratch = tempfile::tempdir()?;
+    let journal = data_dir.as_ref().map_or_else(|| scratch.path().to_owned(), DataDir::journal);
+    let mut options = PostgresOptions::new(url.expose(), &journal)?;
+    options.gate = gate;
+    let found = PostgresStore::concerns(options.clone())?;
+    for concern in &found {
+        println!("database   {concern}");
+    }
+    let store = PostgresStore::open(options, Box::new(|_| {}))?;
+    if found.is_empty() {
+        println!("durability ok, what is committed is kept");
+    }
+    read(config, &store, &Database::Postgres(url.clone()), 0).await
+}
+
+/// Reads every entry and every key: one that cannot be read would keep the authority from starting.
+async fn read(
+    config: &Config,
+    store: &dyn Store,
+    database: &Database,
+    files: usize,
+) -> anyhow::Result<ExitCode> {
+    let (head, keys) = (read_log(store).await, store.keys().await);
+    store.close().await;
+    println!("database   ok, log position {}, {}", head?, database.shown());
+    println!("keys       ok, {}", signs(&keys?, &config.key_secret(), files)?);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Which key signs, if the secret opens them all.
@@ -106,8 +155,7 @@ fn tls(files: Files) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads every entry: one that cannot be read would keep the authority from starting.
-async fn read_log(store: &SqliteStore) -> Result<u64, StoreError> {
+async fn read_log(store: &dyn Store) -> Result<u64, StoreError> {
     let mut seq = 0;
     while let Some(last) = store.entries_after(seq, 10_000).await?.last() {
         seq = last.seq;

@@ -1,15 +1,13 @@
 //! `ntd keys`: the signing keys. They are changed in the database; the nodes that run on it follow.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use nt_revocation::protocol::Lengths;
 use nt_revocation::protocol::time::kappa;
-use nt_store::sqlite::{SqliteOptions, SqliteStore};
-use nt_store::{Act, AddedKey, KeyState, Purpose, RetiredKey, RevokedKey, Store as _, StoredKey};
+use nt_store::{Act, AddedKey, KeyState, Purpose, RetiredKey, RevokedKey, StoredKey};
 use nt_token::KeyId;
 use nt_token::clock::{Clock as _, SystemClock};
 use nt_token::key::KeyKind;
@@ -18,9 +16,7 @@ use crate::authority::entropy::entry_id;
 use crate::authority::feed::granted::Granted;
 use crate::authority::keys::{by_itself, make, secret_for};
 use crate::authority::limits;
-use crate::config::{Config, Layer};
-use crate::data_dir::DataDir;
-use crate::key_secret::KeySecretSource;
+use crate::commands::place::{At, Place};
 
 /// Show and change the signing keys.
 #[derive(Debug, clap::Subcommand)]
@@ -31,7 +27,7 @@ use crate::key_secret::KeySecretSource;
   ntd keys revoke KID                    nothing that this key signed counts any more
 
 With SQLite, stop the authority first: the database belongs to one process at a time. It knows the new
-keys when it is started again.")]
+keys when it is started again. With PostgreSQL its nodes go on, and follow by themselves.")]
 pub(super) enum Keys {
     /// List the keys, and which of them signs. Private halves are never shown.
     List(List),
@@ -41,23 +37,6 @@ pub(super) enum Keys {
     Retire(Retire),
     /// Revoke keys, and with them every token that they signed, for good.
     Revoke(Revoke),
-}
-
-/// Where the keys are.
-#[derive(Debug, clap::Args)]
-struct Place {
-    /// Where the secret and the database are kept [default: ./ntd-data]
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// The database, as sqlite:PATH [default: ntd.db in the data directory]
-    #[arg(long, value_name = "URL")]
-    database: Option<String>,
-    /// The file with the key secret [default: key-secret in the data directory]
-    #[arg(long, value_name = "FILE")]
-    key_secret_file: Option<PathBuf>,
-    /// A TOML file with settings
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
 }
 
 /// Which keys.
@@ -155,36 +134,11 @@ impl Keys {
     }
 }
 
-/// The keys, open.
-struct Opened {
-    store: SqliteStore,
-    secret: KeySecretSource,
-    data_dir: DataDir,
-}
-
-impl Place {
-    fn open(&self) -> anyhow::Result<Opened> {
-        let flags = Layer {
-            data_dir: self.data_dir.clone(),
-            database: self.database.clone(),
-            key_secret_file: self.key_secret_file.clone(),
-            ..Layer::default()
-        };
-        let config = Config::load(flags, self.config.as_deref())?;
-        let data_dir = DataDir::open(&config.data_dir)?;
-        let database = config.database.clone().unwrap_or_else(|| data_dir.database());
-        ensure!(database.is_file(), "{} does not exist", database.display());
-        let options = SqliteOptions { database, high_water: data_dir.high_water() };
-        let store = SqliteStore::open(options, Box::new(|_| {}))?;
-        Ok(Opened { store, secret: config.key_secret(), data_dir })
-    }
-}
-
 fn act(command: &str) -> Act {
     by_itself(SystemClock.now(), Some(command))
 }
 
-impl Opened {
+impl At {
     async fn keys(&self) -> anyhow::Result<Vec<StoredKey>> {
         let keys = self.store.keys().await?;
         ensure!(!keys.is_empty(), "there are no keys yet: `ntd serve` makes the first");
@@ -291,10 +245,11 @@ impl Opened {
     }
 
     /// How long somebody may still accept what was revoked just now: "revoked" is said only after
-    /// that. Nobody grants leases while this process has the database, so those of before are the
-    /// last.
+    /// that. On SQLite nobody grants leases while this process has the database, so those of before are
+    /// the last; on PostgreSQL nodes go on, and each knows within its own lease.
     fn longest_lease(&self) -> Duration {
-        let may_be_out = Granted::at(self.data_dir.granted()).by_the_process_before();
+        let Some(data_dir) = &self.data_dir else { return kappa(Lengths::default().node) };
+        let may_be_out = Granted::at(data_dir.granted()).by_the_process_before();
         if may_be_out { kappa(Lengths::default().verifier) } else { Duration::ZERO }
     }
 }

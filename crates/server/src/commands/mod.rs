@@ -3,6 +3,7 @@
 mod check;
 mod edge;
 mod keys;
+mod place;
 mod serve;
 
 use std::process::ExitCode;

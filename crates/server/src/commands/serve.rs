@@ -13,18 +13,24 @@ use nt_identity::development::DevelopmentProvider;
 use nt_identity::oidc::OidcProvider;
 use nt_identity::provider::Provider;
 use nt_identity::trust::TrustedIssuers;
-use nt_store::{SqliteOptions, SqliteStore, Store, StoreError};
+use nt_revocation::protocol::Lengths;
+use nt_store::{Gate, Store};
 use nt_token::clock::{Clock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::authority::cluster::identity::Identity;
+use crate::authority::cluster::node::Takes;
+use crate::authority::cluster::peers::PeerKey;
 use crate::authority::feed::Admission;
 use crate::authority::follow::Following;
 use crate::authority::start::Start;
 use crate::authority::{Authority, Policy};
 use crate::config::{Config, Layer, LogFormat, ProviderSettings};
 use crate::data_dir::DataDir;
+use crate::database::{Database, Opened};
 use crate::http::serve::Stopped;
+use crate::key_secret::{IfMissing, KeySecretSource};
 use crate::tls::Tls;
 use crate::{http, telemetry};
 
@@ -39,6 +45,8 @@ const START_ANEW: u8 = 75;
   ntd serve --listen 10.0.0.5:8480 --data-dir /var/lib/ntd
   ntd serve --listen 0.0.0.0:443 --tls-certificate fullchain.pem --tls-key key.pem \\
       --issuer https://tokens.example.com
+  ntd serve --database postgres://ntd@db-1,db-2/ntd --key-secret-file /etc/ntd/key-secret \\
+      --listen 10.0.0.5:8480 --issuer https://tokens.example.com       one of several nodes
   ntd serve --config /etc/ntd.toml
 
 SIGTERM and SIGINT stop it in order: what was accepted is answered first. SIGHUP reads the TLS
@@ -53,9 +61,19 @@ pub(super) struct Args {
     /// Where keys and database are kept [default: ./ntd-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The database, as sqlite:PATH [default: ntd.db in the data directory]
+    /// The database, as sqlite:PATH or postgres://USER@HOST/NAME [default: ntd.db in the data
+    /// directory]
     #[arg(long, value_name = "URL")]
     database: Option<String>,
+    /// Where the other nodes of the authority reach this one [default: the listen address]
+    #[arg(long, value_name = "URL")]
+    advertise: Option<String>,
+    /// Certificates (PEM) by which the other nodes' are checked [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    peer_ca: Option<PathBuf>,
+    /// Accept a database that may lose commits in a fail-over
+    #[arg(long)]
+    allow_lossy_failover: bool,
     /// The `iss` of every token; fixed at the first start [default: http://<listen
     /// address>, with TLS https://]
     #[arg(long, value_name = "URL")]
@@ -91,6 +109,9 @@ impl Args {
             listen: self.listen,
             data_dir: self.data_dir,
             database: self.database,
+            advertise: self.advertise,
+            peer_ca: self.peer_ca,
+            allow_lossy_failover: self.allow_lossy_failover.then_some(true),
             issuer: self.issuer,
             audience: self.audience,
             tls_certificate: self.tls_certificate,
@@ -133,11 +154,30 @@ async fn serve(config: Config, data_dir: &DataDir, dev: bool) -> anyhow::Result<
     let (provider, development) = provider(&config, dev, &base, &clock)?;
     let trusted = TrustedIssuers::new(config.trust.clone())?;
     announce(provider.as_ref());
-    let following = Following::new(Arc::clone(&clock));
-    let store = open(&config, data_dir, &following).context("the authority cannot start")?;
-    let mut start = start(&config, data_dir, &base, (store, following), &clock, provider, trusted);
+    let database = Database::or_file(config.database.as_ref(), data_dir);
+    let following = if database.is_of_several() {
+        Following::of_several(Arc::clone(&clock), Lengths::default())
+    } else {
+        Following::new(Arc::clone(&clock))
+    };
+    let gate = if dev {
+        Gate::AllowLoss
+    } else if config.allow_lossy_failover {
+        Gate::AllowLossyFailover
+    } else {
+        Gate::Safe
+    };
+    let opened = Opened::open(&database, data_dir, gate, following.follower())
+        .with_context(|| format!("the authority cannot start on {}", database.shown()))?;
+    let key_secret = key_secret(&config, &database, dev)?;
+    let node = takes(&config, data_dir, &base, &opened, &key_secret)?;
+    let parts = (opened.store(), following.clone(), node, key_secret);
+    let mut start = start(&config, data_dir, &base, parts, &clock, provider, trusted);
     if dev {
         start.admission = Admission::Everybody;
+    }
+    if let Some(condition) = opened.condition() {
+        following.doubts_with(condition);
     }
     let authority = Authority::start(start).await.context("the authority cannot start")?;
     let authority = Arc::new(authority);
@@ -152,24 +192,63 @@ async fn serve(config: Config, data_dir: &DataDir, dev: bool) -> anyhow::Result<
     http::serve::run(listener, tls, doors, development, stop).await
 }
 
-/// Opens what the settings name, or what is in the data directory.
-fn open(
+/// What the signing keys are encrypted under. Nodes that share a database share the secret.
+fn key_secret(config: &Config, database: &Database, dev: bool) -> anyhow::Result<KeySecretSource> {
+    match (&config.key_secret, database) {
+        (Some(named), _) => Ok(named.clone()),
+        (None, Database::Sqlite(_)) => Ok(config.key_secret()),
+        (None, Database::Postgres(_)) if dev => Ok(KeySecretSource::Development),
+        (None, Database::Postgres(_)) => bail!(
+            "nodes that share a database share a key secret: make one with `openssl rand -base64 32`, \
+             give the same to each of them as --key-secret-file or NTD_KEY_SECRET, and keep a copy \
+             where the database's backups are not"
+        ),
+    }
+}
+
+/// As which node it takes part, where the database is shared.
+fn takes(
     config: &Config,
     data_dir: &DataDir,
-    following: &Following,
-) -> Result<Arc<dyn Store>, StoreError> {
-    let options = SqliteOptions {
-        database: config.database.clone().unwrap_or_else(|| data_dir.database()),
-        high_water: data_dir.high_water(),
-    };
-    Ok(Arc::new(SqliteStore::open(options, following.follower())?))
+    base: &str,
+    opened: &Opened,
+    key_secret: &KeySecretSource,
+) -> anyhow::Result<Option<Takes>> {
+    let Opened::Postgres(store) = opened else { return Ok(None) };
+    let secret = key_secret.open(IfMissing::Refuse)?;
+    let ca = config.peer_ca.as_ref().map(|path| {
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    });
+    let hinted = Arc::clone(store);
+    let address = config.advertise.clone().unwrap_or_else(|| base.to_owned());
+    if config.advertise.is_none() && config.listen.ip().is_unspecified() {
+        bail!(
+            "other nodes cannot reach {base}: say where they can with --advertise http://HOST:{}",
+            config.listen.port()
+        );
+    }
+    Ok(Some(Takes {
+        identity: Identity::begin(data_dir)?,
+        address,
+        key: PeerKey::new(&secret.derive(PeerKey::LABEL)),
+        ca: ca.transpose()?,
+        hint: Box::new(move |entries| {
+            // A store of another epoch asks the database.
+            hinted.hint(hinted.followed_to().epoch, entries);
+        }),
+    }))
 }
 
 fn start(
     config: &Config,
     data_dir: &DataDir,
     base: &str,
-    (store, following): (Arc<dyn Store>, Following),
+    (store, following, node, key_secret): (
+        Arc<dyn Store>,
+        Following,
+        Option<Takes>,
+        KeySecretSource,
+    ),
     clock: &Arc<dyn Clock>,
     provider: Option<Provider>,
     trusted: TrustedIssuers,
@@ -177,10 +256,10 @@ fn start(
     Start {
         store,
         following,
-        node: None,
+        node,
         granted: data_dir.granted(),
         admission: Admission::Registered,
-        key_secret: config.key_secret(),
+        key_secret,
         keys: data_dir.keys(),
         issuer: config.issuer.clone().unwrap_or_else(|| base.to_owned()),
         audience: config.audience.clone(),

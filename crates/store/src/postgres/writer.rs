@@ -68,8 +68,8 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 const SAVE: &str = "SAVEPOINT step";
 const SAVE_ANEW: &str = "RELEASE SAVEPOINT step; SAVEPOINT step";
 
-/// How long a commit is waited for: a replica may be far away.
-pub(super) const COMMIT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a commit is waited for: a replica may be far away, but a caller has not all day.
+pub(super) const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The writer's state, moved to its thread.
 pub(super) struct Writer {

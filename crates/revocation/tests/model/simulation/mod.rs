@@ -103,10 +103,10 @@ fn one_node_that_is_killed_keeps_the_promise_and_recovers() {
 
 #[test]
 fn several_nodes_keep_the_promise_on_a_database_that_loses_nothing_by_itself() {
-    must_hold(Kind::Replicated(Failover::Lossless), Duration::from_secs(12));
+    must_hold(Kind::Replicated(Failover::Lossless), Duration::from_secs(10));
 }
 
 #[test]
 fn several_nodes_keep_the_promise_on_a_database_whose_promotions_lose() {
-    must_hold(Kind::Replicated(Failover::MayLose), Duration::from_secs(8));
+    must_hold(Kind::Replicated(Failover::MayLose), Duration::from_secs(7));
 }

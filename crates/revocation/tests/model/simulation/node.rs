@@ -12,7 +12,7 @@ use super::host::{Dice, Host};
 use super::journal::Journal;
 use super::known::{Known, Row, behind, find};
 use super::life::{Bug, Kind, Life, PROMISE};
-use super::network::Message;
+use super::network::{Message, Says};
 use super::transactions::{Answer, Append};
 
 pub(super) struct Process<R: Rules> {
@@ -126,12 +126,31 @@ impl<R: Rules> Life<R> {
             self.alarm();
             return;
         }
+        let by_number = self.bug == Bug::NumberIsIdentity;
         let Some(process) = self.process(to) else { return };
+        // Only what is of this very log is acknowledged.
+        let known = by_number || find(&process.log, from.seq) == Some(from);
+        let acked = if known { from.seq } else { 0 };
         // A doubled request opens nothing anew.
         if !process.sessions.iter().any(|(known, _)| *known == session) {
             process.sessions.push((session, v));
-            self.tell(to, Input::SessionOpened { session, acked: from.seq });
+            self.tell(to, Input::SessionOpened { session, acked });
         }
+    }
+
+    /// What a verifier says of another epoch counts for nothing, whatever its numbers.
+    pub(super) fn hear(&mut self, session: u64, to: Member, says: Says) {
+        let Some(at) = self.process(to).map(|process| process.known.at) else { return };
+        let input = match says {
+            Says::Renew { nonce, epoch, acked } => {
+                let acked = if epoch == at.epoch { acked.min(at.seq) } else { 0 };
+                Input::Renew { session, nonce, acked }
+            }
+            Says::Ack { epoch, .. } if epoch != at.epoch => return,
+            Says::Ack { seq, .. } => Input::Ack { session, seq: seq.min(at.seq) },
+            Says::Release => Input::Released(session),
+        };
+        self.tell(to, input);
     }
 
     pub(super) fn tell(&mut self, to: Member, input: Input<u64>) {
@@ -140,7 +159,7 @@ impl<R: Rules> Life<R> {
         if let Input::Disconnected(closed) | Input::Released(closed) = input {
             process.sessions.retain(|(session, _)| *session != closed);
         }
-        let outputs = process.machine.step(now, input);
+        let (outputs, epoch) = (process.machine.step(now, input), process.known.at.epoch);
         let sessions = process.sessions.clone();
         for output in outputs {
             match output {
@@ -148,7 +167,7 @@ impl<R: Rules> Life<R> {
                     self.nodes[Self::row(to)].granted = true;
                     let v = sessions.iter().find(|(known, _)| *known == session);
                     let v = v.expect("only sessions that were opened are granted leases").1;
-                    self.post(Message::Grant { v, session, nonce, length, min });
+                    self.post(Message::Grant { v, session, nonce, length, epoch, min });
                 }
                 Output::Complete(seq) => self.report(to, seq),
                 Output::LeaseLost => self.stop(Self::row(to)),

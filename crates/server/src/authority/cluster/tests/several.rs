@@ -225,8 +225,16 @@ async fn a_silent_verifier_of_another_node_is_waited_for_until_its_lease_has_end
 async fn a_node_that_crashed_holds_revokes_up_once_and_then_no_more() {
     let [a, b, c] = Shared::new().nodes().await;
     let (owner, made) = a.owner("owner@example.com").await;
+    let lost = format!("node {:016x}", b.node().me().node.0);
     let killed = b.kill().await;
-    let (revoked, took) = a.revoke(&owner, made.workspace_id, &made.jti).await;
+    let asked = async {
+        sleep(SOON / 4).await;
+        let asked = a.authority.revocation(&owner, made.workspace_id, made.jti.clone()).await;
+        let asked = asked.expect("it is being revoked");
+        assert_eq!((asked.status.as_str(), asked.waiting_for), ("revoking", vec![lost]));
+    };
+    let revoke = a.revoke(&owner, made.workspace_id, &made.jti);
+    let ((revoked, took), ()) = tokio::join!(revoke, asked);
     assert!(took >= short().verifier && took <= short().floor() + SOON, "{took:?}");
     assert_eq!(receipt(&revoked).proven, Proven::Expired);
     for one in [&a, &c] {
@@ -283,6 +291,10 @@ async fn a_node_that_cannot_reach_the_database_refuses_when_its_lease_has_ended(
     assert_eq!(a.verdict(token), Ok(()), "its lease still runs");
     sleep(short().node).await;
     assert_eq!(a.verdict(token), Err(NotAccepted::NotReady));
+    let measured = crate::metrics::text(a.authority.measured());
+    for line in ["ntd_ready 0", "ntd_node_lease_left_seconds 0.0", "ntd_nodes 1"] {
+        assert!(measured.contains(line), "{line}: {measured}");
+    }
     let why = a.authority.not_ready().expect("it has no lease");
     assert!(why.contains("the database gives no answer since"), "{why}");
     let issued = a.authority.issue(&owner, made.workspace_id, CreateToken::default(), None).await;
