@@ -6,6 +6,7 @@
 //!   ntd.db             the database (SQLite, with its -wal and -shm files)
 //!   node               which node of an authority of several this is, 0600
 //!   key-secret         what the private signing keys in the database are encrypted under, 0600
+//!   journal/           what this node has seen of a database that it shares with others
 //!   feed.granted       there while verifiers may be under leases of this authority
 //!   keys/              0700; earlier versions had the signing keys here, which stand in imported/ then
 //!     high-water       how far this authority has answered for its log
@@ -104,6 +105,11 @@ impl DataDir {
     /// The directory itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// What this node has seen of the log, where the database is elsewhere.
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("journal")
     }
 
     /// Which node this is, where an authority has several.

@@ -29,15 +29,15 @@ pub use error::StoreError;
 pub use key::{
     AddedKey, KeyState, Logged, NewKey, Purpose, RetiredKey, RevokedKey, SealedKey, StoredKey,
 };
-pub use memory::MemoryStore;
+pub use memory::{MemoryStore, SharedMemory};
 pub use moving::{ExportKind, ImportError, Moved};
 pub use node::{End, Home, KnownNode, NewNode, Renewal, Renewed, Standing};
 pub use place::forgettable;
 pub use postgres::{Concern, Condition, Gate, Pooling, PostgresOptions, PostgresStore, WakeUps};
 pub use receipt::KeptReceipt;
 pub use record::{
-    Authority, Belonging, Grant, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
-    Organisation, PageRequest, Person, PersonKey, Role, Session, SessionHash, SessionId,
+    Authority, Belonging, Grant, Identity, JobToken, Member, NewSession, NewToken, NewWorkspace,
+    Operator, Organisation, PageRequest, Person, PersonKey, Role, Session, SessionHash, SessionId,
     TokenFilter, TokenPage, UseDelta, Workspace,
 };
 pub use recovery::{Findings, LeasesOut, Recovered, Recovery, Witness};
@@ -45,6 +45,6 @@ pub use right::Right;
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{
     AddedMember, ChangedMember, CreatedToken, CreatedWorkspace, DeletedWorkspace, Follower,
-    RefreshedToken, RevokedToken, Store,
+    RefreshedToken, RevokedToken, Sharing, Store,
 };
 pub use verifier::{AddedVerifier, CredentialHash, NewVerifier, Verifier};

@@ -79,7 +79,7 @@ pub struct FeedSource {
 }
 
 impl FeedSource {
-    fn admit(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
+    async fn admit(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
         let shown = metadata.get("authorization").and_then(|shown| shown.to_str().ok());
         let credential = shown.and_then(|shown| shown.strip_prefix("Bearer "));
         // In development too a credential is good or not.
@@ -90,7 +90,13 @@ impl FeedSource {
                 Admission::Registered => Err(NotAdmitted::Unauthenticated),
             };
         };
-        let known = self.verifiers.authenticate(&Secret::from(credential.to_owned()));
+        let store = self.store.upgrade().ok_or(NotAdmitted::Unavailable)?;
+        let credential = Secret::from(credential.to_owned());
+        let known = self.verifiers.authenticate_now(store.as_ref(), &credential).await;
+        let known = known.map_err(|error| {
+            tracing::warn!(%error, "a verifier's credential could not be looked up");
+            NotAdmitted::Unavailable
+        })?;
         known.map(|known| known.id.to_string()).ok_or(NotAdmitted::Unauthenticated)
     }
 
@@ -117,7 +123,11 @@ impl FeedSource {
 #[async_trait]
 impl Source for FeedSource {
     async fn authenticate(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
-        let identity = self.admit(metadata).inspect_err(|_| self.tell_refused(metadata))?;
+        let identity = self.admit(metadata).await.inspect_err(|refused| {
+            if *refused == NotAdmitted::Unauthenticated {
+                self.tell_refused(metadata);
+            }
+        })?;
         self.follows_the_log().map_err(|Unavailable| NotAdmitted::Unavailable)?;
         // Before anything can be granted to it.
         Arc::clone(&self.granted).note().await.map_err(|error| {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nt_feed::server::Feed;
 use nt_revocation::protocol::Lengths;
-use nt_revocation::{Entry, Fact, Position, RevocationSet};
+use nt_revocation::{BadSnapshot, Entry, Fact, Position, RevocationSet};
 use nt_store::Follower;
 use nt_token::clock::Clock;
 
@@ -30,10 +30,10 @@ pub struct Following(Arc<Parts>);
 pub(super) struct Parts {
     /// What the log says.
     pub(super) set: Arc<RevocationSet>,
-    /// The keys that the log brought, and those to sign with.
-    pub(super) keys: Arc<Keys>,
     /// Which epochs the log has.
     pub(super) epochs: Arc<Epochs>,
+    /// The signing keys, as far as the log says something of them.
+    pub(super) keys: Arc<Keys>,
     /// Whether an entry could not be applied: then nothing is known any more.
     pub(super) doubt: Arc<Doubt>,
     /// When entries were committed.
@@ -64,8 +64,8 @@ impl Following {
     fn with(clock: Arc<dyn Clock>, everywhere: Option<Arc<Everywhere>>) -> Self {
         Self(Arc::new(Parts {
             set: Arc::new(RevocationSet::new()),
-            keys: Arc::default(),
             epochs: Arc::new(Epochs::default()),
+            keys: Arc::default(),
             doubt: Arc::default(),
             commits: Arc::new(Commits::new(clock)),
             everywhere,
@@ -88,22 +88,23 @@ impl Following {
         })
     }
 
-    /// Goes on from where the log was read to: with what came meanwhile, and with a feed that is made
-    /// there.
+    /// Goes on from a log that was read, with what came meanwhile and with all that comes from now on.
+    /// The feed begins where the set is then.
     pub(super) fn begin(
         &self,
+        read: &RevocationSet,
         make: impl FnOnce(Position) -> Feed<FeedSource>,
-    ) -> Feed<FeedSource> {
+    ) -> Result<Feed<FeedSource>, BadSnapshot> {
         let mut early = self.0.early();
-        let applied = self.0.set.applied();
+        self.0.set.absorb(&read.freeze())?;
         let mut waiting = early.take().unwrap_or_default();
-        waiting.retain(|entry| entry.seq > applied);
+        waiting.retain(|entry| entry.seq > read.applied());
         self.0.hear(&waiting);
         let feed = self.0.feed.get_or_init(|| make(self.0.set.position())).clone();
         if self.0.doubt.is_there() {
             self.0.close();
         }
-        feed
+        Ok(feed)
     }
 
     pub(super) fn parts(&self) -> &Arc<Parts> {

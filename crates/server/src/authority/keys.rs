@@ -244,7 +244,7 @@ impl Authority {
             return Ok(());
         }
         if self.in_force(next.seq).await.is_err() {
-            // This node knows nothing at the moment; another one may have the key sign.
+            // Another node goes on, or this one when it serves again.
             return Ok(());
         }
         let kid = next.key.kid();

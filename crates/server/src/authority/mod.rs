@@ -56,7 +56,6 @@ use crate::authority::feed::FeedSource;
 use crate::authority::feed::epochs::Epochs;
 use crate::authority::feed::granted::Granted;
 use crate::authority::first::FirstRevocations;
-use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::{Keyring, Keys};
 use crate::authority::measured::Measured;
 use crate::authority::people::People;
@@ -117,7 +116,6 @@ pub struct Authority {
     provider: Option<Provider>,
     trusted: TrustedIssuers,
     people: People,
-    jobs: UsedTokens,
     verifiers: Arc<Verifiers>,
     feed: Feed<FeedSource>,
     granted: Arc<Granted>,

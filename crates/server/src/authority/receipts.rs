@@ -2,6 +2,8 @@
 //! answer and written down after it, so that no revoke waits for a second commit; what a crash takes
 //! with it is stated again when somebody asks.
 
+mod again;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -123,9 +125,9 @@ impl Receipts {
 
 impl Authority {
     /// States that a revocation that has just been answered for is in force; nothing where no key signs
-    /// at the moment, as whoever asks later has it stated then. It is in force because each node has applied
-    /// its entry, and its verifiers have too or ran out of lease. Counted are the verifiers of this node.
-    /// Where it is not known any
+    /// at the moment, as whoever asks later has it stated then. It is in force because each node has
+    /// applied its entry, and its verifiers have too or ran out of lease. Counted are the verifiers of
+    /// this node. Where it is not known any
     /// more when it was committed, nothing is said of how long that took.
     pub(super) fn receipt_now(
         &self,
@@ -263,24 +265,6 @@ impl Authority {
             return Ok(Some(receipt));
         }
         Ok(self.store.receipt(workspace, jti).await?)
-    }
-
-    /// States a revocation again whose receipt is not there.
-    async fn state_again(&self, token: &TokenRecord) -> Answer<String> {
-        // A revocation that can be read may still be on its way into force. Once the writer has
-        // answered this, which changes nothing, it has applied all that could be read before.
-        self.store.keep_receipts(Vec::new()).await?;
-        let position = self.first_revocation(token).await?;
-        let is_on_its_way = *self.in_force_to().borrow() < position.seq;
-        self.in_force(position.seq).await?;
-        // Whoever waits for it here as well knows as much of it as whoever revoked.
-        let committed = self.commits.of(position.seq).filter(|_| is_on_its_way);
-        self.signing_kid().await?;
-        let receipt = match committed {
-            Some(_) => self.receipt_now(token, position, committed),
-            None => self.receipt_later(token, position),
-        };
-        Ok(receipt.ok_or(StoreError::Corrupt("no signing key"))?)
     }
 
     /// Writes down the receipts that were handed out. They stay at hand until they are written, so

@@ -1,11 +1,14 @@
 //! Whether this node may say anything now, and how far all nodes are.
 
+use std::collections::BTreeSet;
+
 use nt_feed::server::Feed;
 use nt_revocation::protocol::How;
 use nt_revocation::receipt::{Proven, Verifiers};
 use tokio::sync::watch;
 
 use crate::authority::Authority;
+use crate::authority::cluster::join::shown;
 use crate::authority::cluster::node::{Ending, Node};
 use crate::authority::error::{Answer, Refusal};
 
@@ -40,6 +43,14 @@ impl Authority {
             Some(node) => node.everywhere().in_force(),
             None => Feed::complete(&self.feed),
         }
+    }
+
+    /// The other nodes that have not reported an entry, as listings name them.
+    pub(super) fn other_nodes_waited_for(&self, seq: u64) -> BTreeSet<String> {
+        let Some(node) = self.node() else { return BTreeSet::new() };
+        let (me, waiting) = (node.me(), node.everywhere().waiting_for(seq));
+        let others = waiting.into_iter().filter(|member| *member != me);
+        others.map(|member| format!("node {}", shown(member))).collect()
     }
 
     /// How many nodes an entry had to be in force at.

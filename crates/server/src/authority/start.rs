@@ -20,7 +20,6 @@ use crate::authority::feed::granted::Granted;
 use crate::authority::feed::{Admission, FeedSource};
 use crate::authority::first::FirstRevocations;
 use crate::authority::follow::{Following, Parts};
-use crate::authority::jobs::UsedTokens;
 use crate::authority::keys::{self, KeysError};
 use crate::authority::limits;
 use crate::authority::measured::Measured;
@@ -91,20 +90,15 @@ impl Authority {
     pub async fn start(start: Start) -> Result<Self, StartError> {
         let (store, following) = (start.store, start.following);
         let parts = following.parts();
-        let logged = replay(store.as_ref(), parts).await?;
+        let (read, logged) = replay(store.as_ref(), parts).await?;
         let (secret, now) = (&start.key_secret, start.clock.now());
-        let (key_secret, signers) =
-            keys::open(store.as_ref(), secret, &start.keys, &logged, now).await?;
+        let opened = keys::open(store.as_ref(), secret, &start.keys, &logged, now).await?;
+        let (key_secret, signers) = opened;
         parts.keys.hold(signers);
         let issuer = store.found(&start.issuer).await?.issuer;
+        let sharing = store.sharing();
         let sessions = store.live_sessions(start.clock.now()).await?;
         let verifiers = Arc::new(Verifiers::new(store.verifiers().await?));
-        tracing::info!(
-            head = parts.set.applied(),
-            sessions = sessions.len(),
-            issuer,
-            "authority ready"
-        );
         let expected =
             Expected { audience: start.audience.unwrap_or_else(|| issuer.clone()), issuer };
         let granted = Arc::new(Granted::at(start.granted));
@@ -121,7 +115,8 @@ impl Authority {
         };
         let leases_before = granted.by_the_process_before().then(Stopwatch::start);
         let lengths = parts.everywhere.as_ref().map(|everywhere| everywhere.lengths());
-        let feed = following.begin(|head| feed(source, &expected, lengths, head));
+        let feed = following.begin(&read, |head| feed(source, &expected, lengths, head))?;
+        tracing::info!(head = parts.set.applied(), issuer = expected.issuer, "authority ready");
         let node = match (start.node, &parts.everywhere) {
             (Some(takes), Some(everywhere)) => {
                 let running = Node::start(takes, parts, everywhere, &feed, &store, &start.clock);
@@ -144,7 +139,7 @@ impl Authority {
             receipts: Receipts::default(),
             first_revocations: FirstRevocations::default(),
             seen: SeenTokens::new(limits::SEEN_BYTES),
-            sessions: Sessions::new(sessions, start.policy.session_idle),
+            sessions: Sessions::new(sessions, start.policy.session_idle, sharing),
             usage: Usage::default(),
             expected,
             policy: start.policy,
@@ -152,7 +147,6 @@ impl Authority {
             provider: start.provider,
             trusted: start.trusted,
             people: People::default(),
-            jobs: UsedTokens::default(),
             verifiers,
             feed,
             granted,
@@ -184,18 +178,20 @@ fn feed(
     Feed::new(Arc::new(source), issuing, lengths, Tenure::Sole { before }, head)
 }
 
-/// Applies the log from its beginning; answers where it brought which keys. What was forgotten on the
-/// way needs no memory: it is applied elsewhere, and what is left of it then taken over.
-async fn replay(store: &dyn Store, parts: &Parts) -> Result<HashMap<KeyId, u64>, StartError> {
+/// Applies the log from its beginning, on the side: what was forgotten on the way needs no memory then.
+/// Answers what it came to, and where it brought which keys.
+async fn replay(
+    store: &dyn Store,
+    parts: &Parts,
+) -> Result<(RevocationSet, HashMap<KeyId, u64>), StartError> {
     let (mut logged, all) = (HashMap::new(), RevocationSet::new());
     loop {
         let entries = store.entries_after(all.applied(), limits::REPLAY_ENTRIES).await?;
         if entries.is_empty() {
-            parts.set.absorb(&all.freeze())?;
             if let Some(everywhere) = &parts.everywhere {
                 everywhere.replayed(all.applied());
             }
-            return Ok(logged);
+            return Ok((all, logged));
         }
         if let Some(everywhere) = &parts.everywhere {
             everywhere.replay(&entries);

@@ -1,5 +1,7 @@
 //! The rules, on a real database and a clock that the tests move.
 
+mod nodes;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use nt_revocation::Position;
 use nt_revocation::receipt::{self, Proven};
 use nt_store::{
     CreatedToken, Grant, Identity, NewSession, Organisation, RevokedToken, Role, SessionId,
-    SqliteOptions, SqliteStore,
+    SharedMemory, SqliteOptions, SqliteStore, Store,
 };
 use nt_token::clock::{Clock as _, ManualClock};
 use nt_token::{Jti, Lifetime, OperatorId, Refusal as TokenRefusal, Timestamp, WorkspaceId};
@@ -57,30 +59,10 @@ impl World {
         let following = Following::new(clock.clone());
         let options =
             SqliteOptions { database: data_dir.database(), high_water: data_dir.high_water() };
-        let store = SqliteStore::open(options, following.follower()).expect("a database");
-        let start = Start {
-            store: Arc::new(store),
-            following,
-            node: None,
-            granted: data_dir.granted(),
-            admission: Admission::Registered,
-            key_secret: KeySecretSource::DataDir(dir.path().join("data")),
-            keys: data_dir.keys(),
-            issuer: "http://127.0.0.1:8480".to_owned(),
-            audience: None,
-            policy: Policy {
-                longest_token: Lifetime::TEN_YEARS,
-                session: Lifetime::from_seconds(3_600).expect("an hour"),
-                session_idle: Lifetime::from_seconds(600).expect("ten minutes"),
-                job_session: Lifetime::from_seconds(900).expect("a quarter of an hour"),
-                admins: vec!["admin@example.com".to_owned()],
-                canary_each: None,
-            },
-            clock: Arc::<ManualClock>::clone(clock),
-            provider: None,
-            trusted: TrustedIssuers::new(Vec::new()).expect("no rules"),
-        };
-        Ok((Authority::start(start).await?, data_dir))
+        let store = SqliteStore::open(options, following.follower())?;
+        let secret = KeySecretSource::DataDir(dir.path().join("data"));
+        let authority = begin(&data_dir, Arc::new(store), following, secret, clock).await?;
+        Ok((authority, data_dir))
     }
 
     pub(super) fn data_dir(&self) -> PathBuf {
@@ -92,6 +74,23 @@ impl World {
         let Self { authority, clock, dir, .. } = self;
         authority.close().await;
         (dir, clock)
+    }
+
+    /// A node whose store others share; all nodes have the same key secret.
+    pub(super) async fn node(
+        memory: &SharedMemory,
+        clock: &Arc<ManualClock>,
+        key: Option<&Self>,
+    ) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let lock = DataDir::create(&dir.path().join("data")).expect("a new directory");
+        let secret = key.map_or_else(|| dir.path().join("data"), Self::data_dir);
+        let secret = KeySecretSource::DataDir(secret);
+        let following = Following::new(clock.clone());
+        let store = memory.store(following.follower());
+        let authority = begin(&lock, Arc::new(store), following, secret, clock).await;
+        let authority = authority.expect("a new authority");
+        Self { authority, clock: Arc::clone(clock), dir, lock }
     }
 
     pub(super) async fn restart(self) -> Self {
@@ -134,6 +133,38 @@ impl World {
     pub(super) fn verdict(&self, token: &str) -> Result<(), NotAccepted> {
         self.authority.verify(token, Binding::None, None).map(drop)
     }
+}
+
+async fn begin(
+    data_dir: &DataDir,
+    store: Arc<dyn Store>,
+    following: Following,
+    key_secret: KeySecretSource,
+    clock: &Arc<ManualClock>,
+) -> Result<Authority, StartError> {
+    let start = Start {
+        store,
+        following,
+        node: None,
+        granted: data_dir.granted(),
+        admission: Admission::Registered,
+        key_secret,
+        keys: data_dir.keys(),
+        issuer: "http://127.0.0.1:8480".to_owned(),
+        audience: None,
+        policy: Policy {
+            longest_token: Lifetime::TEN_YEARS,
+            session: Lifetime::from_seconds(3_600).expect("an hour"),
+            session_idle: Lifetime::from_seconds(600).expect("ten minutes"),
+            job_session: Lifetime::from_seconds(900).expect("a quarter of an hour"),
+            admins: vec!["admin@example.com".to_owned()],
+            canary_each: None,
+        },
+        clock: clock.clone(),
+        provider: None,
+        trusted: TrustedIssuers::new(Vec::new()).expect("no rules"),
+    };
+    Authority::start(start).await
 }
 
 /// An operator with a session at this authority, as a sign-in would leave one.
@@ -483,10 +514,11 @@ async fn somebody_sees_and_ends_their_own_sessions_and_nobody_elses() {
     let (here, _) = world.operator("owner@example.com").await;
     let (_, elsewhere) = world.operator("owner@example.com").await;
     let (outsider, foreign) = world.operator("outsider@example.com").await;
-    let listed = world.authority.sessions_of(&here);
+    let listed = world.authority.sessions_of(&here).await.expect("answers");
     assert_eq!(listed.total, 2);
     assert_eq!(listed.sessions.iter().filter(|session| session.current).count(), 1);
-    let theirs = world.authority.sessions_of(&outsider).sessions.remove(0).id;
+    let mut theirs = world.authority.sessions_of(&outsider).await.expect("answers").sessions;
+    let theirs = theirs.remove(0).id;
     let theirs = SessionId::parse(&theirs).expect("as written");
     assert_eq!(
         refusal(world.authority.end_sessions(&here, Some(theirs)).await),

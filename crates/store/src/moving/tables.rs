@@ -156,4 +156,5 @@ pub(super) const TABLES: &[Table] = &[
             "changed_at",
         ],
     ),
+    table("job_tokens", 2, &["issuer", "digest", "until"]),
 ];

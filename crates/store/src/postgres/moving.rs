@@ -14,7 +14,7 @@ use crate::moving::{ExportKind, ImportError, Moved, export, import};
 use crate::sql::{Db, node};
 
 /// How long a page of a large table, or a row of one, may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One moment, however long it takes to tell of it.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;

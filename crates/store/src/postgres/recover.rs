@@ -23,7 +23,7 @@ use crate::sql::row::number;
 use crate::sql::{Db, log, node};
 
 /// How long a statement may take: the records of many tokens may be written.
-const PATIENCE: Duration = Duration::from_secs(3_600);
+const PATIENCE: Duration = Duration::from_hours(1);
 
 /// Why nobody may rely on the log while it is recovered.
 const RECOVERED: &str = "it is being recovered";

@@ -5,6 +5,7 @@
 //! business of each database's own module.
 
 pub(crate) mod audit;
+mod by_key;
 pub(crate) mod db;
 pub(crate) mod engine;
 mod issue;

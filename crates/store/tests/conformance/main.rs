@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "a test fails by panicking, also in its helpers")]
 
 mod audit;
+mod by_key;
 mod deletion;
 mod durability;
 mod full_disk;
@@ -14,6 +15,7 @@ mod members;
 mod migration;
 mod nodes;
 mod places;
+mod postgres;
 mod races;
 mod random;
 mod receipts;

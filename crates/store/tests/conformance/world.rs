@@ -243,3 +243,15 @@ impl Ids {
 pub(crate) fn kid() -> KeyId {
     "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".parse().expect("a kid")
 }
+
+/// A node that begins its life.
+pub(crate) fn new_node() -> nt_store::NewNode {
+    use nt_revocation::protocol::{Incarnation, Member, NodeId};
+    nt_store::NewNode {
+        member: Member { node: NodeId(7), incarnation: Incarnation(u64::MAX) },
+        address: "https://one.example".to_owned(),
+        home: nt_store::Home([7; 16]),
+        version: "1.0.0".to_owned(),
+        at: T0,
+    }
+}

@@ -1,5 +1,6 @@
 //! This process as one of several nodes: what it does all the time, and how it ends.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,7 +27,10 @@ use crate::authority::feed::FeedSource;
 use crate::authority::follow::Parts;
 
 /// What becomes of entries that another node tells of: the store may know them already.
-pub type Hint = Box<dyn Fn(Vec<Entry>) + Send + Sync>;
+pub type Hint = Box<dyn Fn(u64, Vec<Entry>) + Send + Sync>;
+
+/// Says when the database cannot be relied on any more, and why.
+pub type Doubted = Pin<Box<dyn Future<Output = String> + Send>>;
 
 /// With what a process takes part as a node.
 pub struct Takes {
@@ -38,8 +42,10 @@ pub struct Takes {
     pub key: PeerKey,
     /// Certificates (PEM) by which the other nodes' are checked, in place of the system's.
     pub ca: Option<String>,
-    /// Where entries go that another node tells of.
+    /// Where entries go that another node tells of, with the epoch that they are of.
     pub hint: Hint,
+    /// Says when the database cannot be relied on any more.
+    pub doubted: Doubted,
 }
 
 /// Why this process has to end.
@@ -86,11 +92,12 @@ impl Node {
         store: &Arc<dyn Store>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Running, JoinError> {
-        let Takes { identity, address, key, ca, hint } = takes;
+        let Takes { identity, address, key, ca, hint, doubted } = takes;
         let epoch = parts.set.position().epoch;
         let heard = Box::new(Hears {
             parts: Arc::downgrade(parts),
             everywhere: Arc::clone(everywhere),
+            epoch,
             hint,
         });
         let peers = Peers::new(identity.member, epoch, key, feed.complete(), heard);
@@ -121,6 +128,8 @@ impl Node {
         tasks.spawn(async move { watching.watch().await });
         tasks.spawn(async move { doubting.mind_doubt().await });
         tasks.spawn(dialling.run());
+        let (doubt, why) = (Arc::clone(&parts.doubt), doubted);
+        tasks.spawn(async move { doubt.begin(format!("the database is in doubt: {}", why.await)) });
         Ok(Running { node, tasks: Mutex::new(tasks) })
     }
 
@@ -397,6 +406,7 @@ impl Holder for Feed<FeedSource> {
 struct Hears {
     parts: std::sync::Weak<Parts>,
     everywhere: Arc<Everywhere>,
+    epoch: u64,
     hint: Hint,
 }
 
@@ -404,7 +414,7 @@ impl Heard for Hears {
     fn entries(&self, entries: Vec<Entry>) {
         let Some(parts) = self.parts.upgrade() else { return };
         parts.was_told_of(&entries);
-        (self.hint)(entries);
+        (self.hint)(self.epoch, entries);
     }
 
     fn complete(&self, member: Member, seq: u64) {

@@ -22,7 +22,7 @@ use super::lease::{Health, Holder, Lease, Lost};
 /// So short that tests need not wait long.
 pub(super) fn short() -> Lengths {
     Lengths {
-        node: Duration::from_millis(1_000),
+        node: Duration::from_secs(1),
         verifier: Duration::from_millis(500),
         ack_grace: Duration::from_millis(50),
     }

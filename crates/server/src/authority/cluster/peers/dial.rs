@@ -17,7 +17,7 @@ use tonic::{Status, Streaming};
 use super::proof::{Meeting, Nonce, Side};
 use super::proto::peers_client::PeersClient;
 use super::proto::{Challenge, FromPeer, Hello, Proof, from_peer};
-use super::{Outbox, PROOF_WITHIN, Peers, QUEUE, VERSION};
+use super::{Began, Closing, Outbox, PROOF_WITHIN, Peers, QUEUE, VERSION};
 use crate::authority::entropy::random;
 
 /// How long a connection may take to stand.
@@ -85,7 +85,7 @@ async fn keep(peers: &Peers, peer: Member, address: &str, ca: Option<String>) {
             Ok(()) => "the stream ended".to_owned(),
             Err(why) => why,
         };
-        if *peers.closed.borrow() {
+        if *peers.closing.borrow() == Closing::All {
             return;
         }
         if told.as_ref() != Some(&why) {
@@ -127,7 +127,7 @@ async fn dial(
     let answers = answers.map_err(text)?;
     *wait = AGAIN.0;
     tracing::info!(address, "connected to another node");
-    peers.exchange(from, peer, answers, &outbox).await.map_err(text)
+    peers.exchange(Began::Here, (from, peer), answers, &outbox).await.map_err(text)
 }
 
 /// Lets the peer prove who it is, and proves who dialled.

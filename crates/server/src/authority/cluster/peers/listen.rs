@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::proof::{Meeting, Nonce, Side};
 use super::proto::peers_server::{self, PeersServer};
 use super::proto::{Challenge, FromPeer, Hello, Proof, from_peer};
-use super::{Outbox, PROOF_WITHIN, Peers, QUEUE, VERSION};
+use super::{Began, Outbox, PROOF_WITHIN, Peers, QUEUE, VERSION};
 use crate::authority::entropy::random;
 use nt_revocation::protocol::Member;
 
@@ -43,7 +43,7 @@ impl peers_server::Peers for Listening {
             let met = timeout(PROOF_WITHIN, meet(&peers, &mut requests, &outbox)).await;
             let ended = match met {
                 Ok(Ok(Meeting { from, to, .. })) => {
-                    peers.exchange(to, from, requests, &outbox).await
+                    peers.exchange(Began::There, (to, from), requests, &outbox).await
                 }
                 Ok(Err(refused)) => {
                     tracing::warn!(why = refused.message(), "somebody who is no peer was refused");

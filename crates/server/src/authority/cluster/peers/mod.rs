@@ -66,7 +66,24 @@ pub struct Peers {
     heard: Box<dyn Heard>,
     /// How many streams stand with each.
     connected: Mutex<BTreeMap<Member, usize>>,
-    closed: watch::Sender<bool>,
+    /// How far the end of all streams is.
+    closing: watch::Sender<Closing>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Closing {
+    No,
+    /// Streams that others dialled end, and no more begin.
+    HungUp,
+    /// All end.
+    All,
+}
+
+/// Who began a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Began {
+    Here,
+    There,
 }
 
 impl Peers {
@@ -86,7 +103,7 @@ impl Peers {
             complete,
             heard,
             connected: Mutex::default(),
-            closed: watch::Sender::new(false),
+            closing: watch::Sender::new(Closing::No),
         })
     }
 
@@ -114,12 +131,26 @@ impl Peers {
 
     /// Ends all streams, and begins no more.
     pub fn close(&self) {
-        self.closed.send_replace(true);
+        self.closing.send_replace(Closing::All);
     }
 
-    async fn until_closed(&self) {
-        let mut closed = self.closed.subscribe();
-        let _this_has_the_sender = closed.wait_for(|closed| *closed).await;
+    /// Ends the streams that others dialled, so that a server which waits for its connections can
+    /// stop. By those that this node dialled, what is complete is told and heard on.
+    pub fn hang_up(&self) {
+        self.closing.send_if_modified(|closing| {
+            let begins = *closing < Closing::HungUp;
+            *closing = (*closing).max(Closing::HungUp);
+            begins
+        });
+    }
+
+    async fn until_closed(&self, began: Began) {
+        let ends = match began {
+            Began::Here => Closing::All,
+            Began::There => Closing::HungUp,
+        };
+        let mut closing = self.closing.subscribe();
+        let _this_has_the_sender = closing.wait_for(|closing| *closing >= ends).await;
     }
 
     async fn until_another_life(&self, me: Member) {
@@ -130,15 +161,15 @@ impl Peers {
     /// Tells and listens until the stream ends. Who the peer is was proven, and to it, who this is.
     async fn exchange(
         &self,
-        me: Member,
-        peer: Member,
+        began: Began,
+        (me, peer): (Member, Member),
         requests: Streaming<FromPeer>,
         outbox: &Outbox,
     ) -> Result<(), Status> {
         let _connected = Connected::new(self, peer);
         tokio::select! {
             biased;
-            () = self.until_closed() => Err(Status::unavailable("the node is stopping")),
+            () = self.until_closed(began) => Err(Status::unavailable("the node is stopping")),
             () = self.until_another_life(me) => Err(Status::aborted("this life has ended")),
             ended = self.listen_to(peer, requests) => ended,
             () = self.tell_all(me, outbox) => Ok(()),

@@ -1,5 +1,7 @@
 //! Several nodes in one process, on one store in memory, with real sockets between them.
 
+mod keys;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use nt_api::workspaces::WorkspaceCreated;
 use nt_feed::client::{Following as Follows, Settings, connect};
 use nt_identity::trust::TrustedIssuers;
 use nt_revocation::receipt::{Proven, Receipt, read_unverified};
-use nt_store::MemoryStore;
+use nt_store::{MemoryStore, SharedMemory};
 use nt_token::clock::{Stopwatch, SystemClock};
 use nt_token::{Jti, Lifetime, WorkspaceId};
 use nt_verifier::Verifier;
@@ -31,8 +33,9 @@ use crate::key_secret::KeySecretSource;
 
 /// What nodes share.
 struct Shared {
-    store: Arc<MemoryStore>,
-    keys: tempfile::TempDir,
+    memory: SharedMemory,
+    /// Another way to it, for the tests.
+    store: MemoryStore,
 }
 
 struct One {
@@ -45,8 +48,8 @@ struct One {
 
 impl Shared {
     fn new() -> Self {
-        let keys = tempfile::tempdir().expect("a temporary directory");
-        Self { store: Arc::new(MemoryStore::new(Box::new(|_| {}))), keys }
+        let memory = SharedMemory::default();
+        Self { store: memory.store(Box::new(|_| {})), memory }
     }
 
     async fn node(&self) -> One {
@@ -61,7 +64,7 @@ impl Shared {
     async fn start(&self, data_dir: DataDir, identity: Identity) -> Result<One, StartError> {
         let clock = Arc::new(SystemClock);
         let following = Following::of_several(clock.clone(), short());
-        self.store.follow(following.follower());
+        let store = self.memory.store(following.follower());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let takes = Takes {
@@ -69,16 +72,17 @@ impl Shared {
             address: url.clone(),
             key: PeerKey::new(&[7; 32]),
             ca: None,
-            hint: Box::new(|_| {}),
+            hint: Box::new(|_, _| {}),
+            doubted: Box::pin(std::future::pending()),
         };
         let start = Start {
-            store: self.store.clone(),
+            store: Arc::new(store),
             following,
             node: Some(takes),
             granted: data_dir.granted(),
             admission: Admission::Everybody,
-            key_secret: KeySecretSource::DataDir(self.keys.path().to_owned()),
-            keys: self.keys.path().to_owned(),
+            key_secret: KeySecretSource::Development,
+            keys: data_dir.keys(),
             issuer: "https://tokens.example.com".to_owned(),
             audience: None,
             policy: Policy {
@@ -222,8 +226,16 @@ async fn a_silent_verifier_of_another_node_is_waited_for_until_its_lease_has_end
 async fn a_node_that_crashed_holds_revokes_up_once_and_then_no_more() {
     let [a, b, c] = Shared::new().nodes().await;
     let (owner, made) = a.owner("owner@example.com").await;
+    let lost = format!("node {:016x}", b.node().me().node.0);
     let killed = b.kill().await;
-    let (revoked, took) = a.revoke(&owner, made.workspace_id, &made.jti).await;
+    let asked = async {
+        sleep(SOON / 4).await;
+        let asked = a.authority.revocation(&owner, made.workspace_id, made.jti.clone()).await;
+        let asked = asked.expect("it is being revoked");
+        assert_eq!((asked.status.as_str(), asked.waiting_for), ("revoking", vec![lost]));
+    };
+    let revoke = a.revoke(&owner, made.workspace_id, &made.jti);
+    let ((revoked, took), ()) = tokio::join!(revoke, asked);
     assert!(took >= short().verifier && took <= short().floor() + SOON, "{took:?}");
     assert_eq!(receipt(&revoked).proven, Proven::Expired);
     for one in [&a, &c] {
@@ -276,10 +288,14 @@ async fn a_node_that_cannot_reach_the_database_refuses_when_its_lease_has_ended(
     let [a] = shared.nodes().await;
     let (owner, made) = a.owner("owner@example.com").await;
     let token = made.access_token.expose();
-    shared.store.close().await;
+    a.authority.store.close().await;
     assert_eq!(a.verdict(token), Ok(()), "its lease still runs");
     sleep(short().node).await;
     assert_eq!(a.verdict(token), Err(NotAccepted::NotReady));
+    let measured = crate::metrics::text(a.authority.measured());
+    for line in ["ntd_ready 0", "ntd_node_lease_left_seconds 0.0", "ntd_nodes 1"] {
+        assert!(measured.contains(line), "{line}: {measured}");
+    }
     let why = a.authority.not_ready().expect("it has no lease");
     assert!(why.contains("the database gives no answer since"), "{why}");
     let issued = a.authority.issue(&owner, made.workspace_id, CreateToken::default(), None).await;
