@@ -15,9 +15,8 @@ use crate::programs;
 /// Twice, because what is killed may have just started another.
 const SCRIPT: &str = r#"read -r _
 for _ in 1 2; do
-  for process in /proc/[0-9]*; do
-    case "$(readlink "$process/cwd")" in "$1"|"$1"/*) kill -KILL "${process#/proc/}" ;; esac
-  done
+  find /proc -maxdepth 2 -path '/proc/[0-9]*/cwd' \( -lname "$1" -o -lname "$1/*" \) -printf '%h\n' |
+    while read -r process; do kill -KILL "${process#/proc/}"; done
 done
 rm -rf "$1""#;
 

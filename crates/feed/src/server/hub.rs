@@ -1,11 +1,13 @@
 //! What all sessions share: one mutex, under which entries, grants and acknowledgements are ordered.
 
-use std::collections::{HashMap, VecDeque};
+pub(super) mod tenure;
+
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nt_revocation::protocol::{Boot, Input, Lengths, Mono, Now, Output, Tenure, Wall};
+use nt_revocation::protocol::{Input, Lengths, Mono, Now, Output, Tenure, Wall};
 use nt_revocation::{Entry, Position};
 use nt_token::clock::{Clock, Stopwatch, SystemClock};
 use tokio::sync::{Notify, watch};
@@ -13,12 +15,10 @@ use tokio::sync::{Notify, watch};
 use super::line::Line;
 use super::outcome::Outcome;
 use super::roster::{Listed, Roster, SessionId, Who};
-use super::tenure::{Leave, NodeLease};
+use super::tail::Tail;
 use crate::proto::{self, FromAuthority, from_authority};
 use crate::wire::{entry_messages, epoch_with};
-
-/// So many of the last entries are kept, to go on from where a snapshot or the log's reader ended.
-const TAIL: usize = 16_384;
+use tenure::{Leave, NodeLease};
 
 pub(super) struct Hub {
     inner: Mutex<Inner>,
@@ -39,9 +39,7 @@ pub(super) struct Hub {
 struct Inner {
     roster: Roster,
     lines: HashMap<SessionId, Line>,
-    tail: VecDeque<Entry>,
-    /// The epoch of what stands before the tail.
-    tail_from: u64,
+    tail: Tail,
     head: Position,
     /// The highest position that a verifier ever said it knew.
     claimed: Option<Position>,
@@ -66,8 +64,7 @@ impl Hub {
         let inner = Inner {
             roster,
             lines: HashMap::new(),
-            tail: VecDeque::new(),
-            tail_from: head.epoch,
+            tail: Tail::of(head.epoch),
             head,
             claimed: None,
             next_look: None,
@@ -105,14 +102,6 @@ impl Hub {
         self.heard.subscribe()
     }
 
-    pub(super) fn leave_seen(&self) -> watch::Receiver<Leave> {
-        self.leave.subscribe()
-    }
-
-    pub(super) fn is_leaving(&self) -> bool {
-        *self.leave.borrow() != Leave::No
-    }
-
     /// Where the log ends, as far as it was pushed.
     pub(super) fn head(&self) -> Position {
         self.lock().0.head
@@ -137,46 +126,6 @@ impl Hub {
         self.lock().0.claimed
     }
 
-    /// Whether this node may give verdicts.
-    pub(super) fn serves(&self) -> bool {
-        let (inner, now) = self.lock();
-        now.boot < inner.roster.lease_end()
-    }
-
-    pub(super) fn renewed(&self, anchor: Boot, head: u64) {
-        let (mut inner, now) = self.lock();
-        self.step(&mut inner, now, Input::Renewed { anchor, head });
-    }
-
-    /// The verifiers are told to go elsewhere: there are no grants for them here any more.
-    pub(super) fn renewal_refused(&self) {
-        let (mut inner, now) = self.lock();
-        self.step(&mut inner, now, Input::RenewalRefused);
-        inner.tell_all(now, &leaving());
-    }
-
-    pub(super) fn leave(&self) {
-        let (mut inner, now) = self.lock();
-        self.leave.send_if_modified(|leave| {
-            let begins = *leave == Leave::No;
-            *leave = (*leave).max(Leave::Leaving);
-            begins
-        });
-        self.step(&mut inner, now, Input::Leave);
-        inner.tell_all(now, &leaving());
-        drop(inner);
-        self.changed.notify_one();
-    }
-
-    /// Begins another life of this node, without a lease and without sessions: who was one of the life
-    /// before is told to connect again, and its leases are for others to wait for.
-    pub(super) fn rejoin(&self) {
-        let (mut inner, now) = self.lock();
-        inner.lines.clear();
-        inner.roster = Roster::new(now, self.lengths, Tenure::Leased, inner.head.seq);
-        self.lease.publish(inner.roster.lease_end());
-    }
-
     pub(super) fn push(&self, entries: &[Entry]) {
         let (mut inner, now) = self.lock();
         let head = inner.head.seq;
@@ -187,10 +136,6 @@ impl Hub {
         let epoch = new.iter().fold(inner.head.epoch, |epoch, entry| epoch_with(epoch, entry));
         inner.head = Position { epoch, seq, entry: last.id };
         inner.tail.extend(new.into_iter().cloned());
-        let surplus = inner.tail.len().saturating_sub(TAIL);
-        let from = inner.tail_from;
-        inner.tail_from =
-            inner.tail.drain(..surplus).fold(from, |epoch, entry| epoch_with(epoch, &entry));
         for message in &messages {
             inner.tell_all(now, message);
         }
@@ -213,15 +158,10 @@ impl Hub {
         if self.is_leaving() {
             return Err(NotJoined::Leaving);
         }
-        let reaches = |first: &Entry| first.seq <= told || first.is_first_after(told);
-        if told < inner.head.seq && !inner.tail.front().is_some_and(reaches) {
-            return Err(NotJoined::Overrun);
-        }
-        let (known_to, rest): (Vec<_>, Vec<_>) =
-            inner.tail.iter().partition(|entry| entry.seq <= told);
-        let epoch = known_to.iter().fold(inner.tail_from, |epoch, entry| epoch_with(epoch, entry));
-        for message in entry_messages(epoch, rest) {
-            line.say(message).map_err(|_| NotJoined::Overrun)?;
+        if told < inner.head.seq {
+            for message in inner.tail.after(told).ok_or(NotJoined::Overrun)? {
+                line.say(message).map_err(|_| NotJoined::Overrun)?;
+            }
         }
         let known = known.min(inner.head.seq);
         inner.roster.open(now, id, who, known);
@@ -350,10 +290,6 @@ impl Inner {
         // What this completes is seen at the next look, which every deadline brings about.
         self.roster.step(now, Input::Disconnected(id));
     }
-}
-
-fn leaving() -> FromAuthority {
-    from_authority::Message::Leaving(proto::Leaving {}).into()
 }
 
 fn now(began: Stopwatch) -> Now {

@@ -9,7 +9,7 @@ mod outcome;
 mod roster;
 mod session;
 mod source;
-mod tenure;
+mod tail;
 
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
@@ -25,13 +25,13 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::proto::feed_server::{self, FeedServer};
 use crate::proto::{FromAuthority, FromVerifier};
 use hub::Hub;
+pub use hub::tenure::NodeLease;
+use hub::tenure::{Leave, reached};
 pub use line::QUEUE;
 pub use outcome::{CutOff, Outcome};
 pub use roster::{Listed, SessionId, Stream, Who};
 use session::Session;
 pub use source::{NotAdmitted, Source, Unavailable};
-pub use tenure::NodeLease;
-use tenure::{Leave, reached};
 
 /// Whose tokens the verifiers are to accept; told to each of them.
 #[derive(Debug, Clone)]

@@ -94,6 +94,9 @@ impl<S: Source> Session<S> {
         if self.hub.is_leaving() {
             return Err(leaving());
         }
+        if !self.hub.serves() {
+            return Err(Status::unavailable("this node has no lease of its own now"));
+        }
         let at_witness = self.at_witness(hello.witness).await?;
         let head = self.hub.head();
         send(&outbox, self.welcome(id, head, at_witness)).await?;

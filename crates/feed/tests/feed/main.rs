@@ -5,6 +5,7 @@ mod drain;
 mod node;
 mod proxy;
 mod raw;
+mod several;
 mod token;
 mod witness;
 mod world;

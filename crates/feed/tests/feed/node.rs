@@ -35,10 +35,8 @@ async fn a_leased_node_grants_and_answers_only_under_the_databases_lease() {
     let lease = world.feed.lease();
     assert!(!world.feed.serves());
     assert_eq!(lease.end(), Boot::default());
-    let mut raw = connected(&world, 2).await;
-    let mut heard = world.feed.heard();
-    raw.say(renew(1, 2)).await;
-    heard.changed().await.expect("the feed is there");
+    let mut early = Raw::connect(&world, SECRET, hello(None)).await.expect("admitted");
+    assert_eq!(early.hear().await.expect_err("not served").code(), Code::Unavailable);
     // A renewal that saw more than was pushed here waits for it.
     let anchor = SystemClock.boot();
     world.feed.renewed(anchor, 3);
@@ -46,7 +44,7 @@ async fn a_leased_node_grants_and_answers_only_under_the_databases_lease() {
     world.revoke();
     assert!(world.feed.serves());
     assert_eq!(lease.end(), anchor.after(Lengths::default().node));
-    assert!(matches!(raw.hear().await, Ok(from_authority::Message::Entries(_))), "no grant before");
+    let mut raw = connected(&world, 3).await;
     raw.say(renew(2, 3)).await;
     let grant = raw.hear().await.expect("a grant");
     assert!(matches!(grant, from_authority::Message::Grant(grant) if grant.nonce == 2));

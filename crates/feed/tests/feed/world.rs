@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use nt_feed::client::{Follower, Following, follow};
+use nt_feed::client::{Follower, Following, follow_any};
 use nt_feed::proto::feed_server::FeedServer;
 use nt_feed::server::{Authority, Feed, Listed, NotAdmitted, Source, Unavailable, Who};
 use nt_revocation::protocol::{Lengths, Tenure};
@@ -158,13 +158,12 @@ impl World {
     }
 
     pub(crate) fn append(&self, fact: Fact) -> u64 {
-        let seq = self.log.head() + 1;
-        self.push(Entry { fact, ..entry(seq) })
+        self.push(Entry { fact, ..self.log.next() })
     }
 
     /// Adds the next entry as another log has it.
     pub(crate) fn append_as(&self, id: EntryId) -> u64 {
-        self.push(Entry { id, ..entry(self.log.head() + 1) })
+        self.push(Entry { id, ..self.log.next() })
     }
 
     fn push(&self, entry: Entry) -> u64 {
@@ -187,9 +186,13 @@ impl World {
     }
 
     pub(crate) fn follow_through(name: &str, endpoint: Endpoint) -> (Verifier, Following) {
+        Self::follow_any(name, vec![endpoint])
+    }
+
+    pub(crate) fn follow_any(name: &str, endpoints: Vec<Endpoint>) -> (Verifier, Following) {
         let expected = Expected { issuer: "http://a".to_owned(), audience: "b".to_owned() };
         let (verifier, state) = Verifier::new(Options::new(expected));
-        (verifier, follow(endpoint, Self::follower(name), state))
+        (verifier, follow_any(endpoints, Self::follower(name), state))
     }
 
     pub(crate) fn session(&self, name: &str) -> Option<Listed> {

@@ -265,7 +265,7 @@ impl<V: Ord + Copy, R: Rules> Node<V, R> {
             self.complete = complete;
             outputs.push(Output::Complete(complete));
         }
-        if self.leaving && self.sessions.least_acked().is_none() {
+        if self.leaving && (R::LEFT_AT_ONCE || self.sessions.least_acked().is_none()) {
             outputs.push(Output::Left);
         }
     }

@@ -9,7 +9,8 @@ CREATE TABLE signing_keys (
     jwk        TEXT COLLATE "C" NOT NULL,
     sealed     BYTEA,
     seq        BIGINT NOT NULL,
-    state      TEXT COLLATE "C" NOT NULL CHECK (state IN ('announced', 'active', 'retired', 'revoked')),
+    state      TEXT COLLATE "C" NOT NULL
+        CHECK (state IN ('announced', 'active', 'retired', 'revoked')),
     created_at BIGINT NOT NULL,
     signs_from BIGINT NOT NULL,
     changed_at BIGINT NOT NULL,
@@ -18,3 +19,6 @@ CREATE TABLE signing_keys (
 
 CREATE UNIQUE INDEX signing_keys_by_state ON signing_keys (state)
     WHERE state IN ('announced', 'active');
+
+-- A program that does not know this table would sign with a key of its own.
+UPDATE meta SET oldest_program = 6 WHERE one = 1;

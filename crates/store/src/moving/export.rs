@@ -28,7 +28,7 @@ pub(crate) fn export(
     let entry = STANDARD.encode(head.entry.0);
     let Position { epoch, seq, .. } = head;
     let ntd_export = VERSION;
-    let header = Header { ntd_export, kind: kind, issuer: issuer.clone(), epoch, head: seq, entry };
+    let header = Header { ntd_export, kind, issuer: issuer.clone(), epoch, head: seq, entry };
     file.line(&header)?;
     for table in TABLES {
         file.table(db, table)?;

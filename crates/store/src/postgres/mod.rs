@@ -12,6 +12,8 @@
 //! its history.
 
 mod append;
+mod batch;
+mod begin;
 mod fault;
 mod gate;
 mod health;

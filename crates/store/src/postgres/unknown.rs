@@ -6,24 +6,20 @@
 
 use std::time::Duration;
 
+use nt_token::clock::{Clock as _, SystemClock};
 use tokio_postgres::types::Type;
 
 use super::append::Written;
+use super::revoke::Wanted;
 use super::writer::{COMMIT_PATIENCE, Writer};
 use crate::error::StoreError;
 use crate::sql::row::{Row, number};
 
-/// How often, and after which pauses, it is tried.
-const PAUSES: [Duration; 8] = [
-    Duration::from_millis(1),
-    Duration::from_millis(50),
-    Duration::from_millis(200),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(2),
-];
+/// How much lies between two attempts.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long it is tried.
+const LIMIT: Duration = Duration::from_secs(8);
 
 impl Writer {
     /// Whether the transaction was committed, and what it wrote is safe; then the follower is told. If
@@ -34,8 +30,8 @@ impl Writer {
         written: &Written,
     ) -> Result<bool, StoreError> {
         tracing::warn!(error = %lost, "the outcome of a commit is not known yet");
-        for pause in PAUSES {
-            std::thread::sleep(pause);
+        let until = SystemClock.boot().after(LIMIT);
+        while SystemClock.boot() < until {
             match self.look(written) {
                 Ok(found) => return Ok(found),
                 Err(error @ (StoreError::HistoryInDoubt(_) | StoreError::UnknownEntry(_))) => {
@@ -44,6 +40,7 @@ impl Writer {
                 Err(error) => {
                     tracing::debug!(%error, "the outcome of a commit is still not known");
                     self.link.disconnect();
+                    std::thread::sleep(PAUSE);
                 }
             }
         }
@@ -52,7 +49,7 @@ impl Writer {
 
     fn look(&mut self, written: &Written) -> Result<bool, StoreError> {
         self.link.connect_to(&self.identity)?;
-        let (entries, _) = self.begin()?;
+        let (entries, ..) = self.begin(&Wanted::default())?;
         if !self.is_there(written)? {
             self.link.batch("ROLLBACK")?;
             return Ok(false);

@@ -3,9 +3,8 @@
 use nt_revocation::Fact;
 use nt_token::{EntryId, Expiry, Jti, State, TokenRecord, WorkspaceId};
 
-use super::db::{Bind, Db, change};
-use super::row::signed;
-use super::workspace::{self, is_live};
+use super::db::{Bind, Db, change, one};
+use super::row::{role, signed};
 use super::writing::Writing;
 use super::{place, token};
 use crate::audit::{Act, Action, replaced_by};
@@ -19,11 +18,10 @@ impl Writing<'_> {
         new: &NewToken,
         act: &Act,
     ) -> Result<CreatedToken, StoreError> {
-        if !is_live(self.db, new.workspace)? {
-            return Ok(CreatedToken::NoWorkspace);
-        }
-        if !holds(self.db, new, act)? {
-            return Ok(CreatedToken::NotAllowed);
+        match holds(self.db, new, act)? {
+            None => return Ok(CreatedToken::NoWorkspace),
+            Some(false) => return Ok(CreatedToken::NotAllowed),
+            Some(true) => {}
         }
         let key = new.idempotency_key.as_deref();
         if let Some(earlier) = token::by_key(self.db, &act.operator, key)? {
@@ -134,11 +132,10 @@ impl Writing<'_> {
         new: &NewToken,
         act: &Act,
     ) -> Result<RefreshedToken, StoreError> {
-        if !is_live(self.db, new.workspace)? {
-            return Ok(RefreshedToken::NotFound);
-        }
-        if !holds(self.db, new, act)? {
-            return Ok(RefreshedToken::NotAllowed);
+        match holds(self.db, new, act)? {
+            None => return Ok(RefreshedToken::NotFound),
+            Some(false) => return Ok(RefreshedToken::NotAllowed),
+            Some(true) => {}
         }
         let key = new.idempotency_key.as_deref();
         if let Some(earlier) = token::by_key(self.db, &act.operator, key)? {
@@ -177,12 +174,17 @@ impl Writing<'_> {
     }
 }
 
-/// Whether the right holds by which this is asked for in a live workspace.
-fn holds(db: Db<'_>, new: &NewToken, act: &Act) -> Result<bool, StoreError> {
-    let member = workspace::find(db, new.workspace, &act.operator)?;
-    let found = workspace::live(db, new.workspace)?;
-    let organisation = found.and_then(|workspace| workspace.organisation);
-    Ok(new.right.holds(member.map(|member| member.role), organisation.as_deref()))
+/// Whether the right holds by which this is asked for; nothing where the workspace is not live.
+fn holds(db: Db<'_>, new: &NewToken, act: &Act) -> Result<Option<bool>, StoreError> {
+    const SQL: &str = "SELECT m.role, w.organisation FROM workspaces w
+        LEFT JOIN members m ON m.workspace = w.id AND m.operator = ?2
+        WHERE w.id = ?1 AND w.deleted_at IS NULL";
+    one(db, SQL, &[new.workspace.as_bytes(), &act.operator.as_str()], |row| {
+        let member = row.get::<Option<String>>(0)?;
+        let role = member.map(|_| role(row, 0)).transpose()?;
+        let organisation: Option<String> = row.get(1)?;
+        Ok(new.right.holds(role, organisation.as_deref()))
+    })
 }
 
 impl token::Earlier {

@@ -103,6 +103,12 @@ impl Column for String {
     }
 }
 
+impl Column for Vec<u8> {
+    fn read(value: Value<'_>) -> Option<Self> {
+        if let Value::Blob(bytes) = value { Some(bytes.to_vec()) } else { None }
+    }
+}
+
 impl<const N: usize> Column for [u8; N] {
     fn read(value: Value<'_>) -> Option<Self> {
         if let Value::Blob(bytes) = value { bytes.try_into().ok() } else { None }

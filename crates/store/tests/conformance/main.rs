@@ -15,6 +15,7 @@ mod members;
 mod migration;
 mod nodes;
 mod places;
+mod postgres;
 mod races;
 mod random;
 mod receipts;

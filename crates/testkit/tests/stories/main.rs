@@ -5,6 +5,7 @@
 
 mod chromium;
 mod clerk;
+mod cluster;
 mod crash;
 mod edge;
 mod feed;

@@ -4,7 +4,7 @@ use nt_revocation::protocol::{Failover, Rules, Sound};
 
 use super::life::{BACK, Bug, Kind, PROMISE};
 use super::{DRIFT, live};
-use crate::mutants::{CloseIsRelease, Early};
+use crate::mutants::{CloseIsRelease, Early, LeftAtOnce};
 
 const LOSSLESS: Kind = Kind::Replicated(Failover::Lossless);
 const MAY_LOSE: Kind = Kind::Replicated(Failover::MayLose);
@@ -53,18 +53,23 @@ fn an_acknowledgement_of_what_is_not_applied_is_noticed() {
 }
 
 #[test]
+fn a_lease_that_is_relied_on_after_its_release_is_noticed() {
+    must_be_caught::<Sound>(Kind::Leased, Bug::ReleasedTooEarly, DRIFT);
+}
+
+#[test]
 fn leases_of_the_process_before_that_are_forgotten_are_noticed() {
     must_be_caught::<Sound>(Kind::Sole, Bug::BeforeForgotten, DRIFT);
 }
 
 #[test]
 fn members_from_before_the_commit_are_noticed() {
-    must_be_caught::<Early>(Kind::Leased, Bug::None, DRIFT);
+    must_be_caught::<Early>(Kind::Leased, Bug::Restless, DRIFT);
 }
 
 #[test]
 fn an_orderly_leave_that_is_gone_before_its_sessions_ended_is_noticed() {
-    must_be_caught::<Sound>(Kind::Leased, Bug::GoneBeforeReleased, DRIFT);
+    must_be_caught::<LeftAtOnce>(Kind::Leased, Bug::None, DRIFT);
 }
 
 #[test]
@@ -80,6 +85,11 @@ fn a_renewal_by_a_plain_read_is_noticed() {
 #[test]
 fn a_number_taken_for_an_identity_is_noticed() {
     must_be_caught::<Sound>(LOSSLESS, Bug::NumberIsIdentity, DRIFT);
+}
+
+#[test]
+fn a_tail_that_does_not_look_at_what_it_read_last_is_noticed() {
+    must_be_caught::<Sound>(LOSSLESS, Bug::TailUnchecked, DRIFT);
 }
 
 #[test]

@@ -4,9 +4,6 @@ use nt_revocation::Position;
 use nt_revocation::protocol::Change;
 use nt_token::EntryId;
 
-/// By how much each new epoch raises the head.
-pub(super) const JUMP: u64 = 1 << 32;
-
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fact {
     Revoked(usize),

@@ -8,22 +8,29 @@ use super::life::{Bug, Kind, Life};
 use super::network::Message;
 
 /// Until when: after it there is time for a recovery before everything must run again.
-const MISHAPS_MS: u64 = 42_000;
+const MISHAPS_MS: u64 = 40_000;
 
-/// How rare what happens is, in steps; the last two are per promotion.
+/// How rare what happens is, in steps; the last three are per promotion.
 struct Weather {
     cancelled: u64,
     promoted: u64,
     put_back: u64,
     power_fails: u64,
     disk_lost: u64,
+    led: u64,
 }
 
 const NEVER: u64 = u64::MAX;
 
 impl Weather {
-    const ALL: Self =
-        Self { cancelled: 20, promoted: 1_200, put_back: 2_500, power_fails: 5, disk_lost: 20 };
+    const ALL: Self = Self {
+        cancelled: 20,
+        promoted: 1_200,
+        put_back: 2_500,
+        power_fails: 5,
+        disk_lost: 20,
+        led: 2,
+    };
 
     /// A control has the weather in which it shows soon.
     const fn of(bug: Bug) -> Self {
@@ -34,6 +41,7 @@ impl Weather {
                 put_back: NEVER,
                 power_fails: NEVER,
                 disk_lost: NEVER,
+                ..Self::ALL
             },
             Bug::EpochReplaces => Self {
                 promoted: 500,
@@ -44,6 +52,9 @@ impl Weather {
             },
             Bug::NumberIsIdentity => {
                 Self { promoted: 600, put_back: NEVER, power_fails: NEVER, ..Self::ALL }
+            }
+            Bug::TailUnchecked => {
+                Self { promoted: 400, put_back: NEVER, power_fails: NEVER, led: 1, ..Self::ALL }
             }
             _ => Self::ALL,
         }
@@ -126,7 +137,7 @@ impl<R: Rules> Life<R> {
                 self.crash(i);
                 self.nodes[i].journal.wipe();
             }
-            let led = self.dice.once_in(2);
+            let led = self.dice.once_in(weather.led);
             if let Some(process) = self.nodes[i].process.as_mut()
                 && process.link == Some(before)
                 && led

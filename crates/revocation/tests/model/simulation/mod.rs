@@ -5,7 +5,9 @@
 //! SQLite that is killed. Each life ends in a calm, in which everything must recover. A failure prints
 //! its seed.
 
+mod answers;
 mod check;
+mod contents;
 mod controls;
 mod database;
 mod host;
@@ -13,6 +15,7 @@ mod journal;
 mod known;
 mod life;
 mod mishaps;
+mod moves;
 mod network;
 mod node;
 mod operator;
@@ -83,7 +86,8 @@ fn must_hold(kind: Kind, time: Duration) {
     let least = if matches!(kind, Kind::Replicated(_)) { 20 } else { 40 };
     assert!(all.answered > least * seeds && all.accepted > all.checks / 20, "{all:?}");
     assert!(all.overlapped > all.checks / 100, "{all:?}");
-    if let Kind::Replicated(failover) = kind {
+    // Of one seed alone, not everything is asked.
+    if let (Kind::Replicated(failover), 20..) = (kind, seeds) {
         let few = [all.promoted, all.put_back, all.restarts, all.quarantined, all.recovered];
         assert!(few.iter().all(|figure| *figure > 0), "{all:?}");
         assert!(all.brought_back > 0 && all.revoked_before > 0, "{all:?}");
@@ -103,10 +107,10 @@ fn one_node_that_is_killed_keeps_the_promise_and_recovers() {
 
 #[test]
 fn several_nodes_keep_the_promise_on_a_database_that_loses_nothing_by_itself() {
-    must_hold(Kind::Replicated(Failover::Lossless), Duration::from_secs(12));
+    must_hold(Kind::Replicated(Failover::Lossless), Duration::from_secs(10));
 }
 
 #[test]
 fn several_nodes_keep_the_promise_on_a_database_whose_promotions_lose() {
-    must_hold(Kind::Replicated(Failover::MayLose), Duration::from_secs(8));
+    must_hold(Kind::Replicated(Failover::MayLose), Duration::from_secs(7));
 }

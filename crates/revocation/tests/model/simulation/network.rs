@@ -3,11 +3,19 @@
 use std::time::Duration;
 
 use nt_revocation::Position;
-use nt_revocation::protocol::{Boot, Input, Member, Rules, VerifierInput, VerifierOutput};
+use nt_revocation::protocol::{Boot, Input, Member, Rules};
 
 use super::known::{Known, Row};
 use super::life::Life;
 use super::transactions::{Answer, Append};
+
+/// What a verifier says to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Says {
+    Renew { nonce: u64, epoch: u64, acked: u64 },
+    Ack { epoch: u64, seq: u64 },
+    Release,
+}
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Message {
@@ -53,13 +61,14 @@ pub(super) enum Message {
     ToNode {
         session: u64,
         to: Member,
-        says: VerifierOutput,
+        says: Says,
     },
     Grant {
         v: usize,
         session: u64,
         nonce: u64,
         length: Duration,
+        epoch: u64,
         min: u64,
     },
     Entry {
@@ -135,21 +144,9 @@ impl<R: Rules> Life<R> {
             Message::NodeAck { to, member, upto } => self.node_ack(to, member, upto),
             Message::Connect { v, session, to, from } => self.open(to, v, session, from),
             Message::Close { session, to } => self.tell(to, Input::Disconnected(session)),
-            Message::ToNode { session, to, says } => match says {
-                VerifierOutput::Renew { nonce, acked } => {
-                    self.tell(to, Input::Renew { session, nonce, acked });
-                }
-                VerifierOutput::Ack(seq) => self.tell(to, Input::Ack { session, seq }),
-                VerifierOutput::Release => self.tell(to, Input::Released(session)),
-                VerifierOutput::LeaseUntil(_) | VerifierOutput::LeaseOver => {}
-            },
-            Message::Grant { v, session, nonce, length, min } => {
-                if self.verifiers[v].hears(session) {
-                    self.verify(v, VerifierInput::Granted { nonce, length, min });
-                    if self.verifiers[v].applied.at.seq < min {
-                        self.ask_for_state(v);
-                    }
-                }
+            Message::ToNode { session, to, says } => self.hear(session, to, says),
+            Message::Grant { v, session, nonce, length, epoch, min } => {
+                self.granted(v, session, (nonce, length), (epoch, min));
             }
             Message::Entry { v, session, row } => self.entry(v, session, &row),
             Message::Resync { v, session, to } => self.resync(v, session, to),

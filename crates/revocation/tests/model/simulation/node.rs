@@ -1,19 +1,20 @@
-//! The nodes' side: processes that join, grant, report and answer.
+//! The nodes' side: processes that join, grant and end. What they report and answer is in
+//! [`super::answers`].
 
 use std::collections::BTreeMap;
 
 use nt_revocation::Position;
 use nt_revocation::protocol::{
-    Change, Event, History, Input, Lengths, Member, Membership, Node, Output, Proof, Revoke, Rules,
+    Change, History, Input, Lengths, Member, Membership, Node, Output, Proof, Revoke, Rules,
     Tenure, history,
 };
 
 use super::host::{Dice, Host};
 use super::journal::Journal;
-use super::known::{Known, Row, behind, find};
+use super::known::{Known, Row, find};
 use super::life::{Bug, Kind, Life, PROMISE};
-use super::network::Message;
-use super::transactions::{Answer, Append};
+use super::network::{Message, Says};
+use super::transactions::Append;
 
 pub(super) struct Process<R: Rules> {
     pub(super) me: Member,
@@ -21,7 +22,7 @@ pub(super) struct Process<R: Rules> {
     pub(super) members: Membership<R>,
     pub(super) revokes: Vec<Revoke<R>>,
     /// The tokens of the revokes whose commit was answered, by entry.
-    committed: BTreeMap<u64, usize>,
+    pub(super) committed: BTreeMap<u64, usize>,
     /// Whose session is whose.
     pub(super) sessions: Vec<(u64, usize)>,
     /// The server that it is connected to and has judged.
@@ -126,12 +127,31 @@ impl<R: Rules> Life<R> {
             self.alarm();
             return;
         }
+        let by_number = self.bug == Bug::NumberIsIdentity;
         let Some(process) = self.process(to) else { return };
+        // Only what is of this very log is acknowledged.
+        let known = by_number || find(&process.log, from.seq) == Some(from);
+        let acked = if known { from.seq } else { 0 };
         // A doubled request opens nothing anew.
         if !process.sessions.iter().any(|(known, _)| *known == session) {
             process.sessions.push((session, v));
-            self.tell(to, Input::SessionOpened { session, acked: from.seq });
+            self.tell(to, Input::SessionOpened { session, acked });
         }
+    }
+
+    /// What a verifier says of another epoch counts for nothing, whatever its numbers.
+    pub(super) fn hear(&mut self, session: u64, to: Member, says: Says) {
+        let Some(at) = self.process(to).map(|process| process.known.at) else { return };
+        let input = match says {
+            Says::Renew { nonce, epoch, acked } => {
+                let acked = if epoch == at.epoch { acked.min(at.seq) } else { 0 };
+                Input::Renew { session, nonce, acked }
+            }
+            Says::Ack { epoch, .. } if epoch != at.epoch => return,
+            Says::Ack { seq, .. } => Input::Ack { session, seq: seq.min(at.seq) },
+            Says::Release => Input::Released(session),
+        };
+        self.tell(to, input);
     }
 
     pub(super) fn tell(&mut self, to: Member, input: Input<u64>) {
@@ -140,7 +160,7 @@ impl<R: Rules> Life<R> {
         if let Input::Disconnected(closed) | Input::Released(closed) = input {
             process.sessions.retain(|(session, _)| *session != closed);
         }
-        let outputs = process.machine.step(now, input);
+        let (outputs, epoch) = (process.machine.step(now, input), process.known.at.epoch);
         let sessions = process.sessions.clone();
         for output in outputs {
             match output {
@@ -148,7 +168,7 @@ impl<R: Rules> Life<R> {
                     self.nodes[Self::row(to)].granted = true;
                     let v = sessions.iter().find(|(known, _)| *known == session);
                     let v = v.expect("only sessions that were opened are granted leases").1;
-                    self.post(Message::Grant { v, session, nonce, length, min });
+                    self.post(Message::Grant { v, session, nonce, length, epoch, min });
                 }
                 Output::Complete(seq) => self.report(to, seq),
                 Output::LeaseLost => self.stop(Self::row(to)),
@@ -165,65 +185,6 @@ impl<R: Rules> Life<R> {
         }
         self.nodes[Self::row(me)].granted = false;
         self.stop(Self::row(me));
-    }
-
-    pub(super) fn report(&mut self, member: Member, seq: u64) {
-        let Some(process) = self.process(member) else { return };
-        let Some(last) = behind(&process.log, seq).checked_sub(1) else { return };
-        let upto = process.log[last].at;
-        self.node_ack(Self::row(member), member, upto);
-        for to in (0..self.nodes.len()).filter(|to| *to != Self::row(member)) {
-            self.post(Message::NodeAck { to, member, upto });
-        }
-    }
-
-    /// A report counts for this very entry: under its number, another history has another.
-    pub(super) fn node_ack(&mut self, to: usize, member: Member, upto: Position) {
-        let Some(process) = self.nodes[to].process.as_mut() else { return };
-        let (by_number, me) = (self.bug == Bug::NumberIsIdentity, process.me);
-        let same = find(&process.log, upto.seq) == Some(upto);
-        if process.history.heard(upto).is_err() && !by_number {
-            self.unlink(me);
-        } else if same || by_number {
-            self.advance(to, |_| Event::NodeAck { member, seq: upto.seq });
-        }
-    }
-
-    pub(super) fn committed(&mut self, by: Member, id: u64, answer: Answer, warned: bool) {
-        let now = self.nodes[Self::row(by)].host.now().mono;
-        let unsure = warned && self.bug != Bug::WarningIsSuccess;
-        let Some(process) = self.process(by) else { return };
-        match answer {
-            Answer::Moved => process.link = None,
-            Answer::Done(seq) if !unsure => {
-                // A doubled answer is one answer.
-                let known = process.appends.iter().position(|append| append.id == id);
-                if let Some(append) = known.map(|at| process.appends.swap_remove(at)) {
-                    process.committed.insert(seq, append.token);
-                    let revoke = Revoke::new(seq, now, &process.members, &Lengths::default());
-                    process.revokes.push(revoke);
-                }
-            }
-            Answer::Done(_) | Answer::Refused => {}
-        }
-    }
-
-    pub(super) fn advance(&mut self, i: usize, event: impl Fn(&Membership<R>) -> Event<'_, R>) {
-        let Seat { host, process: Some(process), journal, .. } = &mut self.nodes[i] else { return };
-        let (now, members) = (host.now().mono, &process.members);
-        let unkept = self.kind == Kind::Sole || self.bug == Bug::AnswerBeforeJournal;
-        let (tokens, figures, dead) = (&mut self.tokens, &mut self.figures, &mut self.dead);
-        process.revokes.retain_mut(|revoke| {
-            let in_force = revoke.step(now, event(members)).is_some();
-            let seq = revoke.seq();
-            let answered = in_force && (unkept || journal.keeps(seq));
-            if let (true, Some(token)) = (answered, process.committed.get(&seq)) {
-                tokens[*token].answered = true;
-                dead.insert(*token);
-                figures.answered += 1;
-            }
-            !answered
-        });
     }
 
     pub(super) fn resync(&mut self, v: usize, session: u64, to: Member) {

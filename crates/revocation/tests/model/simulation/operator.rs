@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use nt_revocation::Position;
 use nt_revocation::protocol::Rules;
+use nt_revocation::{Position, first_of_epoch};
 
-use super::database::Contents;
-use super::known::{Fact, JUMP, Row, id};
+use super::contents::Contents;
+use super::known::{Fact, Row, id};
 use super::life::{Life, Token};
 
 /// By the slowest clock every lease from before is over then: Ln / (1 − ρ).
@@ -87,11 +87,9 @@ impl<R: Rules> Life<R> {
         let journals = self.nodes.iter().flat_map(|seat| &seat.journal.rows);
         let witnesses = journals.chain(&disk.log).map(|row| row.at);
         let verifiers = self.verifiers.iter().map(|verifier| verifier.state.at);
-        let (mut epoch, mut last) = (disk.epoch, 0);
-        for at in witnesses.chain(verifiers) {
-            (epoch, last) = (epoch.max(at.epoch), last.max(at.seq));
-        }
-        disk.epoch = epoch + 1;
+        let epoch = witnesses.chain(verifiers).map(|at| at.epoch).max().unwrap_or_default();
+        let first = first_of_epoch(disk.head().seq);
+        disk.epoch = epoch.max(disk.epoch) + 1;
         disk.recorded = self.db.primary.lineage;
         disk.active.fill(None);
         let mut facts = vec![(None, Fact::EpochBegan { after: disk.head() })];
@@ -101,7 +99,7 @@ impl<R: Rules> Life<R> {
             self.tokens.push(Token::default());
             self.figures.revoked_before += 1;
         }
-        for (seq, (entry, fact)) in (last + JUMP + 1..).zip(facts) {
+        for (seq, (entry, fact)) in (first..).zip(facts) {
             self.ids += 1;
             let entry = entry.unwrap_or(id(self.ids));
             disk.log.push(Row { at: Position { epoch: disk.epoch, seq, entry }, fact });

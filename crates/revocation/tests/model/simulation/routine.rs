@@ -91,15 +91,12 @@ impl<R: Rules> Life<R> {
             }
             return;
         };
-        if self.turbulent() && self.dice.once_in(1_500) {
+        let crash = if self.bug == Bug::Restless { 250 } else { 1_500 };
+        if self.turbulent() && self.dice.once_in(crash) {
             self.crash(i);
             return;
         }
         if self.turbulent() && self.dice.once_in(1_500) {
-            if self.bug == Bug::GoneBeforeReleased {
-                self.left(me);
-                return;
-            }
             self.tell(me, Input::Leave);
         }
         self.link(me);
@@ -119,9 +116,13 @@ impl<R: Rules> Life<R> {
         }
         let far_behind = |life: &mut Self| life.owed(me) > 20;
         while (far_behind(self) || self.dice.below(4) > 0) && self.apply_next(me) {}
-        let late = self.bug == Bug::AnswerBeforeJournal;
-        let syncs = if self.turbulent() { 15 } else { 3 };
-        if self.dice.once_in(if late { 500 } else { syncs }) {
+        let syncs = match self.bug {
+            Bug::AnswerBeforeJournal => 500,
+            Bug::EpochReplaces => 60,
+            _ if self.turbulent() => 15,
+            _ => 3,
+        };
+        if self.dice.once_in(syncs) {
             self.nodes[i].journal.sync();
         }
         self.judge(me);
@@ -182,7 +183,7 @@ impl<R: Rules> Life<R> {
     /// Tails the log; whether there was something.
     fn apply_next(&mut self, me: Member) -> bool {
         let (t, now) = (self.t, self.nodes[Self::row(me)].host.now().mono);
-        let unchecked = self.bug == Bug::NumberIsIdentity;
+        let unchecked = matches!(self.bug, Bug::NumberIsIdentity | Bug::TailUnchecked);
         let Some(process) = self.process(me) else { return false };
         let (known, epoch, Some(link)) = (process.known.at, process.epoch, process.link) else {
             return false;

@@ -3,7 +3,8 @@
 use nt_revocation::Position;
 use nt_revocation::protocol::{Boot, Change, Incarnation, Lineage, Member, NodeId, Proof, Rules};
 
-use super::database::{Waiting, Write};
+use super::contents::Write;
+use super::database::Waiting;
 use super::known::{Fact, Row, id};
 use super::life::{Bug, Kind, Life};
 use super::network::Message;

@@ -1,5 +1,7 @@
 //! Several nodes in one process, on one store in memory, with real sockets between them.
 
+mod keys;
+
 use std::sync::Arc;
 use std::time::Duration;
 
