@@ -52,20 +52,21 @@ pub struct Verifier {
     /// Who registered it.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub created_by: OperatorId,
-    /// When it last connected; `null` where it never did.
+    /// When it last connected, at whichever node; `null` where it never did.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
     pub last_connected_at: Option<IsoTime>,
     /// The version of its program when it last connected.
     pub version: Option<String>,
-    /// Whether it is connected now.
+    /// Whether it is connected now, to the node that answers this: others may serve it as well.
     pub connected: bool,
-    /// How far it has applied the log, where it is connected and has said so.
+    /// How far it has applied the log, where it is connected there and has said so.
     pub position: Option<VerifierPosition>,
     /// How long it may still give verdicts without hearing from the authority, at the most.
     pub lease_ms_left: Option<u64>,
     /// How long ago it last said how far it has applied the log.
     pub last_ack_ms_ago: Option<u64>,
-    /// The processes that follow under its credential, or may still give verdicts. What stands above
+    /// The processes that follow under its credential at the node that answers this, or may still give
+    /// verdicts by its leases. What stands above
     /// is of the one that was heard of last.
     #[serde(default)]
     pub processes: Vec<VerifierProcess>,

@@ -1,6 +1,7 @@
 //! Asking a node of the authority about one token, over HTTP, for what cannot bear a lease's delay or
 //! must go on without a lease. Nothing is remembered.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use nt_verifier::{Answer, Ask, Asking, NotReady};
@@ -8,7 +9,7 @@ use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, StatusCode};
 
-use crate::client::AuthorityUrl;
+use crate::client::{AuthorityUrl, Current};
 
 /// A whole question and its answer take at most this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -18,10 +19,13 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Only what is certainly the authority's own answer counts: 200 with the token's `X-Auth-Jti`, and 401
 /// with the challenge `invalid_token`. Anything else, also what a proxy on the way says, is
 /// [`NotReady::NoAnswer`], and so is no answer within two seconds.
+///
+/// Of several nodes the one that is followed is asked, and the next where it gives no answer.
 #[derive(Debug, Clone)]
 pub struct HttpAsk {
     client: Client,
-    url: String,
+    urls: Arc<[String]>,
+    current: Current,
 }
 
 /// The machine's TLS cannot be set up.
@@ -33,6 +37,13 @@ impl HttpAsk {
     /// Asks this authority, whose certificate is checked by these (PEM), else by those that the system
     /// trusts.
     pub fn new(authority: &AuthorityUrl, ca: Option<&str>) -> Result<Self, NoHttp> {
+        Self::any(std::slice::from_ref(authority), ca)
+    }
+
+    /// Asks an authority of several nodes. In the order of
+    /// [`Settings::authority`](crate::client::Settings::authority) and
+    /// [`Settings::others`](crate::client::Settings::others), the one that is followed is asked first.
+    pub fn any(nodes: &[AuthorityUrl], ca: Option<&str>) -> Result<Self, NoHttp> {
         let client = match ca {
             None => Client::builder(),
             Some(pem) => {
@@ -45,23 +56,41 @@ impl HttpAsk {
             // A token goes nowhere else.
             .redirect(Policy::none())
             .no_proxy()
-            .timeout(ANSWER_WITHIN)
+            .timeout(ANSWER_WITHIN / u32::try_from(nodes.len()).unwrap_or(u32::MAX).max(1))
             .build()
             .map_err(NoHttp)?;
-        let origin = authority.to_string();
-        Ok(Self { client, url: format!("{}/v1/token_auth", origin.trim_end_matches('/')) })
+        let url = |node: &AuthorityUrl| {
+            format!("{}/v1/token_auth", node.to_string().trim_end_matches('/'))
+        };
+        let urls = nodes.iter().map(url).collect();
+        Ok(Self { client, urls, current: Current::default() })
+    }
+
+    /// To be told which node is followed.
+    pub(crate) fn current(&self) -> Current {
+        self.current.clone()
+    }
+
+    async fn ask_node(&self, url: &str, token: &str) -> Result<Answer, NotReady> {
+        let sent = self.client.get(url).bearer_auth(token).send().await;
+        let answer = sent.map_err(|error| {
+            tracing::debug!(%error, "the authority was asked about a token, and gave no answer");
+            NotReady::NoAnswer
+        })?;
+        read(answer.status(), answer.headers())
     }
 }
 
 impl Ask for HttpAsk {
     fn ask<'a>(&'a self, token: &'a str) -> Asking<'a> {
         Box::pin(async move {
-            let sent = self.client.get(&self.url).bearer_auth(token).send().await;
-            let answer = sent.map_err(|error| {
-                tracing::debug!(%error, "the authority was asked about a token, and gave no answer");
-                NotReady::NoAnswer
-            })?;
-            read(answer.status(), answer.headers())
+            let (first, nodes) = (self.current.get(), self.urls.len());
+            for node in (0..nodes).map(|ahead| (first + ahead) % nodes) {
+                if let Ok(answer) = self.ask_node(&self.urls[node], token).await {
+                    return Ok(answer);
+                }
+            }
+            Err(NotReady::NoAnswer)
         })
     }
 }

@@ -30,6 +30,7 @@
 //! |---|---|
 //! | is followed | yes, or no: [`Refused`](nt_verifier::Refused) (401) |
 //! | is out of reach for longer than a lease (2 s) | [`NotReady`](nt_verifier::NotReady) (503), until it is back; or what [`HttpAsk`](ask::HttpAsk) hears, where there is one |
+//! | has other nodes ([`Settings::others`](client::Settings::others)), and the one that is followed ends | as if nothing had been |
 //! | refuses the credential | the same; the reason is logged once |
 //! | has lost history that this verifier knows | the same; see [`Settings::position_file`](client::Settings::position_file) |
 //!

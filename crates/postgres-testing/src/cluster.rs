@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -172,6 +172,15 @@ impl Cluster {
         let before = loaded()?;
         self.server().reload()?;
         until(|| Ok((loaded()? != before).then_some(()))).context("settings are not read")
+    }
+
+    /// Listens on another address of this machine too, and trusts whoever reaches it there.
+    pub fn also_listen(&self, at: IpAddr) -> Result<()> {
+        let hba = self.data_dir().join("pg_hba.conf");
+        let mut hba = fs::File::options().append(true).open(hba).context("whom it trusts")?;
+        writeln!(hba, "host all all all trust")?;
+        self.write_setting("listen_addresses", &format!("{},{at}", self.address.ip()))?;
+        self.restart()
     }
 
     /// The last of a name counts.

@@ -89,6 +89,14 @@ impl Replicated {
         self.until_streaming()
     }
 
+    /// Waits until the standby shows all that is committed now.
+    pub fn until_equal(&self) -> Result<()> {
+        let head = self.primary.sql("SELECT pg_current_wal_lsn()")?;
+        let shown = format!("SELECT pg_last_wal_replay_lsn() >= '{head}'");
+        until(|| Ok((self.standby.sql(&shown)? == "t").then_some(())))
+            .context("the standby lags behind")
+    }
+
     /// Makes the standby a primary, on a timeline of its own, and waits until it takes writes. The old
     /// one is not told.
     pub fn promote(&self) -> Result<()> {

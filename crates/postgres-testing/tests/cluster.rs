@@ -53,8 +53,14 @@ fn a_setting_holds_at_once_and_after_a_restart() {
     cluster.config("work_mem", "123MB").expect("set");
     assert_eq!(cluster.sql("SHOW work_mem").expect("asked"), "123MB");
     cluster.config("max_connections", "37").expect("set");
-    cluster.restart().expect("comes back");
-    assert_eq!(cluster.sql("SHOW max_connections").expect("asked"), "37");
+    let elsewhere = "127.0.0.2".parse().expect("an address");
+    cluster.also_listen(elsewhere).expect("comes back");
+    let mut there = cluster.address();
+    there.set_ip(elsewhere);
+    for address in [cluster.address(), there] {
+        let mut session = Session::open(address, "postgres").expect("it is trusted");
+        assert_eq!(session.ask("SHOW max_connections").expect("asked").text(), "37");
+    }
 }
 
 #[test]

@@ -45,8 +45,8 @@ fn an_asynchronous_promotion_loses_a_commit_while_the_old_primary_goes_on() {
     pair.primary().sql(MAKE).expect("made");
     pair.cut().expect("cut");
     pair.heal().expect("healed");
-    let seen = || pair.standby().sql(READ).is_ok();
-    while !seen() {}
+    pair.until_equal().expect("it follows");
+    assert_eq!(pair.standby().sql(READ).expect("the table is there"), "");
     pair.cut().expect("cut");
     pair.primary().sql(&insert(1)).expect("committed and answered");
     pair.promote().expect("promoted");

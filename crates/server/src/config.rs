@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use nt_identity::trust::TrustRule;
+use nt_store::Gate;
 use nt_token::{Lifetime, Secret};
 use serde::Deserialize;
 
@@ -27,7 +28,13 @@ pub struct Layer {
     /// Where everything is kept.
     pub data_dir: Option<PathBuf>,
     /// The database.
-    pub database: Option<String>,
+    pub database: Option<Secret>,
+    /// Whether a database is used that may lose what it has acknowledged, in a fail-over.
+    pub allow_lossy_failover: Option<bool>,
+    /// Where other nodes reach this one.
+    pub advertise: Option<String>,
+    /// The certificates that other nodes' are checked by, in PEM.
+    pub peer_ca: Option<PathBuf>,
     /// The `iss` of every token; fixed at the first start.
     pub issuer: Option<String>,
     /// The `aud` of every token.
@@ -66,6 +73,15 @@ pub struct Layer {
     pub log_format: Option<LogFormat>,
 }
 
+/// Where the database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A file, for one process.
+    Sqlite(PathBuf),
+    /// On a PostgreSQL server, for several nodes: its URL, which may have a password in it.
+    Postgres(Secret),
+}
+
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -84,8 +100,15 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where everything is kept; `./ntd-data` by default.
     pub data_dir: PathBuf,
-    /// The database file; in the data directory by default.
-    pub database: Option<PathBuf>,
+    /// The database; a file in the data directory by default.
+    pub database: Option<Database>,
+    /// Whether a database is used that may lose what it has acknowledged, in a fail-over; not by
+    /// default.
+    pub allow_lossy_failover: bool,
+    /// Where other nodes reach this one; where it listens by default.
+    pub advertise: Option<String>,
+    /// The certificates that other nodes' are checked by; the system's by default.
+    pub peer_ca: Option<PathBuf>,
     /// The `iss` of every token; `http://<listen>` by default, with TLS `https://`.
     pub issuer: Option<String>,
     /// The `aud` of every token; the issuer by default.
@@ -153,9 +176,13 @@ pub enum ConfigError {
     Variable(String, String),
     /// A database that this version does not have.
     #[error(
-        "unknown database '{0}': use sqlite:PATH, or leave it out for a file in the data directory"
+        "unknown database '{0}…': use sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME, or leave it \
+         out for a file in the data directory"
     )]
     Database(String),
+    /// An address that nobody can be reached at.
+    #[error("'advertise' is '{0}': it must be a URL that begins with http:// or https://")]
+    Advertise(String),
     /// Two providers.
     #[error("both [clerk] and [oidc] are configured: people sign in with one identity provider")]
     TwoProviders,
@@ -178,10 +205,13 @@ pub enum ConfigError {
     },
 }
 
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 31] = [
     "listen",
     "data_dir",
     "database",
+    "allow_lossy_failover",
+    "advertise",
+    "peer_ca",
     "issuer",
     "audience",
     "tls_certificate",
@@ -245,12 +275,20 @@ impl Config {
         self.key_secret.clone().unwrap_or_else(of_data_dir)
     }
 
+    /// Which databases on a server are accepted.
+    pub fn gate(&self) -> Gate {
+        if self.allow_lossy_failover { Gate::AllowLossyFailover } else { Gate::Safe }
+    }
+
     fn complete(layer: Layer) -> Result<Self, ConfigError> {
-        let database = layer.database.map(|url| sqlite_path(&url)).transpose()?;
+        let database = layer.database.map(database).transpose()?;
         Ok(Self {
             listen: layer.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480))),
             data_dir: layer.data_dir.unwrap_or_else(|| "./ntd-data".into()),
             database,
+            allow_lossy_failover: layer.allow_lossy_failover.unwrap_or(false),
+            advertise: layer.advertise.map(advertised).transpose()?,
+            peer_ca: layer.peer_ca,
             issuer: layer.issuer,
             audience: layer.audience,
             tls: tls(layer.tls_certificate, layer.tls_key)?,
@@ -289,6 +327,9 @@ impl Layer {
             listen: self.listen.or(other.listen),
             data_dir: self.data_dir.or(other.data_dir),
             database: self.database.or(other.database),
+            allow_lossy_failover: self.allow_lossy_failover.or(other.allow_lossy_failover),
+            advertise: self.advertise.or(other.advertise),
+            peer_ca: self.peer_ca.or(other.peer_ca),
             issuer: self.issuer.or(other.issuer),
             audience: self.audience.or(other.audience),
             tls_certificate: self.tls_certificate.or(other.tls_certificate),
@@ -347,6 +388,10 @@ fn read_environment(variables: &[(String, String)]) -> Result<Layer, ConfigError
             | "canary_interval" => {
                 let bad = |_| ConfigError::Variable(name.clone(), "not a number of seconds".into());
                 toml::Value::Integer(value.parse().map_err(bad)?)
+            }
+            "allow_lossy_failover" => {
+                let bad = |_| ConfigError::Variable(name.clone(), "not true or false".into());
+                toml::Value::Boolean(value.parse().map_err(bad)?)
             }
             _ => toml::Value::String(value.clone()),
         };
@@ -408,10 +453,25 @@ fn key_secret(
     }
 }
 
-fn sqlite_path(url: &str) -> Result<PathBuf, ConfigError> {
-    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
+fn database(url: Secret) -> Result<Database, ConfigError> {
+    let text = url.expose();
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return Ok(Database::Postgres(url));
+    }
+    let path = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:"));
     let path = path.filter(|path| !path.is_empty());
-    path.map(PathBuf::from).ok_or_else(|| ConfigError::Database(url.to_owned()))
+    // What stands behind may be a password.
+    let shown = || text.split(':').next().unwrap_or_default().chars().take(16).collect();
+    path.map(|path| Database::Sqlite(path.into())).ok_or_else(|| ConfigError::Database(shown()))
+}
+
+fn advertised(url: String) -> Result<String, ConfigError> {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    if host.is_some_and(|host| !host.trim_matches('/').is_empty()) {
+        Ok(url)
+    } else {
+        Err(ConfigError::Advertise(url))
+    }
 }
 
 #[cfg(test)]
@@ -491,9 +551,22 @@ mod tests {
     }
 
     #[test]
-    fn a_database_that_is_not_there_yet_is_refused() {
-        assert!(sqlite_path("postgres://localhost/ntd").is_err());
-        assert!(sqlite_path("sqlite:").is_err());
-        assert_eq!(sqlite_path("sqlite:/x/y.db").expect("a path"), PathBuf::from("/x/y.db"));
+    fn a_database_is_a_file_or_on_a_server() {
+        let read = |url: &str| database(Secret::from(url.to_owned()));
+        let sqlite = Database::Sqlite("/x/y.db".into());
+        assert_eq!(read("sqlite:/x/y.db").expect("a path"), sqlite);
+        assert!(matches!(read("postgres://ntd@db/ntd"), Ok(Database::Postgres(_))));
+        for refused in ["sqlite:", "mysql://ntd:secret@db/ntd", "secret"] {
+            let told = read(refused).expect_err("none that there is").to_string();
+            assert!(!told.contains("secret@"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_node_is_reached_by_a_url() {
+        assert!(advertised("https://one.example.com:8480".to_owned()).is_ok());
+        for refused in ["one.example.com", "http://", "ftp://one"] {
+            assert!(advertised(refused.to_owned()).is_err(), "{refused}");
+        }
     }
 }

@@ -4,7 +4,9 @@
 //! ntd-data/            0700
 //!   ntd.lock           held by the one process that runs on this directory
 //!   ntd.db             the database (SQLite, with its -wal and -shm files)
+//!   node               which node of an authority of several this is, 0600
 //!   key-secret         what the private signing keys in the database are encrypted under, 0600
+//!   journal/           what this node has seen of a database that it shares with others
 //!   feed.granted       there while verifiers may be under leases of this authority
 //!   keys/              0700; earlier versions had the signing keys here, which stand in imported/ then
 //!     high-water       how far this authority has answered for its log
@@ -98,6 +100,21 @@ impl DataDir {
         // must not keep an authority that only verifies from starting.
         let _told = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { root: root.to_owned(), _lock: file })
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What this node has seen of the log, where the database is elsewhere.
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("journal")
+    }
+
+    /// Which node this is, where an authority has several.
+    pub fn node(&self) -> PathBuf {
+        self.root.join("node")
     }
 
     /// Where the keys are.

@@ -50,6 +50,8 @@ pub enum Action {
     VerifierAdded,
     /// A verifier was removed from the register.
     VerifierRemoved,
+    /// The log was recovered after a part of it was lost, and a new epoch began.
+    AuthorityRecovered,
     /// A signing key was made, or taken over.
     KeyAdded,
     /// A signing key signs from now on.
@@ -62,7 +64,7 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::SessionCreated,
         Self::SessionEnded,
         Self::WorkspaceCreated,
@@ -77,6 +79,7 @@ impl Action {
         Self::MemberRemoved,
         Self::VerifierAdded,
         Self::VerifierRemoved,
+        Self::AuthorityRecovered,
         Self::KeyAdded,
         Self::KeyActivated,
         Self::KeyRetired,
@@ -100,6 +103,7 @@ impl Action {
             Self::MemberRemoved => "member.removed",
             Self::VerifierAdded => "verifier.added",
             Self::VerifierRemoved => "verifier.removed",
+            Self::AuthorityRecovered => "authority.recovered",
             Self::KeyAdded => "key.added",
             Self::KeyActivated => "key.activated",
             Self::KeyRetired => "key.retired",

@@ -10,11 +10,13 @@ mod high_water;
 pub mod journal;
 pub mod key;
 pub mod memory;
+pub mod moving;
 pub mod node;
 mod place;
 pub mod postgres;
 pub mod receipt;
 pub mod record;
+pub mod recovery;
 pub mod right;
 mod sql;
 pub mod sqlite;
@@ -27,20 +29,22 @@ pub use error::StoreError;
 pub use key::{
     AddedKey, KeyState, Logged, NewKey, Purpose, RetiredKey, RevokedKey, SealedKey, StoredKey,
 };
-pub use memory::MemoryStore;
+pub use memory::{MemoryStore, SharedMemory};
+pub use moving::{ExportKind, ImportError, Moved};
 pub use node::{End, Home, KnownNode, NewNode, Renewal, Renewed, Standing};
 pub use place::forgettable;
 pub use postgres::{Concern, Condition, Gate, Pooling, PostgresOptions, PostgresStore, WakeUps};
 pub use receipt::KeptReceipt;
 pub use record::{
-    Authority, Belonging, Grant, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
-    Organisation, PageRequest, Person, PersonKey, Role, Session, SessionHash, SessionId,
+    Authority, Belonging, Grant, Identity, JobToken, Member, NewSession, NewToken, NewWorkspace,
+    Operator, Organisation, PageRequest, Person, PersonKey, Role, Session, SessionHash, SessionId,
     TokenFilter, TokenPage, UseDelta, Workspace,
 };
+pub use recovery::{Recovered, Recovery};
 pub use right::Right;
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{
     AddedMember, ChangedMember, CreatedToken, CreatedWorkspace, DeletedWorkspace, Follower,
-    RefreshedToken, RevokedToken, Store,
+    RefreshedToken, RevokedToken, Sharing, Store,
 };
 pub use verifier::{AddedVerifier, CredentialHash, NewVerifier, Verifier};

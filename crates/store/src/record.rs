@@ -143,6 +143,17 @@ pub struct NewSession {
     pub grant: Option<Grant>,
 }
 
+/// A CI job's token that opens one session and no second one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobToken {
+    /// Who issued it.
+    pub issuer: String,
+    /// SHA-256 of what the issuer signed.
+    pub digest: [u8; 32],
+    /// Until when it must be remembered.
+    pub until: Timestamp,
+}
+
 /// What an operator is in a workspace, from most to least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {

@@ -14,15 +14,24 @@ use crate::key::{AddedKey, NewKey, RetiredKey, RevokedKey, StoredKey};
 use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
 use crate::receipt::KeptReceipt;
 use crate::record::{
-    Authority, Belonging, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
+    Authority, Belonging, Identity, JobToken, Member, NewSession, NewToken, NewWorkspace, Operator,
     PageRequest, PersonKey, Role, Session, SessionHash, TokenFilter, TokenPage, UseDelta,
     Workspace,
 };
-use crate::verifier::{AddedVerifier, NewVerifier, Verifier};
+use crate::verifier::{AddedVerifier, CredentialHash, NewVerifier, Verifier};
 
 /// Is told of entries in log order, after their commit and before the step that appended them is
 /// answered. It must be quick and must not call the store.
 pub type Follower = Box<dyn Fn(&[Entry]) + Send + Sync>;
+
+/// Whether somebody else may change what a store keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Only whoever has this store: what it has said stays so until it is told otherwise.
+    Alone,
+    /// Other nodes may, at any time: what must be exact has to be asked each time.
+    WithOthers,
+}
 
 /// What became of a workspace to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +147,9 @@ pub enum ChangedMember {
 /// durable when it answers, and its audit record is part of it.
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// Whether other nodes may change what is kept here.
+    fn sharing(&self) -> Sharing;
+
     /// What was fixed at the first start; fixes it now if this is the first.
     async fn found(&self, issuer: &str) -> Result<Authority, StoreError>;
 
@@ -170,6 +182,20 @@ pub trait Store: Send + Sync {
     /// Writes down when sessions were last used. Unknown ones are passed over, and no time goes
     /// backwards.
     async fn touch_sessions(&self, used: Vec<(SessionHash, Timestamp)>) -> Result<(), StoreError>;
+
+    /// The login of this hash, if it is kept: also one whose time is over and that was not forgotten.
+    async fn session(&self, hash: SessionHash) -> Result<Option<Session>, StoreError>;
+
+    /// The logins of an operator that have not ended at this time, the latest first.
+    async fn sessions_of(
+        &self,
+        operator: &OperatorId,
+        now: Timestamp,
+    ) -> Result<Vec<Session>, StoreError>;
+
+    /// Notes that a CI job's token was used, and forgets those that are not to be remembered at this
+    /// time any more. Answers whether it was used for the first time.
+    async fn use_job_token(&self, token: JobToken, now: Timestamp) -> Result<bool, StoreError>;
 
     /// The logins that have not ended at this time; forgets the others.
     async fn live_sessions(&self, now: Timestamp) -> Result<Vec<Session>, StoreError>;
@@ -317,6 +343,9 @@ pub trait Store: Send + Sync {
 
     /// The verifiers that are registered, by name.
     async fn verifiers(&self) -> Result<Vec<Verifier>, StoreError>;
+
+    /// The verifier that is registered with this credential.
+    async fn verifier(&self, hash: CredentialHash) -> Result<Option<Verifier>, StoreError>;
 
     /// Removes a verifier from the register; answers whether there was one. Its name is free then.
     async fn remove_verifier(&self, name: VerifierName, act: Act) -> Result<bool, StoreError>;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use nt_token::clock::Stopwatch;
 
 use crate::checker::{Check, Revoke, Verdict};
@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// A client rests between two questions.
 const REST: Duration = Duration::from_millis(4);
+
+/// How long a token is asked about before it is revoked, and after.
+const AROUND: Duration = Duration::from_millis(200);
 
 /// How long a revoke may take in all, with an authority that is killed meanwhile.
 const LONGEST_REVOKE: Duration = Duration::from_mins(1);
@@ -89,11 +92,14 @@ impl Hammer {
         self.hot().remove(&token);
     }
 
-    /// Revokes a token, and tries again while the authority is not there.
-    pub fn revoke(&self, owner: &Operator, made: &Issued, token: usize) -> Result<Revoke> {
+    /// Revokes a token, and tries again while the authority is not there: at the next node, where the
+    /// owner may ask at several.
+    pub fn revoke(&self, owners: &[Operator], made: &Issued, token: usize) -> Result<Revoke> {
         let path = format!("/v1/workspaces/{}/tokens/{}", made.workspace, made.jti);
         let start = self.watch.elapsed();
+        let mut owners = owners.iter().cycle().skip(token);
         process::until(LONGEST_REVOKE, || {
+            let owner = owners.next().context("somebody who may revoke")?;
             let Ok(answer) = owner.call("DELETE", &path, None) else { return Ok(None) };
             let end = self.watch.elapsed();
             match answer.status {
@@ -105,6 +111,43 @@ impl Hammer {
                 202 | 503 => Ok(None),
                 status => bail!("{status} {}", answer.text()),
             }
+        })
+    }
+
+    /// Revokes all tokens from this one on, so many at once, each of which is asked about for a while
+    /// before and after. Meanwhile there is something to do, which is told whether that goes on.
+    pub fn revoke_all<T>(
+        &self,
+        owners: &[Operator],
+        tokens: &[Issued],
+        from: usize,
+        at_once: usize,
+        meanwhile: impl FnOnce(&dyn Fn() -> bool) -> Result<T>,
+    ) -> Result<(Vec<Revoke>, T)> {
+        let next = AtomicUsize::new(from);
+        let worker = || {
+            let mut revokes = Vec::new();
+            loop {
+                let token = next.fetch_add(1, Ordering::SeqCst);
+                let Some(made) = tokens.get(token) else { return Ok(revokes) };
+                self.heat(token);
+                thread::sleep(AROUND);
+                let revoke = self.revoke(owners, made, token);
+                revokes.push(revoke.with_context(|| format!("token {token}"))?);
+                thread::sleep(AROUND);
+                self.cool(token);
+            }
+        };
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(worker)).collect();
+            let told = meanwhile(&|| workers.iter().any(|worker| !worker.is_finished()))?;
+            let mut revokes = Vec::new();
+            for worker in workers {
+                let done: Result<Vec<Revoke>> =
+                    worker.join().map_err(|_| anyhow!("a revoker panicked"))?;
+                revokes.extend(done?);
+            }
+            Ok((revokes, told))
         })
     }
 

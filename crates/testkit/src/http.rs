@@ -190,8 +190,13 @@ impl Connection {
 
 /// One request on a connection of its own.
 pub fn once(address: SocketAddr, request: &Request) -> Result<Response> {
-    let mut connection =
-        Connection::open(address).with_context(|| format!("cannot connect to {address}"))?;
+    once_within(TIMEOUT, address, request)
+}
+
+/// One request on a connection of its own, given up after a while.
+pub fn once_within(timeout: Duration, address: SocketAddr, request: &Request) -> Result<Response> {
+    let connection = Connection::open_for(address, timeout);
+    let mut connection = connection.with_context(|| format!("cannot connect to {address}"))?;
     let response = connection.exchange(&request.render());
     response.with_context(|| format!("no answer to {}", request.line.trim_end()))
 }

@@ -12,10 +12,15 @@ use serde_json::{Value, json};
 
 use crate::http::{self, Request, Response};
 
+/// A revoke may wait for whoever is out of reach, and for a lock.
+const PATIENCE: Duration = Duration::from_secs(40);
+
 /// A signed-in operator.
 #[derive(Debug, Clone)]
 pub struct Operator {
     address: SocketAddr,
+    /// How long an answer may take.
+    patience: Duration,
     /// The session's secret.
     pub session: String,
 }
@@ -43,19 +48,24 @@ impl Operator {
             .json(&json!({ "oauth_token": proof }));
         let answer = http::once(address, &exchange)?;
         ensure!(answer.status == 200, "token exchange: {} {}", answer.status, answer.text());
-        Ok(Self { address, session: text(&answer.json(), "access_token")? })
+        Ok(Self::with_session(address, &text(&answer.json(), "access_token")?))
     }
 
     /// Somebody who has this credential.
     pub fn with_session(address: SocketAddr, session: &str) -> Self {
-        Self { address, session: session.to_owned() }
+        Self { address, patience: PATIENCE, session: session.to_owned() }
+    }
+
+    /// The same one, who gives up on an answer after this.
+    pub fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Calls the API, with a JSON body where there is one.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Response> {
         let request = Request::new(method, path).bearer(&self.session);
         let request = if let Some(body) = body { request.json(body) } else { request };
-        http::once(self.address, &request)
+        http::once_within(self.patience, self.address, &request)
     }
 
     /// Calls the API; the answer must have this status. Its body.

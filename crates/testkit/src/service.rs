@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -33,23 +34,25 @@ impl Service {
     pub fn edge(world: &World, name: &str, authority: SocketAddr) -> Result<Self> {
         let mut command = Command::new(&world.binaries().ntd);
         command.arg("edge");
-        Self::start(world, name, authority, command, "/v1/token_auth")
+        Self::start(world.dir(), name, &[authority], command, "/v1/token_auth")
     }
 
-    /// Any program that takes the options of an edge, told that the authority is there; `target` is
-    /// where it is asked about a token.
+    /// Any program that takes the options of an edge, told that these are nodes of the authority, its
+    /// output in this folder; `target` is where it is asked about a token.
     pub fn start(
-        world: &World,
+        dir: &Path,
         name: &str,
-        authority: SocketAddr,
+        authorities: &[SocketAddr],
         mut command: Command,
         target: &'static str,
     ) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        command.args(["--authority", &format!("http://{authority}"), "--name", name]);
-        command.args(["--listen", &address.to_string()]);
-        command.env_clear().current_dir(world.dir()).stdin(Stdio::null()).stdout(Stdio::null());
-        command.stderr(File::create(world.dir().join(format!("{name}.stderr")))?);
+        for authority in authorities {
+            command.args(["--authority", &format!("http://{authority}")]);
+        }
+        command.args(["--name", name, "--listen", &address.to_string()]);
+        command.env_clear().current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(File::create(dir.join(format!("{name}.stderr")))?);
         let mut service = Self { address, target, command, child: None };
         service.restart()?;
         Ok(service)

@@ -34,6 +34,22 @@ pub struct Options {
     pub env: Vec<(String, String)>,
     /// Its settings file, in TOML. One with an identity provider takes the place of `--dev`.
     pub settings: Option<String>,
+    /// More of its arguments.
+    pub args: Vec<String>,
+    /// Where it listens, instead of a free port on loopback.
+    pub listen: Option<SocketAddr>,
+    /// How one signs in, where the settings name no identity provider.
+    pub sign_in: SignIn,
+}
+
+/// How one signs in at an authority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SignIn {
+    /// As one likes: `--dev`.
+    #[default]
+    Development,
+    /// Not here: sessions were won before, or at another.
+    Elsewhere,
 }
 
 /// An authority on loopback with a folder of its own. Dropping it kills the process; a panicking
@@ -68,17 +84,29 @@ impl World {
         let bin = dir.path().join("bin");
         fs::create_dir(&bin)?;
         std::os::unix::fs::symlink(&binaries.ntcli, bin.join("ntcli"))?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+        let free = || Ok::<_, anyhow::Error>((Ipv4Addr::LOCALHOST, free_port()?).into());
+        let address = options.listen.map_or_else(free, Ok)?;
         Ok(Self { dir, binaries, address, options, child: None, starts: 0 })
     }
 
     /// Starts `ntd` on the same port and data folder (killing the one that runs, if one does) and
     /// waits until it is ready.
     pub fn restart(&mut self) -> Result<()> {
+        self.launch()?;
+        self.until_ready()
+    }
+
+    /// Starts `ntd` as [`Self::restart`] does, and waits for nothing.
+    pub fn launch(&mut self) -> Result<()> {
         self.kill9()?;
         self.starts += 1;
-        let child = self.spawn_ntd(&format!("ntd-{}", self.starts), self.address)?;
-        let child = self.child.insert(child);
+        self.child = Some(self.spawn_ntd(&format!("ntd-{}", self.starts), self.address)?);
+        Ok(())
+    }
+
+    /// Waits until the authority is ready.
+    pub fn until_ready(&mut self) -> Result<()> {
+        let child = self.child.as_mut().context("ntd does not run")?;
         let address = self.address;
         process::until(DEADLINE, || {
             if let Some(status) = child.try_wait()? {
@@ -105,9 +133,11 @@ impl World {
         command.args(["serve", "--listen", &address.to_string(), "--data-dir"]);
         command.arg(self.data_dir()).current_dir(self.dir.path());
         let settings = self.options.settings.as_deref().unwrap_or_default();
-        if !settings.lines().any(|line| matches!(line, "[oidc]" | "[clerk]")) {
+        let provided = settings.lines().any(|line| matches!(line, "[oidc]" | "[clerk]"));
+        if !provided && self.options.sign_in == SignIn::Development {
             command.arg("--dev");
         }
+        command.args(&self.options.args);
         if self.options.settings.is_some() {
             let file = self.dir.path().join(format!("{name}.toml"));
             fs::write(&file, settings)?;
@@ -138,6 +168,11 @@ impl World {
     /// The programs that run here.
     pub fn binaries(&self) -> &'static Binaries {
         self.binaries
+    }
+
+    /// How it differs from the usual one.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// Where `ntd` keeps its data.

@@ -75,12 +75,27 @@ impl Lease {
         if end <= self.load().end {
             return;
         }
-        let left = end.since(now.boot);
-        let spare = u64::try_from((left + left.max(self.length)).as_millis()).unwrap_or(u64::MAX);
-        self.wall_limit.store(now.wall_ms.saturating_add(spare), Ordering::Release);
+        self.wall_limit.store(self.wall_limit(end, now), Ordering::Release);
         self.streams.fetch_max(end.after(self.length).nanos(), Ordering::AcqRel);
         // Last, so that whoever sees the lease sees what belongs to it.
         self.end.fetch_max(end.nanos(), Ordering::AcqRel);
+    }
+
+    /// Moves the end back, never forward: what it rested on is to be released. One caller at a time.
+    pub(crate) fn lower(&self, end: Boot, now: Moment) {
+        if end >= self.load().end {
+            return;
+        }
+        // First, so that a limit is never newer than its end.
+        self.end.store(end.nanos(), Ordering::SeqCst);
+        self.wall_limit.store(self.wall_limit(end, now), Ordering::Release);
+        self.streams.fetch_min(end.after(self.length).nanos(), Ordering::AcqRel);
+    }
+
+    fn wall_limit(&self, end: Boot, now: Moment) -> u64 {
+        let left = end.since(now.boot);
+        let spare = u64::try_from((left + left.max(self.length)).as_millis()).unwrap_or(u64::MAX);
+        now.wall_ms.saturating_add(spare)
     }
 
     /// Ends it at once.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use nt_revocation::{Entry, OutOfOrder, RevocationSet};
+use nt_revocation::{BadSnapshot, Entry, OutOfOrder, Position, RevocationSet, Snapshot};
 use nt_token::clock::{Boot, Clock};
 use nt_token::{Expected, KeySet};
 
@@ -70,6 +70,16 @@ impl State {
         Ok(())
     }
 
+    /// Adds to all that is known what a snapshot of a later epoch has, and goes on from there. The log was
+    /// put together again after a loss: what was revoked before stays so here, also where the snapshot
+    /// has lost it.
+    pub fn absorb(&self, later: &Snapshot) -> Result<Position, BadSnapshot> {
+        let _one_at_a_time = self.writer();
+        let position = self.0.set.load().absorb(later);
+        self.published();
+        position
+    }
+
     /// Replaces the keys. What a key signed that is no longer among them counts no more; a new one
     /// is given here before the entry that adds it is acknowledged.
     pub fn set_keys(&self, keys: KeySet) {
@@ -85,6 +95,15 @@ impl State {
     pub fn extend_lease(&self, end: Boot) {
         let _one_at_a_time = self.writer();
         self.0.lease.extend(end, Moment::read(&*self.0.clock));
+    }
+
+    /// Lets the verifier say "good" only until this moment, which is earlier than before: what the lease
+    /// rested on beyond it is about to be released. When this returns, every check that starts later
+    /// sees it; only then may the release be said.
+    pub fn lower_lease(&self, end: Boot) {
+        let _one_at_a_time = self.writer();
+        self.0.lease.lower(end, Moment::read(&*self.0.clock));
+        self.published();
     }
 
     /// Ends the lease at once. After this the authority may be told that it was given back.

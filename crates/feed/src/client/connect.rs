@@ -7,6 +7,7 @@ use nt_token::{Expected, Secret};
 use nt_verifier::{Ask, Drain, Options, Verifier};
 use tokio::time::sleep;
 use tonic::metadata::MetadataValue;
+use tonic::transport::Endpoint;
 
 use super::position_file::{self, NoPosition};
 use super::{
@@ -31,8 +32,11 @@ pub enum PlainHttp {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where the authority is.
+    /// Where the authority is: its only node, or one of several.
     pub authority: AuthorityUrl,
+    /// Where its other nodes are. One node is followed at a time, drawn at random to begin with, so that a
+    /// fleet of verifiers spreads; and another as soon as that one leaves, or grants no lease any more.
+    pub others: Vec<AuthorityUrl>,
     /// What `ntcli verifiers add NAME` printed. Only an authority that was started with `--dev` does
     /// without.
     pub credential: Option<Secret>,
@@ -97,6 +101,7 @@ impl Settings {
     pub fn new(authority: AuthorityUrl, name: impl Into<String>) -> Self {
         Self {
             authority,
+            others: Vec::new(),
             credential: None,
             name: name.into(),
             program: None,
@@ -129,14 +134,19 @@ impl Settings {
         Ok(Follower { name: self.name.clone(), instance, authorization })
     }
 
-    fn endpoint(&self) -> Result<tonic::transport::Endpoint, NotConnected> {
-        if self.plain_http == PlainHttp::OnThisMachine && !self.authority.is_private() {
-            return Err(NotConnected::Plain(self.authority.clone()));
+    fn endpoints(&self) -> Result<Vec<Endpoint>, NotConnected> {
+        let all = std::iter::once(&self.authority).chain(&self.others);
+        all.map(|authority| self.endpoint(authority)).collect()
+    }
+
+    fn endpoint(&self, authority: &AuthorityUrl) -> Result<Endpoint, NotConnected> {
+        if self.plain_http == PlainHttp::OnThisMachine && !authority.is_private() {
+            return Err(NotConnected::Plain(authority.clone()));
         }
-        if self.ca.is_some() && !self.authority.is_encrypted() {
-            return Err(NotConnected::NothingToCheck(self.authority.clone()));
+        if self.ca.is_some() && !authority.is_encrypted() {
+            return Err(NotConnected::NothingToCheck(authority.clone()));
         }
-        let endpoint = self.authority.endpoint(self.ca.as_deref()).map_err(NotConnected::Tls)?;
+        let endpoint = authority.endpoint(self.ca.as_deref()).map_err(NotConnected::Tls)?;
         match &self.program {
             Some(program) => {
                 endpoint.user_agent(program.clone()).map_err(|_| NotConnected::Program)
@@ -156,7 +166,7 @@ impl Settings {
 ///
 /// Waits for the authority only where [`Settings::expected`] leaves it to say whose tokens it issues.
 pub async fn connect(settings: Settings) -> Result<(Verifier, Following), NotConnected> {
-    let (endpoint, follower) = (settings.endpoint()?, settings.follower()?);
+    let (endpoints, follower) = (settings.endpoints()?, settings.follower()?);
     let kept = settings.position_file.as_ref().map(|file| {
         position_file::open(file).map(|(position, lock)| Kept {
             file: file.clone(),
@@ -169,19 +179,25 @@ pub async fn connect(settings: Settings) -> Result<(Verifier, Following), NotCon
         Some(expected) => expected.clone(),
         None => heard(&settings).await?,
     };
+    let current = settings.ask.as_ref().map(HttpAsk::current).unwrap_or_default();
+    let first = usize::from(follower.instance[0]) % endpoints.len();
     let mut options = Options::new(expected);
     options.ask = settings.ask.map(|ask| Arc::new(ask) as Arc<dyn Ask>);
     options.drain = settings.drain;
     let (verifier, state) = Verifier::new(options);
-    Ok((verifier, follow_from(endpoint, follower, state, kept)))
+    Ok((verifier, follow_from(endpoints, first, follower, state, current, kept)))
 }
 
-/// Waits until the authority says whose tokens it issues. Each reason why it does not is logged once.
+/// Waits until a node of the authority says whose tokens it issues. Each reason why none does is logged
+/// once.
 pub async fn heard(settings: &Settings) -> Result<Expected, NotConnected> {
-    let (endpoint, follower) = (settings.endpoint()?, settings.follower()?);
+    let (endpoints, follower) = (settings.endpoints()?, settings.follower()?);
     let mut told = None;
+    let mut node = 0;
     loop {
-        match introduce(&endpoint, &follower).await {
+        let endpoint = &endpoints[node % endpoints.len()];
+        node += 1;
+        match introduce(endpoint, &follower).await {
             Ok(expected) => return Ok(expected),
             Err(why) if told.as_ref() == Some(&why) => {}
             Err(NotTold::NotAdmitted) => {
@@ -240,8 +256,8 @@ mod tests {
         let follower = settings.follower().expect("settings that can be followed");
         assert_eq!(follower.authorization.to_str().expect("ASCII"), "Bearer ntv_abc");
         assert!(!format!("{settings:?}{follower:?}").contains("abc"));
-        settings.endpoint().expect("encrypted");
+        settings.endpoints().expect("encrypted");
         let plain = Settings { plain_http: PlainHttp::Anywhere, ..settings };
-        plain.endpoint().expect("asked for");
+        plain.endpoints().expect("asked for");
     }
 }

@@ -4,7 +4,7 @@ use nt_token::Expected;
 use tokio::time::timeout;
 use tonic::transport::Endpoint;
 
-use super::session::{Ended, Line, NOT_ADMITTED, Session};
+use super::session::{Ended, NOT_ADMITTED, Since, connect};
 use super::{CONNECT_WITHIN, Follower};
 use crate::proto::{FromAuthority, from_authority};
 
@@ -22,10 +22,9 @@ pub enum NotTold {
 /// The issuer and the audience that the authority's tokens name. Begins a session and leaves it at
 /// once: it never asks for a lease, so nobody waits for it.
 pub async fn introduce(endpoint: &Endpoint, follower: &Follower) -> Result<Expected, NotTold> {
-    let (line, queue) = Line::new();
-    let session = Session { endpoint, follower, position: None, witness: None };
+    let (_line, answers) = connect(endpoint, follower, Since::default(), CONNECT_WITHIN);
     let welcome = async {
-        let mut answers = session.connect(&line, queue).await.map_err(why)?;
+        let mut answers = answers.await.map_err(why)?;
         let answer = answers.message().await.map_err(|status| why(status.into()))?;
         match answer {
             Some(FromAuthority { message: Some(from_authority::Message::Welcome(welcome)) }) => {
@@ -47,7 +46,6 @@ pub async fn introduce(endpoint: &Endpoint, follower: &Follower) -> Result<Expec
 fn why(ended: Ended) -> NotTold {
     match ended {
         Ended::NotAdmitted => NotTold::NotAdmitted,
-        Ended::Unwanted => NotTold::NoAnswer("not wanted".to_owned()),
         Ended::Unreached(why) | Ended::Lost(why) | Ended::Misfit(why) | Ended::Refused(why) => {
             NotTold::NoAnswer(why)
         }

@@ -1,10 +1,10 @@
-//! What a verifier knows and under which lease: its state, driven by the lease's machine.
+//! What a verifier knows and under which leases: its state, driven by the leases' machine.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
 
-use nt_revocation::protocol::{Lengths, Now, VerifierInput, VerifierLease, VerifierOutput, Wall};
+use nt_revocation::protocol::{Leases, Lengths, LinkOutput, Now, Wall};
 use nt_revocation::{Entry, Position, RevocationSet};
 use nt_token::Expected;
 use nt_verifier::State;
@@ -28,7 +28,11 @@ pub(super) enum Unfit {
     Loss(#[from] Loss),
 }
 
-/// What is to be said to the authority.
+/// One session with one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct LinkId(pub(super) u64);
+
+/// What is to be said to a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Say {
     Renew { nonce: u64, epoch: u64, acked: u64 },
@@ -36,10 +40,12 @@ pub(super) enum Say {
     Release,
 }
 
+/// What is to be said, and to whom, in this order.
+pub(super) type Says = Vec<(LinkId, Say)>;
+
 pub(super) struct Known {
     state: State,
-    lease: VerifierLease,
-    lengths: Lengths,
+    leases: Leases<LinkId>,
     position: Position,
     keys: Keys,
     /// The highest position that was ever applied, also before this process; whoever keeps it on the
@@ -56,12 +62,9 @@ type Draining = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 impl Known {
     /// Nothing is known yet, but perhaps how far it was known once.
     pub(super) fn new(state: State, witness: watch::Sender<Option<Position>>) -> Self {
-        let lengths = Lengths::default();
-        let lease = VerifierLease::new(lengths, 0, nonces_from());
         Self {
             state,
-            lease,
-            lengths,
+            leases: Leases::new(Lengths::default(), 0),
             position: Position::START,
             keys: Keys::default(),
             witness,
@@ -84,7 +87,7 @@ impl Known {
     /// for longer than the lease: after it nothing is accepted here, which is what the authority waits
     /// for.
     pub(super) async fn drained(&mut self) -> Position {
-        let lease = self.lease.end().map_or(Duration::ZERO, |end| end.since(self.now().boot));
+        let lease = self.leases.end().map_or(Duration::ZERO, |end| end.since(self.now().boot));
         let Some((upto, drained)) = self.draining.front_mut() else {
             return std::future::pending().await;
         };
@@ -93,7 +96,7 @@ impl Known {
     }
 
     /// Acknowledges up to here.
-    pub(super) fn acknowledge(&mut self, upto: Position) -> Vec<Say> {
+    pub(super) fn acknowledge(&mut self, upto: Position) -> Says {
         self.draining.retain(|(owed, _)| owed.seq > upto.seq);
         self.drained = upto;
         self.caught_up()
@@ -115,62 +118,73 @@ impl Known {
         *self.witness.borrow()
     }
 
-    /// Whether a log that is here at the witness's place goes through the witness.
-    pub(super) fn meets(&self, at_witness: Option<Position>) -> Result<(), Loss> {
-        let loss = self.witness().and_then(|witness| loss(witness, at_witness));
-        loss.map_or(Ok(()), Err)
-    }
-
     /// A session began: leases are this long, and one is asked for.
-    pub(super) fn welcomed(&mut self, lengths: Lengths) -> Vec<Say> {
-        if lengths != self.lengths {
-            self.lengths = lengths;
-            self.begin_anew();
+    pub(super) fn welcomed(&mut self, link: LinkId, lengths: Lengths) -> Says {
+        let mut says = Vec::new();
+        if lengths != self.leases.lengths() {
+            says = self.begin_anew(lengths);
         }
-        self.step(VerifierInput::Connected)
+        let asked = self.leases.open(self.now(), link, nonces_from());
+        says.extend(self.carry_out(asked));
+        says
     }
 
-    /// Asks for a lease if one is due.
-    pub(super) fn tick(&mut self) -> Vec<Say> {
-        self.step(VerifierInput::Tick)
+    /// How long a lease lasts.
+    pub(super) fn lease_length(&self) -> Duration {
+        self.leases.lengths().verifier
     }
 
-    /// In how much time the next renewal is due.
-    pub(super) fn renews_in(&self) -> Duration {
-        let due = self.lease.renew_at();
-        due.map_or(self.lengths.verifier_renews_each(), |at| at.since(self.now().boot))
+    /// Asks for the leases that are due.
+    pub(super) fn tick(&mut self) -> Says {
+        let due = self.leases.tick(self.now());
+        self.carry_out(due)
     }
 
-    /// Replaces everything by a snapshot.
-    pub(super) fn replace(&mut self, bytes: &[u8]) -> Result<Vec<Say>, Unfit> {
+    /// In how much time the next renewal is due; `None` without links.
+    pub(super) fn renews_in(&self) -> Option<Duration> {
+        self.leases.renew_at().map(|at| at.since(self.now().boot))
+    }
+
+    /// Replaces everything by a snapshot; by one of a later epoch only adds to it, since what is known
+    /// here may be what was lost there. `from` is what the node was told that is known here: then a
+    /// snapshot that ends before what is known by now says nothing new.
+    pub(super) fn replace(&mut self, bytes: &[u8], from: Option<Position>) -> Result<Says, Unfit> {
         let read = RevocationSet::from_snapshot(bytes);
         let set = read.map_err(|bad| Misfit(bad.to_string()))?;
         let position = set.position();
         if position.epoch < self.position.epoch {
             return Err(Misfit("the snapshot is of an earlier epoch".to_owned()).into());
         }
+        let again = position.epoch != self.position.epoch;
+        if from.is_some() && !again && position.seq < self.position.seq {
+            return Ok(Vec::new());
+        }
         // What it says of itself, too: it may end before the log does.
         if let Some(witness) = self.witness()
             && position.seq <= witness.seq
         {
-            self.meets((position.seq == witness.seq).then_some(position))?;
+            let here = (position.seq == witness.seq).then_some(position);
+            loss(witness, position.epoch, here).map_or(Ok(()), Err)?;
         }
         if let Some(keys) = self.keys.replace(&set)? {
             self.state.set_keys(keys);
         }
-        self.state.replace(set).map_err(|refused| Misfit(refused.to_string()))?;
-        let again = position.epoch != self.position.epoch;
-        self.reach(position);
-        if again {
-            self.begin_anew();
+        if again && self.position != Position::START {
+            let united = self.state.absorb(&set.freeze());
+            united.map_err(|refused| Misfit(refused.to_string()))?;
+        } else {
+            self.state.replace(set).map_err(|refused| Misfit(refused.to_string()))?;
         }
+        self.reach(position);
+        let mut says = if again { self.begin_anew(self.leases.lengths()) } else { Vec::new() };
         self.drain();
-        Ok(self.caught_up())
+        says.extend(self.caught_up());
+        Ok(says)
     }
 
     /// Applies what follows. When this returns, every check that starts later sees it.
-    pub(super) fn absorb(&mut self, epoch: u64, entries: &[Entry]) -> Result<Vec<Say>, Misfit> {
-        let known = self.position.seq;
+    pub(super) fn absorb(&mut self, epoch: u64, entries: &[Entry]) -> Result<Says, Misfit> {
+        let (known, mut says) = (self.position.seq, Vec::new());
         for entry in entries.iter().filter(|entry| entry.seq > known) {
             let next = self.position.followed_by(entry);
             let next = next.ok_or_else(|| Misfit(format!("entry {} leaves a gap", entry.seq)))?;
@@ -185,13 +199,13 @@ impl Known {
             let again = next.epoch != self.position.epoch;
             self.reach(next);
             if again {
-                self.begin_anew();
+                says.extend(self.begin_anew(self.leases.lengths()));
             }
-            // The acknowledgement of the last one says the same of all before it.
-            let _said_by_the_last = self.step(VerifierInput::Applied(entry.seq));
         }
         self.drain();
-        Ok(self.caught_up())
+        // The acknowledgement of the last one says the same of all before it.
+        says.extend(self.caught_up());
+        Ok(says)
     }
 
     fn reach(&mut self, position: Position) {
@@ -200,62 +214,85 @@ impl Known {
         self.witness.send_replace(Some(position).filter(|position| position.seq > 0));
     }
 
-    /// A grant counts from when it was asked for, and only if everything up to `min` is known.
-    pub(super) fn granted(&mut self, nonce: u64, length: Duration, min: Position) -> Vec<Say> {
+    /// A grant counts from when it was asked for, and only if everything up to `min` is known. One that
+    /// counts is of a node that can be relied on: no other is needed.
+    pub(super) fn granted(
+        &mut self,
+        link: LinkId,
+        nonce: u64,
+        length: Duration,
+        min: Position,
+    ) -> Says {
         if min.epoch != self.position.epoch {
             return Vec::new();
         }
-        self.step(VerifierInput::Granted { nonce, length, min: min.seq })
+        let granted = self.leases.granted(self.now(), link, nonce, length, min.seq);
+        self.carry_out(granted)
+    }
+
+    /// Whether this link's own lease lasts.
+    pub(super) fn holds(&self, link: LinkId) -> bool {
+        self.leases.lasts(link, self.now().boot)
+    }
+
+    /// Relies on this link alone, if it has a lease, and releases all others.
+    pub(super) fn move_to(&mut self, link: LinkId) -> Says {
+        let moved = self.leases.move_to(self.now(), link);
+        self.carry_out(moved)
+    }
+
+    /// A link broke. Its lease lasts until its end.
+    pub(super) fn broke(&mut self, link: LinkId) {
+        self.leases.broke(link);
     }
 
     /// What is known is not to be trusted any more.
     pub(super) fn give_up(&mut self) {
-        self.step(VerifierInput::GiveUp);
+        let over = self.leases.give_up(self.now());
+        self.carry_out(over);
     }
 
-    /// Ends the lease; only then may the authority be told.
-    pub(super) fn leave(&mut self) -> Vec<Say> {
-        self.step(VerifierInput::Leave)
+    /// Ends the lease; only then may anybody be told.
+    pub(super) fn leave(&mut self) -> Says {
+        let left = self.leases.leave(self.now());
+        self.carry_out(left)
     }
 
     /// Acknowledges, and asks for the lease that could not be had before.
-    fn caught_up(&mut self) -> Vec<Say> {
-        let mut says = self.step(VerifierInput::Applied(self.position.seq));
-        if !self.lease.lasts(self.now().boot) {
-            says.extend(self.step(VerifierInput::Connected));
-        }
-        says
+    fn caught_up(&mut self) -> Says {
+        let applied = self.leases.applied(self.now(), self.position.seq);
+        self.carry_out(applied)
     }
 
-    fn step(&mut self, input: VerifierInput) -> Vec<Say> {
-        let now = self.now();
+    /// In this order: what is published is there before anything is said that rests on it.
+    fn carry_out(&mut self, outputs: Vec<LinkOutput<LinkId>>) -> Says {
         let mut says = Vec::new();
-        for output in self.lease.step(now, input) {
+        for output in outputs {
             match output {
                 // The machine says what is applied; what is acknowledged may be less.
-                VerifierOutput::Renew { nonce, acked } => {
+                LinkOutput::Renew { link, nonce, acked } => {
                     let (epoch, acked) = (self.drained.epoch, acked.min(self.drained.seq));
-                    says.push(Say::Renew { nonce, epoch, acked });
+                    says.push((link, Say::Renew { nonce, epoch, acked }));
                 }
-                VerifierOutput::Ack(seq) if self.drained.epoch == self.position.epoch => {
+                LinkOutput::Ack { link, seq } if self.drained.epoch == self.position.epoch => {
                     let seq = seq.min(self.drained.seq);
-                    says.push(Say::Ack { epoch: self.position.epoch, seq });
+                    says.push((link, Say::Ack { epoch: self.position.epoch, seq }));
                 }
-                VerifierOutput::Ack(_) => {}
-                VerifierOutput::LeaseUntil(end) => {
-                    self.state.extend_lease(end);
-                }
-                VerifierOutput::LeaseOver => self.state.drop_lease(),
-                VerifierOutput::Release => says.push(Say::Release),
+                LinkOutput::Ack { .. } => {}
+                LinkOutput::LeaseUntil(end) => self.state.extend_lease(end),
+                LinkOutput::LeaseOnlyUntil(end) => self.state.lower_lease(end),
+                LinkOutput::LeaseOver => self.state.drop_lease(),
+                LinkOutput::Release(link) => says.push((link, Say::Release)),
             }
         }
         says
     }
 
-    /// Another epoch or other lengths are another machine's: its lease is asked for anew. The one
-    /// that was published runs out by itself.
-    fn begin_anew(&mut self) {
-        self.lease = VerifierLease::new(self.lengths, self.position.seq, nonces_from());
+    /// In another epoch, or with other lengths, leases are asked for anew. What was published runs out
+    /// by itself.
+    fn begin_anew(&mut self, lengths: Lengths) -> Says {
+        let asked = self.leases.begin_anew(self.now(), lengths, nonces_from);
+        self.carry_out(asked)
     }
 
     fn now(&self) -> Now {

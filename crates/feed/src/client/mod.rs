@@ -1,15 +1,20 @@
 //! The verifier's end: follows an authority for as long as it is wanted.
 //!
 //! Without a connection the lease runs out, and the verifier refuses. A verifier without a lease tries
-//! a fresh connection each 100 ms. An authority whose log does not go through what was once applied here
+//! a fresh connection each 100 ms. Of an authority's several nodes one is followed at a time: `run` says
+//! which, `links` when another is sought. An authority whose log does not go through what was once applied here
 //! is not followed: it has lost history, and would bring revoked tokens back to life.
 
 mod authority_url;
 mod connect;
+mod current;
 mod introduction;
 mod keys;
 mod known;
+mod links;
 mod position_file;
+mod rounds;
+mod run;
 mod session;
 
 use std::path::PathBuf;
@@ -19,16 +24,16 @@ use nt_revocation::Position;
 use nt_verifier::State;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Endpoint;
 
 pub use authority_url::{AuthorityUrl, NoOrigin};
 pub use connect::{NotConnected, PlainHttp, Settings, connect, heard};
+pub(crate) use current::Current;
 pub use introduction::{NotTold, introduce};
 use known::Known;
 pub use position_file::NoPosition;
-use session::{Ended, NOT_ADMITTED, Session};
+use run::Run;
 
 /// A connection is made within this, else another is tried.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
@@ -80,7 +85,13 @@ impl Following {
 /// tokio runtime. [`connect`] makes the verifier too. An endpoint with a `user_agent` of
 /// `program/version` is listed under that by the authority.
 pub fn follow(endpoint: Endpoint, follower: Follower, state: State) -> Following {
-    follow_from(endpoint, follower, state, None)
+    follow_any(vec![endpoint], follower, state)
+}
+
+/// The same for an authority of several nodes: one of them is followed at a time, the first of these to
+/// begin with, and another as soon as that one ends or grants no more.
+pub fn follow_any(endpoints: Vec<Endpoint>, follower: Follower, state: State) -> Following {
+    follow_from(endpoints, 0, follower, state, Current::default(), None)
 }
 
 /// What a verifier's disk says of how far it has been, and where that is kept up to date.
@@ -91,100 +102,38 @@ struct Kept {
 }
 
 fn follow_from(
-    endpoint: Endpoint,
+    endpoints: Vec<Endpoint>,
+    first: usize,
     follower: Follower,
     state: State,
+    current: Current,
     kept: Option<Kept>,
 ) -> Following {
-    let endpoint = endpoint
-        .connect_timeout(CONNECT_WITHIN)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEPALIVE_EACH)
-        .keep_alive_timeout(KEEPALIVE_WITHIN)
-        .keep_alive_while_idle(true);
+    let alive = |endpoint: Endpoint| {
+        endpoint
+            .connect_timeout(CONNECT_WITHIN)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEPALIVE_EACH)
+            .keep_alive_timeout(KEEPALIVE_WITHIN)
+            .keep_alive_while_idle(true)
+    };
+    let endpoints = endpoints.into_iter().map(alive).collect();
     let (wanted, until) = watch::channel(true);
     let witness = watch::Sender::new(kept.as_ref().and_then(|kept| kept.position));
     let positions = witness.subscribe();
-    let known = Known::new(state, witness);
+    let run = Run::new(endpoints, first, follower, Known::new(state, witness), current);
     let task = tokio::spawn(async move {
         match kept {
-            None => run(endpoint, follower, known, until).await,
+            None => run.run(until).await,
             // The keeper ends when what is known does.
             Some(Kept { file, lock, .. }) => {
                 let keeper = position_file::keep(file, positions);
-                tokio::join!(run(endpoint, follower, known, until), keeper);
+                tokio::join!(run.run(until), keeper);
                 drop(lock);
             }
         }
     });
     Following { wanted, task }
-}
-
-async fn run(
-    endpoint: Endpoint,
-    follower: Follower,
-    mut known: Known,
-    mut wanted: watch::Receiver<bool>,
-) {
-    let mut position = None;
-    let mut told = None;
-    let mut misfits = 0_u32;
-    loop {
-        let witness = known.witness();
-        let session = Session { endpoint: &endpoint, follower: &follower, position, witness };
-        let ended = session.run(&mut known, &mut wanted).await;
-        position = known.position();
-        let mut pause = RETRY_EACH;
-        match ended {
-            Ended::Unwanted => break,
-            Ended::Lost(why) => {
-                tracing::warn!(why, "the connection to the feed ended");
-                told = None;
-            }
-            // Each reason once, not ten times a second.
-            Ended::Unreached(why) if told.as_ref() == Some(&why) => {}
-            Ended::Unreached(why) => {
-                tracing::warn!(why, "the feed cannot be reached");
-                told = Some(why);
-            }
-            // What is known stays: the lease ends by itself, and a credential may be known again.
-            Ended::NotAdmitted => {
-                pause = RETRY_REFUSED;
-                if told.as_deref() != Some(NOT_ADMITTED) {
-                    tracing::error!("{NOT_ADMITTED}");
-                    told = Some(NOT_ADMITTED.to_owned());
-                }
-            }
-            Ended::Refused(why) => {
-                known.give_up();
-                pause = RETRY_REFUSED;
-                if told.as_ref() != Some(&why) {
-                    tracing::error!("this authority is not followed, and no token accepted: {why}");
-                    told = Some(why);
-                }
-            }
-            Ended::Misfit(why) => {
-                tracing::warn!(why, "what is known here does not fit the feed: asking anew");
-                known.give_up();
-                position = None;
-                // Once is a matter of course. Again and again, each time by a whole snapshot, is one of
-                // two programs that do not understand each other.
-                misfits += 1;
-                if misfits > 1 {
-                    pause = RETRY_REFUSED;
-                }
-            }
-        }
-        if known.position().is_some() {
-            misfits = 0;
-        }
-        let stopped = wanted.wait_for(|wanted| !wanted);
-        if timeout(jittered(pause), stopped).await.is_ok() {
-            break;
-        }
-    }
-    // Where it was not said to the authority, it waits for the lease's end.
-    known.leave();
 }
 
 /// Between half and one and a half times as long, so that verifiers do not come back all at once.

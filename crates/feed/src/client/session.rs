@@ -1,4 +1,4 @@
-//! One connection, from its Hello to its end.
+//! One connection to one node: how it is made, and what is said and heard on it.
 
 use std::error::Error;
 use std::time::Duration;
@@ -6,20 +6,20 @@ use std::time::Duration;
 use nt_revocation::protocol::Lengths;
 use nt_revocation::{Entry, Position};
 use nt_token::Expected;
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataValue;
 use tonic::transport::Endpoint;
 use tonic::{Code, Request, Status, Streaming};
 
-use super::known::{Known, Misfit, Say, Unfit};
-use super::{CONNECT_WITHIN, Follower, RELEASE_WITHIN};
+use super::Follower;
+use super::known::{Known, LinkId, Misfit, Say, Says, Unfit};
 use crate::proto::feed_client::FeedClient;
 use crate::proto::{self, FromAuthority, FromVerifier, from_authority, from_verifier};
 use crate::wire::{self, Malformed, VERSION};
-use crate::witness::Loss;
+use crate::witness::{Loss, loss};
 
 /// A snapshot has at most this many bytes.
 const SNAPSHOT_MAX: usize = 1 << 30;
@@ -38,8 +38,6 @@ pub(super) const NOT_ADMITTED: &str =
 
 /// Why a session ended.
 pub(super) enum Ended {
-    /// This verifier is to stop; the release was said.
-    Unwanted,
     /// Who follows is not who may.
     NotAdmitted,
     /// There was no connection, or no session on it.
@@ -88,7 +86,7 @@ impl From<Loss> for Ended {
     }
 }
 
-fn lost(why: &str) -> Ended {
+pub(super) fn lost(why: &str) -> Ended {
     Ended::Lost(why.to_owned())
 }
 
@@ -101,175 +99,162 @@ fn not_connected(error: &tonic::transport::Error) -> String {
     format!("no connection to the authority: {reason}")
 }
 
-pub(super) struct Session<'a> {
-    pub(super) endpoint: &'a Endpoint,
-    pub(super) follower: &'a Follower,
-    /// From where on the log is wanted; `None` for a snapshot.
+/// What a node is told first: from where on the log is wanted, `None` for a snapshot; and what the log must
+/// go through, if anything.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Since {
     pub(super) position: Option<Position>,
-    /// What the log must go through, if anything.
     pub(super) witness: Option<Position>,
 }
 
 pub(super) type Answers = Streaming<FromAuthority>;
 
-/// What has come of a snapshot, and the connection's sending half.
+/// A connection's sending half, and what has come of a snapshot.
 pub(super) struct Line {
     says: mpsc::Sender<FromVerifier>,
     snapshot: Vec<u8>,
-    /// Without any sign of life for so long, the connection is given up.
-    patience: Duration,
+    since: Since,
 }
 
-impl Session<'_> {
-    pub(super) async fn run(&self, known: &mut Known, wanted: &mut watch::Receiver<bool>) -> Ended {
-        let (mut line, queue) = Line::new();
-        let mut answers = tokio::select! {
-            answers = self.connect(&line, queue) => match answers {
-                Ok(answers) => answers,
-                Err(Ended::Lost(why)) => return Ended::Unreached(why),
-                Err(ended) => return ended,
-            },
-            _ = wanted.wait_for(|wanted| !wanted) => return Ended::Unwanted,
-        };
-        let ended = tokio::select! {
-            ended = listen(known, &mut line, &mut answers) => Some(ended),
-            _ = wanted.wait_for(|wanted| !wanted) => None,
-        };
-        let Some(ended) = ended else {
-            release(known, line, answers).await;
-            return Ended::Unwanted;
-        };
-        ended
-    }
-
-    pub(super) async fn connect(
-        &self,
-        line: &Line,
-        queue: ReceiverStream<FromVerifier>,
-    ) -> Result<Answers, Ended> {
-        let hello = proto::Hello {
-            version: VERSION,
-            name: self.follower.name.clone(),
-            instance: self.follower.instance.to_vec().into(),
-            position: self.position.map(Into::into),
-            witness: self.witness.map(Into::into),
-        };
-        line.say(from_verifier::Message::Hello(hello))?;
-        let mut request = Request::new(queue);
-        request.metadata_mut().insert("authorization", self.follower.authorization.clone());
-        request.metadata_mut().insert(wire::LIBRARY, MetadataValue::from_static(LIBRARY));
-        let answers = async {
-            let channel = self.endpoint.connect().await;
-            let channel = channel.map_err(|error| Ended::Lost(not_connected(&error)))?;
-            let answers = FeedClient::new(channel).follow(request).await?;
-            Ok(answers.into_inner())
-        };
-        timeout(CONNECT_WITHIN, answers).await.map_err(|_| lost("no answer to the call"))?
-    }
+/// What a message was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// The session begins.
+    Welcome,
+    /// A part of what has to be known before a lease can be had.
+    Snapshot,
+    /// A lease of about the whole length.
+    Grant,
+    /// The node is about to end.
+    Leaving,
+    /// Anything else.
+    Other,
 }
 
-/// Until the connection ends.
-async fn listen(known: &mut Known, line: &mut Line, answers: &mut Answers) -> Ended {
-    let mut heard = Instant::now();
-    let mut greeted = false;
-    loop {
-        let result = tokio::select! {
-            answer = answers.message() => {
-                let result = match answer {
-                    Ok(Some(FromAuthority { message: Some(message) })) => {
-                        greeted = true;
-                        line.hear(known, message)
-                    }
-                    Ok(Some(_)) => Err(lost("a message that is not known here")),
-                    Ok(None) => Err(lost("the authority ended the stream")),
-                    Err(status) => Err(status.into()),
-                };
-                // After it was taken in: what takes long to apply is no silence of the authority.
-                heard = Instant::now();
-                result
-            }
-            () = sleep(known.renews_in()), if greeted => line.say_all(known.tick()),
-            () = sleep_until(heard + line.patience) => Err(lost("no sign of life")),
-            upto = known.drained(), if greeted => line.say_all(known.acknowledge(upto)),
-        };
-        if let Err(ended) = result {
-            return ended;
-        }
-    }
+/// A line to a node, and its connection to come, within so long.
+pub(super) fn connect(
+    endpoint: &Endpoint,
+    follower: &Follower,
+    since: Since,
+    within: Duration,
+) -> (Line, impl Future<Output = Result<Answers, Ended>> + Send + use<>) {
+    let (says, queue) = mpsc::channel(QUEUE);
+    let line = Line { says, snapshot: Vec::new(), since };
+    let hello = proto::Hello {
+        version: VERSION,
+        name: follower.name.clone(),
+        instance: follower.instance.to_vec().into(),
+        position: since.position.map(Into::into),
+        witness: since.witness.map(Into::into),
+    };
+    let said = line.say(from_verifier::Message::Hello(hello));
+    let mut request = Request::new(ReceiverStream::new(queue));
+    request.metadata_mut().insert("authorization", follower.authorization.clone());
+    request.metadata_mut().insert(wire::LIBRARY, MetadataValue::from_static(LIBRARY));
+    let endpoint = endpoint.clone();
+    let answers = async move {
+        said?;
+        let channel = endpoint.connect().await;
+        let channel = channel.map_err(|error| Ended::Unreached(not_connected(&error)))?;
+        let answers = FeedClient::new(channel).follow(request).await;
+        answers.map(tonic::Response::into_inner).map_err(|status| match status.into() {
+            Ended::Lost(why) => Ended::Unreached(why),
+            ended => ended,
+        })
+    };
+    let in_time = async move {
+        let answers = timeout(within, answers).await;
+        answers.map_err(|_| Ended::Unreached("no answer to the call".to_owned()))?
+    };
+    (line, in_time)
 }
 
 impl Line {
-    /// And what is said on it.
-    pub(super) fn new() -> (Self, ReceiverStream<FromVerifier>) {
-        let (says, queue) = mpsc::channel(QUEUE);
-        let patience = Lengths::default().verifier;
-        (Self { says, snapshot: Vec::new(), patience }, ReceiverStream::new(queue))
-    }
-
-    fn hear(&mut self, known: &mut Known, message: from_authority::Message) -> Result<(), Ended> {
+    /// Takes a message in. Whatever it makes known is known when this returns.
+    pub(super) fn hear(
+        &mut self,
+        known: &mut Known,
+        link: LinkId,
+        message: from_authority::Message,
+    ) -> Result<(Heard, Says), Ended> {
         use from_authority::Message;
-        let says = match message {
-            Message::Welcome(welcome) => {
-                let lengths = Lengths {
-                    verifier: Duration::from_millis(welcome.verifier_lease_ms),
-                    node: Duration::from_millis(welcome.node_lease_ms),
-                    ..Lengths::default()
-                };
-                if lengths.verifier.is_zero() {
-                    return Err(lost("leases of no length"));
-                }
-                let Expected { issuer, audience } = known.expected();
-                // Empty: an authority that does not say.
-                if !welcome.issuer.is_empty()
-                    && (&welcome.issuer, &welcome.audience) != (issuer, audience)
-                {
-                    return Err(Ended::Refused(format!(
-                        "its tokens name the issuer {} and the audience {}, and not {issuer} and {audience}",
-                        welcome.issuer, welcome.audience
-                    )));
-                }
-                let at_witness = welcome.at_witness.map(Position::try_from).transpose()?;
-                known.meets(at_witness)?;
-                tracing::info!(session = welcome.session, "the feed is followed");
-                self.patience = lengths.verifier;
-                known.welcomed(lengths)
-            }
+        Ok(match message {
+            Message::Welcome(welcome) => (Heard::Welcome, self.welcomed(known, link, welcome)?),
             Message::Snapshot(piece) => {
                 if self.snapshot.len() + piece.bytes.len() > SNAPSHOT_MAX {
                     return Err(lost("a snapshot that is too long"));
                 }
                 self.snapshot.extend_from_slice(&piece.bytes);
-                if !piece.last {
-                    return Ok(());
-                }
-                known.replace(&std::mem::take(&mut self.snapshot))?
+                let says = if piece.last {
+                    known.replace(&std::mem::take(&mut self.snapshot), self.since.position)?
+                } else {
+                    Vec::new()
+                };
+                (Heard::Snapshot, says)
             }
             Message::Entries(run) => {
                 let entries: Result<Vec<Entry>, _> =
                     run.entries.iter().map(Entry::try_from).collect();
                 let entries = entries.inspect_err(|_| known.give_up())?;
-                known.absorb(run.epoch, &entries)?
+                (Heard::Other, known.absorb(run.epoch, &entries)?)
             }
             Message::Grant(grant) => {
                 let min = grant.min.ok_or_else(|| lost("a grant without a minimum"))?.try_into()?;
-                known.granted(grant.nonce, Duration::from_millis(grant.length_ms), min)
+                let length = Duration::from_millis(grant.length_ms);
+                // A short one hangs from a node's own lease that is nearly over.
+                let is_whole = length >= known.lease_length() * 3 / 4;
+                let heard = if is_whole { Heard::Grant } else { Heard::Other };
+                (heard, known.granted(link, grant.nonce, length, min))
             }
-            Message::Heartbeat(_) => Vec::new(),
+            Message::Heartbeat(_) => (Heard::Other, Vec::new()),
+            Message::Leaving(_) => (Heard::Leaving, Vec::new()),
             Message::Resync(resync) => return Err(Ended::Misfit(resync.reason)),
-        };
-        self.say_all(says)
+        })
     }
 
-    fn say_all(&self, says: Vec<Say>) -> Result<(), Ended> {
+    fn welcomed(
+        &self,
+        known: &mut Known,
+        link: LinkId,
+        welcome: proto::Welcome,
+    ) -> Result<Says, Ended> {
+        let lengths = Lengths {
+            verifier: Duration::from_millis(welcome.verifier_lease_ms),
+            node: Duration::from_millis(welcome.node_lease_ms),
+            ..Lengths::default()
+        };
+        if lengths.verifier.is_zero() {
+            return Err(lost("leases of no length"));
+        }
+        let Expected { issuer, audience } = known.expected();
+        // Empty: an authority that does not say.
+        if !welcome.issuer.is_empty() && (&welcome.issuer, &welcome.audience) != (issuer, audience)
+        {
+            return Err(Ended::Refused(format!(
+                "its tokens name the issuer {} and the audience {}, and not {issuer} and {audience}",
+                welcome.issuer, welcome.audience
+            )));
+        }
+        let at_witness = welcome.at_witness.map(Position::try_from).transpose()?;
+        let head = welcome.head.map(Position::try_from).transpose()?;
+        // An authority that does not say where its log ends: the witness's place says as much.
+        let epoch = head.or(at_witness).map_or(Position::START.epoch, |at| at.epoch);
+        // The one that was shown: what is known may be more by now.
+        if let Some(lost) = self.since.witness.and_then(|shown| loss(shown, epoch, at_witness)) {
+            return Err(lost.into());
+        }
+        tracing::info!(session = welcome.session, "the feed is followed");
+        Ok(known.welcomed(link, lengths))
+    }
+
+    pub(super) fn tell(&self, say: Say) -> Result<(), Ended> {
         use from_verifier::Message;
-        says.into_iter().try_for_each(|say| {
-            self.say(match say {
-                Say::Renew { nonce, epoch, acked } => {
-                    Message::Renew(proto::Renew { nonce, acked, epoch })
-                }
-                Say::Ack { epoch, seq } => Message::Ack(proto::Ack { epoch, seq }),
-                Say::Release => Message::Release(proto::Release {}),
-            })
+        self.say(match say {
+            Say::Renew { nonce, epoch, acked } => {
+                Message::Renew(proto::Renew { nonce, acked, epoch })
+            }
+            Say::Ack { epoch, seq } => Message::Ack(proto::Ack { epoch, seq }),
+            Say::Release => Message::Release(proto::Release {}),
         })
     }
 
@@ -278,16 +263,5 @@ impl Line {
             TrySendError::Full(_) => lost("the connection takes nothing"),
             TrySendError::Closed(_) => lost("the connection is closed"),
         })
-    }
-}
-
-/// Ends the lease, says so, and waits for the authority to end the stream.
-async fn release(known: &mut Known, line: Line, mut answers: Answers) {
-    // If it cannot be said, the authority waits for the lease's end.
-    let said = line.say_all(known.leave());
-    drop(line);
-    if said.is_ok() {
-        let ended = async { while let Ok(Some(_)) = answers.message().await {} };
-        let _in_time = timeout(RELEASE_WITHIN, ended).await;
     }
 }

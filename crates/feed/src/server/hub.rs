@@ -1,11 +1,13 @@
 //! What all sessions share: one mutex, under which entries, grants and acknowledgements are ordered.
 
-use std::collections::{HashMap, VecDeque};
+pub(super) mod tenure;
+
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nt_revocation::protocol::{Input, Lengths, Mono, Now, Output, Wall};
+use nt_revocation::protocol::{Input, Lengths, Mono, Now, Output, Tenure, Wall};
 use nt_revocation::{Entry, Position};
 use nt_token::clock::{Clock, Stopwatch, SystemClock};
 use tokio::sync::{Notify, watch};
@@ -13,11 +15,10 @@ use tokio::sync::{Notify, watch};
 use super::line::Line;
 use super::outcome::Outcome;
 use super::roster::{Listed, Roster, SessionId, Who};
+use super::tail::Tail;
 use crate::proto::{self, FromAuthority, from_authority};
 use crate::wire::{entry_messages, epoch_with};
-
-/// So many of the last entries are kept, to go on from where a snapshot or the log's reader ended.
-const TAIL: usize = 16_384;
+use tenure::{Leave, NodeLease};
 
 pub(super) struct Hub {
     inner: Mutex<Inner>,
@@ -29,32 +30,43 @@ pub(super) struct Hub {
     heard: watch::Sender<()>,
     /// A deadline may have come that is earlier than the one being waited for.
     pub(super) changed: Notify,
+    /// What the node's own doors go by.
+    pub(super) lease: NodeLease,
+    leave: watch::Sender<Leave>,
+    pushed: watch::Sender<u64>,
 }
 
 struct Inner {
     roster: Roster,
     lines: HashMap<SessionId, Line>,
-    tail: VecDeque<Entry>,
-    /// The epoch of what stands before the tail.
-    tail_from: u64,
+    tail: Tail,
     head: Position,
+    /// The highest position that a verifier ever said it knew.
+    claimed: Option<Position>,
     /// The next look is at this moment; `None` before the first, and while nothing is waited for.
     next_look: Option<Mono>,
 }
 
-/// The entries between what a session was told and the log's end are no longer at hand.
-pub(super) struct Overrun;
+/// Why a session is not taken in.
+pub(super) enum NotJoined {
+    /// The entries between what it was told and the log's end are no longer at hand.
+    Overrun,
+    /// This node is about to end.
+    Leaving,
+}
 
 impl Hub {
-    pub(super) fn new(lengths: Lengths, before: Option<Duration>, head: Position) -> Self {
+    pub(super) fn new(lengths: Lengths, tenure: Tenure, head: Position) -> Self {
         let began = Stopwatch::start();
-        let roster = Roster::new(now(began), lengths, before, head.seq);
+        let roster = Roster::new(now(began), lengths, tenure, head.seq);
+        let lease = NodeLease::default();
+        lease.publish(roster.lease_end());
         let inner = Inner {
             roster,
             lines: HashMap::new(),
-            tail: VecDeque::new(),
-            tail_from: head.epoch,
+            tail: Tail::of(head.epoch),
             head,
+            claimed: None,
             next_look: None,
         };
         Self {
@@ -65,6 +77,9 @@ impl Hub {
             complete: watch::Sender::new(0),
             heard: watch::Sender::new(()),
             changed: Notify::new(),
+            lease,
+            leave: watch::Sender::new(Leave::No),
+            pushed: watch::Sender::new(head.seq),
         }
     }
 
@@ -87,6 +102,30 @@ impl Hub {
         self.heard.subscribe()
     }
 
+    /// Where the log ends, as far as it was pushed.
+    pub(super) fn head(&self) -> Position {
+        self.lock().0.head
+    }
+
+    /// Waits until the log was pushed up to this entry.
+    pub(super) async fn reached(&self, seq: u64) {
+        let pushed = self.pushed.subscribe().wait_for(|pushed| *pushed >= seq).await.map(drop);
+        pushed.expect("the sender is here");
+    }
+
+    /// Keeps what a verifier says that it knows.
+    pub(super) fn claim(&self, witness: Position) {
+        let (mut inner, _) = self.lock();
+        let rank = |position: &Position| (position.epoch, position.seq);
+        if inner.claimed.as_ref().is_none_or(|known| rank(known) < rank(&witness)) {
+            inner.claimed = Some(witness);
+        }
+    }
+
+    pub(super) fn highest_claimed(&self) -> Option<Position> {
+        self.lock().0.claimed
+    }
+
     pub(super) fn push(&self, entries: &[Entry]) {
         let (mut inner, now) = self.lock();
         let head = inner.head.seq;
@@ -97,14 +136,12 @@ impl Hub {
         let epoch = new.iter().fold(inner.head.epoch, |epoch, entry| epoch_with(epoch, entry));
         inner.head = Position { epoch, seq, entry: last.id };
         inner.tail.extend(new.into_iter().cloned());
-        let surplus = inner.tail.len().saturating_sub(TAIL);
-        let from = inner.tail_from;
-        inner.tail_from =
-            inner.tail.drain(..surplus).fold(from, |epoch, entry| epoch_with(epoch, &entry));
         for message in &messages {
             inner.tell_all(now, message);
         }
         self.step(&mut inner, now, Input::Applied(seq));
+        drop(inner);
+        self.pushed.send_replace(seq);
     }
 
     /// Takes a session in that was told everything up to `told`: sends what has come since.
@@ -115,17 +152,16 @@ impl Hub {
         known: u64,
         told: u64,
         mut line: Line,
-    ) -> Result<(), Overrun> {
+    ) -> Result<(), NotJoined> {
         let (mut inner, now) = self.lock();
-        let reaches = |first: &Entry| first.seq <= told || first.is_first_after(told);
-        if told < inner.head.seq && !inner.tail.front().is_some_and(reaches) {
-            return Err(Overrun);
+        // Under the lock: whoever is taken in before is told of it.
+        if self.is_leaving() {
+            return Err(NotJoined::Leaving);
         }
-        let (known_to, rest): (Vec<_>, Vec<_>) =
-            inner.tail.iter().partition(|entry| entry.seq <= told);
-        let epoch = known_to.iter().fold(inner.tail_from, |epoch, entry| epoch_with(epoch, entry));
-        for message in entry_messages(epoch, rest) {
-            line.say(message).map_err(|_| Overrun)?;
+        if told < inner.head.seq {
+            for message in inner.tail.after(told).ok_or(NotJoined::Overrun)? {
+                line.say(message).map_err(|_| NotJoined::Overrun)?;
+            }
         }
         let known = known.min(inner.head.seq);
         inner.roster.open(now, id, who, known);
@@ -206,10 +242,20 @@ impl Hub {
 
     fn step(&self, inner: &mut Inner, now: Now, input: Input<SessionId>) {
         for output in inner.roster.step(now, input) {
-            if let Output::Grant { session, nonce, length, .. } = output {
-                inner.grant(now, session, nonce, length);
+            match output {
+                Output::Grant { session, nonce, length, .. } => {
+                    inner.grant(now, session, nonce, length);
+                }
+                Output::Left => {
+                    self.leave.send_if_modified(|leave| {
+                        std::mem::replace(leave, Leave::Left) != Leave::Left
+                    });
+                }
+                // The lease is published below; what is complete is asked for.
+                Output::LeaseLost | Output::Complete(_) | Output::Refused { .. } => {}
             }
         }
+        self.lease.publish(inner.roster.lease_end());
         let complete = inner.roster.complete();
         self.complete.send_if_modified(|known| std::mem::replace(known, complete) != complete);
     }

@@ -9,12 +9,13 @@ mod outcome;
 mod roster;
 mod session;
 mod source;
+mod tail;
 
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use nt_revocation::protocol::Lengths;
+use nt_revocation::protocol::{Boot, Lengths, Tenure};
 use nt_revocation::{Entry, Position};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
@@ -24,6 +25,8 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::proto::feed_server::{self, FeedServer};
 use crate::proto::{FromAuthority, FromVerifier};
 use hub::Hub;
+pub use hub::tenure::NodeLease;
+use hub::tenure::{Leave, reached};
 pub use line::QUEUE;
 pub use outcome::{CutOff, Outcome};
 pub use roster::{Listed, SessionId, Stream, Who};
@@ -68,16 +71,16 @@ impl<S> Clone for Feed<S> {
 impl<S: Source> Feed<S> {
     /// Begins to serve a log whose last entry is `head`. Must be called within a tokio runtime.
     ///
-    /// `before` is the longest lease that the process before this one may have granted and that may
-    /// still run, `None` if there was none: nothing is complete until it has ended for certain.
+    /// `tenure` is whose the database is: this process's alone, or one of several nodes', which then has
+    /// no lease before [`Self::renewed`].
     pub fn new(
         source: Arc<S>,
         authority: Authority,
         lengths: Lengths,
-        before: Option<Duration>,
+        tenure: Tenure,
         head: Position,
     ) -> Self {
-        let hub = Arc::new(Hub::new(lengths, before, head));
+        let hub = Arc::new(Hub::new(lengths, tenure, head));
         let ticker = tokio::spawn(tick(Arc::downgrade(&hub), lengths)).abort_handle();
         let (authority, closed) = (Arc::new(authority), watch::Sender::new(false));
         Self { shared: Arc::new(Shared { source, authority, hub, closed, ticker }) }
@@ -92,6 +95,53 @@ impl<S: Source> Feed<S> {
     /// stop. Releases nobody.
     pub fn close(&self) {
         self.shared.closed.send_replace(true);
+    }
+
+    /// The database renewed this node's lease, by a synchronously replicated write that saw `head`.
+    /// `anchor` was read before it was asked. The lease begins when everything up to `head` was pushed.
+    pub fn renewed(&self, anchor: Boot, head: u64) {
+        self.shared.hub.renewed(anchor, head);
+    }
+
+    /// The database did not: when this returns, [`Self::lease`] has ended. Verifiers are told to go to
+    /// another node, and are granted nothing more.
+    pub fn renewal_refused(&self) {
+        self.shared.hub.renewal_refused();
+    }
+
+    /// Begins another life of this node, after it joined with a new incarnation: without a lease, and
+    /// with none of the sessions of the life before. What that one granted is for others to wait for.
+    pub fn rejoin(&self) {
+        self.shared.hub.rejoin();
+    }
+
+    /// Whether this node may give verdicts, grant leases and say "revoked" at this moment.
+    pub fn serves(&self) -> bool {
+        self.shared.hub.serves()
+    }
+
+    /// Until when it may, for its other doors. Theirs is the order of every check: this end first, then
+    /// the look-up, then the clock.
+    pub fn lease(&self) -> NodeLease {
+        self.shared.hub.lease.clone()
+    }
+
+    /// Begins to end in order: no more grants and no new sessions. Verifiers are told to go to another
+    /// node, and acknowledge here until they have.
+    pub fn leave(&self) {
+        self.shared.hub.leave();
+    }
+
+    /// Waits until after [`Self::leave`] no verifier holds a lease of this node any more: each has gone
+    /// elsewhere, or its lease has ended.
+    pub async fn left(&self) {
+        reached(self.shared.hub.leave_seen(), Leave::Left).await;
+    }
+
+    /// The highest position that any verifier has shown so far, whether this log goes through it or not:
+    /// up to there, at least, a history went that somebody has seen.
+    pub fn highest_witness(&self) -> Option<Position> {
+        self.shared.hub.highest_claimed()
     }
 
     /// Tells all verifiers what was added to the log: after its commit, and after this node's own

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nt_revocation::protocol::{Input, Lengths, Mono, Node, Now, Output, SessionView, Tenure};
+use nt_revocation::protocol::{Boot, Input, Lengths, Mono, Node, Now, Output, SessionView, Tenure};
 
 use super::outcome::{Cut, CutOff, Outcome};
 
@@ -75,14 +75,19 @@ pub(super) struct Roster {
 const CUTS_MAX: usize = 1_024;
 
 impl Roster {
-    pub(super) fn new(now: Now, lengths: Lengths, before: Option<Duration>, applied: u64) -> Self {
-        let node = Node::new(now, lengths, Tenure::Sole { before }, applied);
+    pub(super) fn new(now: Now, lengths: Lengths, tenure: Tenure, applied: u64) -> Self {
+        let node = Node::new(now, lengths, tenure, applied);
         Self { node, known: HashMap::new(), cuts: VecDeque::new(), looked: applied }
     }
 
     /// Up to where every verifier of this node has applied everything, or has run out of lease.
     pub(super) fn complete(&self) -> u64 {
         self.node.complete()
+    }
+
+    /// Until when this node may give verdicts.
+    pub(super) fn lease_end(&self) -> Boot {
+        self.node.lease_end()
     }
 
     /// When time alone may next change something.
@@ -176,9 +181,11 @@ impl Roster {
 
 #[cfg(test)]
 mod tests {
-    use nt_revocation::protocol::{Boot, Wall};
+    use nt_revocation::protocol::Wall;
 
     use super::*;
+
+    const SOLE: Tenure = Tenure::Sole { before: None };
 
     fn at(ms: u64) -> Now {
         let nanos = ms * 1_000_000;
@@ -192,7 +199,7 @@ mod tests {
 
     /// A roster in which these processes got a lease at the beginning and were not heard of again.
     fn with_lost(processes: &[u8]) -> Roster {
-        let mut roster = Roster::new(at(0), Lengths::default(), None, 0);
+        let mut roster = Roster::new(at(0), Lengths::default(), SOLE, 0);
         for (number, id) in processes.iter().zip(1..) {
             let session = SessionId(id);
             roster.open(at(0), session, Who::clone(&process(*number)), 0);

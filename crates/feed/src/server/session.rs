@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tonic::{Status, Streaming};
 
 use super::Authority;
-use super::hub::Hub;
+use super::hub::{Hub, NotJoined};
 use super::line::{Line, Outbox};
 use super::roster::{SessionId, Who};
 use super::source::Source;
@@ -19,6 +19,8 @@ use crate::witness::loss;
 
 /// A verifier that has connected says who it is within this.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
+/// What the log has and a verifier knows, this node is told within this.
+const TOLD_WITHIN: Duration = Duration::from_secs(2);
 /// A piece of the first state is taken by the verifier's connection within this.
 const PIECE_WITHIN: Duration = Duration::from_secs(10);
 const WHAT_TO_DO: &str = "An older copy of this authority's database was put back, or the verifier \
@@ -89,12 +91,27 @@ impl<S: Source> Session<S> {
         let outbox = line.outbox();
         let hello = timeout(HELLO_WITHIN, self.hello());
         let hello = hello.await.map_err(|_| Status::deadline_exceeded("no Hello came"))??;
+        if self.hub.is_leaving() {
+            return Err(leaving());
+        }
+        if !self.hub.serves() {
+            return Err(Status::unavailable("this node has no lease of its own now"));
+        }
         let at_witness = self.at_witness(hello.witness).await?;
-        send(&outbox, self.welcome(id, at_witness)).await?;
-        if let Some(lost) = hello.witness.and_then(|witness| loss(witness, at_witness)) {
-            let Who { identity, name, .. } = &hello.who;
-            tracing::error!(identity, name, "a verifier is served nothing: {lost}. {WHAT_TO_DO}");
-            return Err(Status::failed_precondition(lost.to_string()));
+        let head = self.hub.head();
+        send(&outbox, self.welcome(id, head, at_witness)).await?;
+        if let Some(witness) = hello.witness {
+            self.hub.claim(witness);
+            if let Some(lost) = loss(witness, head.epoch, at_witness) {
+                let Who { identity, name, .. } = &hello.who;
+                tracing::error!(
+                    identity,
+                    name,
+                    "a verifier is served nothing: {lost}. {WHAT_TO_DO}"
+                );
+                self.source.contradicted(witness, &hello.who).await;
+                return Err(Status::failed_precondition(lost.to_string()));
+            }
         }
         let known = match hello.known {
             Some(position) => self
@@ -119,13 +136,16 @@ impl<S: Source> Session<S> {
             position.seq
         };
         let acked = known.map_or(0, |(position, _)| position.seq);
-        let joined = self.hub.join(id, hello.who, acked, told, line);
-        if joined.is_err() {
-            let reason = "the log went on too fast".to_owned();
-            send(&outbox, from_authority::Message::Resync(proto::Resync { reason }).into()).await?;
-            return Err(Status::aborted("connect again without a position"));
+        match self.hub.join(id, hello.who, acked, told, line) {
+            Ok(()) => Ok(()),
+            Err(NotJoined::Leaving) => Err(leaving()),
+            Err(NotJoined::Overrun) => {
+                let reason = "the log went on too fast".to_owned();
+                let resync = from_authority::Message::Resync(proto::Resync { reason });
+                send(&outbox, resync.into()).await?;
+                Err(Status::aborted("connect again without a position"))
+            }
         }
-        Ok(())
     }
 
     async fn hello(&mut self) -> Result<Hello, Status> {
@@ -145,20 +165,37 @@ impl<S: Source> Session<S> {
         Ok(Hello { who, known, witness })
     }
 
-    /// Where this log is where the witness was.
+    /// Where this log is where the witness was. What this node is not told of yet, but the log has, is
+    /// waited for: a verifier that comes from another node may know it already.
     async fn at_witness(&self, witness: Option<Position>) -> Result<Option<Position>, Status> {
         match witness {
             None => Ok(None),
             // All logs begin alike.
             Some(witness) if witness.seq == 0 => Ok(Some(witness)),
             Some(witness) => {
-                let at = self.source.position_at(witness.seq).await;
-                at.map_err(|e| Status::unavailable(e.to_string()))
+                let at = self.position_at(witness.seq).await?;
+                if at.is_none() || self.hub.head().seq >= witness.seq {
+                    return Ok(at);
+                }
+                let told = timeout(TOLD_WITHIN, self.hub.reached(witness.seq)).await;
+                told.map_err(|_| Status::unavailable("this node is behind the log"))?;
+                // Of which epoch it is may only be known now.
+                self.position_at(witness.seq).await
             }
         }
     }
 
-    fn welcome(&self, id: SessionId, at_witness: Option<Position>) -> FromAuthority {
+    async fn position_at(&self, seq: u64) -> Result<Option<Position>, Status> {
+        let at = self.source.position_at(seq).await;
+        at.map_err(|e| Status::unavailable(e.to_string()))
+    }
+
+    fn welcome(
+        &self,
+        id: SessionId,
+        head: Position,
+        at_witness: Option<Position>,
+    ) -> FromAuthority {
         let lengths = self.hub.lengths;
         let ms = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         let welcome = proto::Welcome {
@@ -168,6 +205,7 @@ impl<S: Source> Session<S> {
             issuer: self.authority.issuer.clone(),
             audience: self.authority.audience.clone(),
             at_witness: at_witness.map(Into::into),
+            head: Some(head.into()),
         };
         from_authority::Message::Welcome(welcome).into()
     }
@@ -203,6 +241,10 @@ async fn send(outbox: &Outbox, message: FromAuthority) -> Result<(), Status> {
         Ok(Err(_)) => Err(Status::cancelled("the verifier went away")),
         Err(_) => Err(Status::deadline_exceeded("the verifier takes nothing")),
     }
+}
+
+fn leaving() -> Status {
+    Status::unavailable("this node is about to end: another is to be followed")
 }
 
 fn invalid(malformed: Malformed) -> Status {

@@ -5,6 +5,8 @@ use nt_revocation::{Entry, Position};
 use tonic::codegen::Bytes;
 use tonic::metadata::MetadataMap;
 
+use super::roster::Who;
+
 /// Who may not follow, or why that could not be found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAdmitted {
@@ -44,6 +46,10 @@ pub trait Source: Send + Sync + 'static {
     /// this position is not of this log, or if a snapshot would be shorter.
     async fn entries_after(&self, position: Position) -> Result<Option<Vec<Entry>>, Unavailable>;
 
-    /// Where this log is at this sequence number, which is not 0; `None` if the log ends before it.
+    /// Where this log is at this sequence number, which is not 0; `None` if the log has no such entry.
     async fn position_at(&self, seq: u64) -> Result<Option<Position>, Unavailable>;
+
+    /// A verifier knows a position that this log does not go through: it has lost history, or is
+    /// another. That verifier is served nothing; what else follows is for the authority to decide.
+    async fn contradicted(&self, _witness: Position, _by: &Who) {}
 }

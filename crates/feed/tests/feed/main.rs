@@ -2,8 +2,10 @@
 
 mod connect;
 mod drain;
+mod node;
 mod proxy;
 mod raw;
+mod several;
 mod token;
 mod witness;
 mod world;

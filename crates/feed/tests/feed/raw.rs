@@ -11,12 +11,12 @@ use tonic::{Code, Request, Status, Streaming};
 
 use super::world::{LEASE, SECRET, World, entry, until};
 
-struct Raw {
+pub(crate) struct Raw {
     says: mpsc::Sender<FromVerifier>,
     answers: Streaming<FromAuthority>,
 }
 
-fn hello(position: Option<proto::Position>) -> proto::Hello {
+pub(crate) fn hello(position: Option<proto::Position>) -> proto::Hello {
     proto::Hello {
         version: 1,
         name: "raw".to_owned(),
@@ -26,12 +26,16 @@ fn hello(position: Option<proto::Position>) -> proto::Hello {
     }
 }
 
-fn position(seq: u64) -> proto::Position {
+pub(crate) fn position(seq: u64) -> proto::Position {
     proto::Position { epoch: 1, seq, entry_id: entry(seq).id.0.to_vec().into() }
 }
 
 impl Raw {
-    async fn connect(world: &World, secret: &str, first: proto::Hello) -> Result<Self, Status> {
+    pub(crate) async fn connect(
+        world: &World,
+        secret: &str,
+        first: proto::Hello,
+    ) -> Result<Self, Status> {
         let endpoint = world.endpoint.clone().initial_stream_window_size(1 << 16);
         let channel = endpoint.connect().await.expect("it listens");
         let (says, queue) = mpsc::channel(16);
@@ -43,12 +47,12 @@ impl Raw {
         Ok(raw)
     }
 
-    async fn say(&self, message: from_verifier::Message) {
+    pub(crate) async fn say(&self, message: from_verifier::Message) {
         self.says.send(FromVerifier { message: Some(message) }).await.expect("open");
     }
 
     /// The next message that is no heartbeat.
-    async fn hear(&mut self) -> Result<from_authority::Message, Status> {
+    pub(crate) async fn hear(&mut self) -> Result<from_authority::Message, Status> {
         loop {
             let answer = self.answers.message().await?;
             let answer = answer.ok_or_else(|| Status::cancelled("the end"))?;

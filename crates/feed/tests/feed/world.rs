@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use nt_feed::client::{Follower, Following, follow};
+use nt_feed::client::{Follower, Following, follow_any};
 use nt_feed::proto::feed_server::FeedServer;
-use nt_feed::server::{Authority, Feed, Listed, NotAdmitted, Source, Unavailable};
-use nt_revocation::protocol::Lengths;
+use nt_feed::server::{Authority, Feed, Listed, NotAdmitted, Source, Unavailable, Who};
+use nt_revocation::protocol::{Lengths, Tenure};
 use nt_revocation::{Entry, Fact, Position, RevocationSet};
 use nt_token::{EntryId, Expected, Jti, Place, Timestamp};
 use nt_verifier::Verifier;
@@ -30,6 +30,8 @@ pub(crate) struct Log {
     pub(crate) given: Mutex<Vec<&'static str>>,
     /// Where followers had been.
     pub(crate) asked_at: Mutex<Vec<u64>>,
+    /// Who knew what this log has not.
+    pub(crate) contradictions: Mutex<Vec<(Position, String)>>,
 }
 
 /// The log's entries are all made by one rule, so that each test knows them.
@@ -40,14 +42,40 @@ pub(crate) fn entry(seq: u64) -> Entry {
     Entry { seq, id: EntryId(u128::from(seq).to_be_bytes()), fact }
 }
 
-fn position(seq: u64) -> Position {
-    let id = if seq == 0 { Position::START.entry } else { entry(seq).id };
-    Position { epoch: 1, seq, entry: id }
-}
-
 impl Log {
+    pub(crate) fn with_entries(entries: u64) -> Arc<Self> {
+        let log = Self::default();
+        log.entries.lock().expect("new").extend((1..=entries).map(entry));
+        Arc::new(log)
+    }
+
     fn head(&self) -> u64 {
         self.entries.lock().expect("no panic under it").last().map_or(0, |entry| entry.seq)
+    }
+
+    pub(crate) fn position(&self) -> Position {
+        self.at(self.head()).expect("the end is there")
+    }
+
+    /// Where the log is at this number, by what it says itself.
+    fn at(&self, seq: u64) -> Option<Position> {
+        let entries = self.entries.lock().expect("no panic under it");
+        let entries = entries.iter().take_while(|entry| entry.seq <= seq);
+        let at = entries.fold(Position::START, |at, entry| match entry.fact {
+            Fact::EpochBegan { epoch, .. } => Position { epoch, seq: entry.seq, entry: entry.id },
+            _ => Position { seq: entry.seq, entry: entry.id, ..at },
+        });
+        Some(at).filter(|at| at.seq == seq)
+    }
+
+    /// Adds an entry without telling anybody.
+    pub(crate) fn add(&self, entry: Entry) {
+        self.entries.lock().expect("no panic under it").push(entry);
+    }
+
+    pub(crate) fn next(&self) -> Entry {
+        let seq = self.head() + 1;
+        Entry { seq, id: EntryId(u128::from(seq).to_be_bytes()), fact: entry(seq % (1 << 20)).fact }
     }
 }
 
@@ -70,7 +98,7 @@ impl Source for Log {
     }
 
     async fn entries_after(&self, known: Position) -> Result<Option<Vec<Entry>>, Unavailable> {
-        if known.seq > self.head() || known != position(known.seq) {
+        if self.at(known.seq) != Some(known) {
             return Ok(None);
         }
         self.given.lock().expect("no panic under it").push("entries");
@@ -80,9 +108,11 @@ impl Source for Log {
 
     async fn position_at(&self, seq: u64) -> Result<Option<Position>, Unavailable> {
         self.asked_at.lock().expect("no panic under it").push(seq);
-        let entries = self.entries.lock().expect("no panic under it");
-        let at = entries.iter().find(|entry| entry.seq == seq);
-        Ok(at.map(|entry| Position { epoch: 1, seq, entry: entry.id }))
+        Ok(self.at(seq))
+    }
+
+    async fn contradicted(&self, witness: Position, by: &Who) {
+        self.contradictions.lock().expect("no panic under it").push((witness, by.name.clone()));
     }
 }
 
@@ -102,11 +132,14 @@ impl Drop for World {
 
 impl World {
     pub(crate) async fn with_entries(entries: u64, before: Option<Duration>) -> Self {
-        let log = Arc::new(Log::default());
-        log.entries.lock().expect("new").extend((1..=entries).map(entry));
+        Self::node(&Log::with_entries(entries), Tenure::Sole { before }).await
+    }
+
+    /// A node of an authority with this log.
+    pub(crate) async fn node(log: &Arc<Log>, tenure: Tenure) -> Self {
         let lengths = Lengths { verifier: LEASE, ..Lengths::default() };
         let authority = Authority { issuer: "http://a".to_owned(), audience: "b".to_owned() };
-        let feed = Feed::new(Arc::clone(&log), authority, lengths, before, position(entries));
+        let feed = Feed::new(Arc::clone(log), authority, lengths, tenure, log.position());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let service: FeedServer<_> = feed.service();
@@ -116,27 +149,26 @@ impl World {
             served.await.expect("serves until aborted");
         });
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
-        Self { log, feed, endpoint, server }
+        Self { log: Arc::clone(log), feed, endpoint, server }
     }
 
     /// Adds the log's next entry and tells the verifiers.
     pub(crate) fn revoke(&self) -> u64 {
-        self.append(entry(self.log.head() + 1).fact)
+        self.push(self.log.next())
     }
 
     pub(crate) fn append(&self, fact: Fact) -> u64 {
-        let seq = self.log.head() + 1;
-        self.push(Entry { fact, ..entry(seq) })
+        self.push(Entry { fact, ..self.log.next() })
     }
 
     /// Adds the next entry as another log has it.
     pub(crate) fn append_as(&self, id: EntryId) -> u64 {
-        self.push(Entry { id, ..entry(self.log.head() + 1) })
+        self.push(Entry { id, ..self.log.next() })
     }
 
     fn push(&self, entry: Entry) -> u64 {
         let seq = entry.seq;
-        self.log.entries.lock().expect("no panic under it").push(entry.clone());
+        self.log.add(entry.clone());
         self.feed.push(&[entry]);
         seq
     }
@@ -154,9 +186,13 @@ impl World {
     }
 
     pub(crate) fn follow_through(name: &str, endpoint: Endpoint) -> (Verifier, Following) {
+        Self::follow_any(name, vec![endpoint])
+    }
+
+    pub(crate) fn follow_any(name: &str, endpoints: Vec<Endpoint>) -> (Verifier, Following) {
         let expected = Expected { issuer: "http://a".to_owned(), audience: "b".to_owned() };
         let (verifier, state) = Verifier::new(Options::new(expected));
-        (verifier, follow(endpoint, Self::follower(name), state))
+        (verifier, follow_any(endpoints, Self::follower(name), state))
     }
 
     pub(crate) fn session(&self, name: &str) -> Option<Listed> {

@@ -51,7 +51,9 @@ pub enum Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Standing {
     joined: u64,
-    fenced: Option<(Mono, Proof)>,
+    /// When a fence was first seen, and when the first was that proves its end.
+    fenced: Option<Mono>,
+    dead: Option<Mono>,
 }
 
 /// The members at a point of the log.
@@ -88,12 +90,21 @@ impl<R: Rules> Membership<R> {
                 if R::JOIN_FORGETS_OLD_INCARNATION {
                     self.members.retain(|other, _| other.node != member.node);
                 }
-                self.members.entry(member).or_insert(Standing { joined: seq, fenced: None });
+                self.members.entry(member).or_insert(Standing {
+                    joined: seq,
+                    fenced: None,
+                    dead: None,
+                });
             }
             Some(Change::Fenced(member, proof)) => {
                 if let Some(standing) = self.members.get_mut(&member) {
-                    // A second fence says nothing new about when the renewals ended.
-                    standing.fenced.get_or_insert((seen, proof));
+                    // A second fence says nothing new about when the renewals ended, but it may prove
+                    // that the member ended since: who was suspected and is started anew is not waited
+                    // for as long as who is only suspected.
+                    standing.fenced.get_or_insert(seen);
+                    if proof == Proof::Dead {
+                        standing.dead.get_or_insert(seen);
+                    }
                 }
             }
             Some(Change::Gone(member)) => {
@@ -128,13 +139,10 @@ impl<R: Rules> Membership<R> {
             if R::GONE_AT_ONCE {
                 return true;
             }
-            standing.fenced.is_some_and(|(seen, proof)| {
-                let longest = match proof {
-                    Proof::Suspected => lengths.node,
-                    Proof::Dead => lengths.verifier,
-                };
-                now >= seen.after(kappa(longest))
-            })
+            let over = |seen: Option<Mono>, longest| {
+                seen.is_some_and(|seen| now >= seen.after(kappa(longest)))
+            };
+            over(standing.fenced, lengths.node) || over(standing.dead, lengths.verifier)
         };
         self.members
             .iter()

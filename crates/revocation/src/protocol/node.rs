@@ -74,6 +74,16 @@ impl<V: Ord + Copy, R: Rules> Node<V, R> {
         !self.left_of_lease(now).is_zero()
     }
 
+    /// Until when it may: the last moment that there is, where its lease never ends, and the first where
+    /// it has none.
+    pub fn lease_end(&self) -> Boot {
+        match self.tenure {
+            _ if self.refused => Boot::default(),
+            Tenure::Sole { .. } => Boot::from_nanos(u64::MAX),
+            Tenure::Leased => self.held.end().unwrap_or_default(),
+        }
+    }
+
     /// Its sessions.
     pub fn sessions(&self) -> impl Iterator<Item = SessionView<V>> + '_ {
         self.sessions.iter().map(view)
@@ -255,7 +265,7 @@ impl<V: Ord + Copy, R: Rules> Node<V, R> {
             self.complete = complete;
             outputs.push(Output::Complete(complete));
         }
-        if self.leaving && self.sessions.least_acked().is_none() {
+        if self.leaving && (R::LEFT_AT_ONCE || self.sessions.least_acked().is_none()) {
             outputs.push(Output::Left);
         }
     }

@@ -34,6 +34,8 @@ pub trait Rules: Copy + Debug + Eq + Hash + Send + Sync + 'static {
     const RENEWAL_BY_READ: bool = false;
     /// A node is declared gone without waiting for its leases.
     const GONE_AT_ONCE: bool = false;
+    /// A node that ends in order says that it has left while its verifiers still have leases.
+    const LEFT_AT_ONCE: bool = false;
 }
 
 /// All rules kept: production.

@@ -221,3 +221,19 @@ fn a_fenced_member_is_gone_after_the_leases_that_it_may_have_granted() {
     assert_eq!(ended(2_546), [member(1, 1)]);
     assert_eq!(ended(12_730), [member(1, 1), member(2, 1)]);
 }
+
+#[test]
+fn a_proof_of_death_shortens_the_wait_for_a_suspected_member_and_a_suspicion_lengthens_none() {
+    let mut members = two();
+    let mut fenced = |seq, ms, node, proof| {
+        members.apply(seq, at(ms).mono, Some(Change::Fenced(member(node, 1), proof)));
+    };
+    fenced(3, 0, 1, Proof::Suspected);
+    fenced(4, 1_000, 1, Proof::Dead);
+    fenced(5, 0, 2, Proof::Dead);
+    fenced(6, 1_000, 2, Proof::Suspected);
+    let ended = |ms| members.ended(at(ms).mono, &Lengths::default());
+    assert_eq!(ended(2_546), [member(2, 1)]);
+    assert_eq!(ended(3_545), [member(2, 1)]);
+    assert_eq!(ended(3_546), [member(1, 1), member(2, 1)]);
+}

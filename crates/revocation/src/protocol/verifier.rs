@@ -161,6 +161,14 @@ impl<R: Rules> VerifierLease<R> {
         outputs
     }
 
+    /// Forgets the renewals under way, and asks from here on for leases of these lengths. What is held
+    /// lasts until its end.
+    pub(super) fn begin_anew(&mut self, lengths: Lengths, nonces_from: u64) {
+        self.lengths = lengths;
+        self.next_nonce = nonces_from;
+        self.begun.clear();
+    }
+
     fn renew(&mut self, now: Now, outputs: &mut Vec<VerifierOutput>) {
         let nonce = self.next_nonce;
         self.next_nonce = self.next_nonce.wrapping_add(1);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nt_revocation::protocol::{How, Lengths, Rules, Sound};
 use stateright::{Checker, HasDiscoveries, Model, Property, UniformChooser};
-use world::{Bounds, Caller, LENGTHS, Step, World};
+use world::{Bounds, Caller, Kind, LENGTHS, Step, World};
 
 const PROMISE: &str = "no check accepts after a revoke was answered";
 
@@ -86,6 +86,7 @@ const ALL: Bounds = Bounds {
     ticks: 9,
     crashes: 1,
     fences: 1,
+    leaves: 0,
     closes: 1,
     copies: 0,
     restarts: 0,
@@ -94,10 +95,30 @@ const ALL: Bounds = Bounds {
     up: 1,
     starts: 2,
     callers: 2,
+    kind: Kind::Leased,
 };
 
-/// Also messages that come twice, and a verifier that starts anew.
-const TWICE: Bounds = Bounds { copies: 1, restarts: 1, ..ALL };
+/// Also messages that come twice, a verifier that starts anew, and a node that ends in order.
+const TWICE: Bounds = Bounds { copies: 1, restarts: 1, leaves: 1, ..ALL };
+
+/// Two nodes, of which one ends in order.
+const LEAVES: Bounds = Bounds {
+    ticks: 7,
+    leaves: 1,
+    crashes: 0,
+    fences: 0,
+    closes: 0,
+    verifier_renewals: 1,
+    node_renewals: 1,
+    up: 2,
+    starts: 0,
+    callers: 1,
+    ..ALL
+};
+
+/// One process at a time, on a database of its own.
+const SOLE: Bounds =
+    Bounds { kind: Kind::Sole, fences: 0, leaves: 1, copies: 1, starts: 2, crashes: 2, ..ALL };
 
 #[test]
 fn the_promise_holds_in_every_state_that_is_reached_breadth_first() {
@@ -113,12 +134,12 @@ fn the_promise_holds_in_every_state_that_is_reached_breadth_first() {
     assert!(checker.discovery(PROMISE).is_none(), "{:?}", checker.discovery(PROMISE));
 }
 
-#[test]
-fn the_promise_holds_on_long_random_walks() {
-    let checker = Checked::<Sound>::new(TWICE)
+/// Random walks: the promise holds on each, and revokes succeed on some.
+fn must_hold(bounds: Bounds, states: usize) {
+    let checker = Checked::<Sound>::new(bounds)
         .checker()
         .finish_when(HasDiscoveries::AnyFailures)
-        .target_state_count(2_000_000)
+        .target_state_count(states)
         .timeout(Duration::from_mins(1))
         .spawn_simulation(1, UniformChooser)
         .join();
@@ -126,6 +147,21 @@ fn the_promise_holds_on_long_random_walks() {
     assert!(checker.discovery(PROMISE).is_none(), "{:?}", checker.discovery(PROMISE));
     assert!(checker.discovery("a revoke is acknowledged under a lease").is_some());
     assert!(checker.discovery("a revoke is waited out").is_some());
+}
+
+#[test]
+fn the_promise_holds_on_long_random_walks() {
+    must_hold(TWICE, 2_000_000);
+}
+
+#[test]
+fn the_promise_holds_on_random_walks_where_nodes_end_in_order() {
+    must_hold(LEAVES, 1_000_000);
+}
+
+#[test]
+fn the_promise_holds_on_random_walks_with_one_node_that_is_killed() {
+    must_hold(SOLE, 1_000_000);
 }
 
 #[test]

@@ -6,7 +6,10 @@ use nt_revocation::protocol::Rules;
 use stateright::{Checker, HasDiscoveries, Model, UniformChooser};
 
 use super::world::Bounds;
-use super::{ALL, Checked, NESTED, PROMISE, RESTART};
+use super::{ALL, Checked, LEAVES, NESTED, PROMISE, RESTART};
+
+/// Little time, so that more of the steps are others.
+const SHORT_LEAVES: Bounds = Bounds { ticks: 1, ..LEAVES };
 
 /// A set of rules of which one is broken, and the test that the checker notices.
 macro_rules! broken {
@@ -51,3 +54,4 @@ broken!(a_close_taken_for_a_release_is_caught, CloseIsRelease, CLOSE_IS_RELEASE,
 broken!(a_grant_that_outlives_its_node_is_caught, Outlives, GRANT_OUTLIVES_NODE, NESTED);
 broken!(a_renewal_by_a_zombie_is_caught, ByRead, RENEWAL_BY_READ, ALL);
 broken!(gone_without_waiting_is_caught, GoneAtOnce, GONE_AT_ONCE, ALL);
+broken!(a_leave_before_its_sessions_ended_is_caught, LeftAtOnce, LEFT_AT_ONCE, SHORT_LEAVES);

@@ -78,6 +78,9 @@ pub enum Refusal {
         super::limits::VERIFIERS
     )]
     TooManyVerifiers,
+    /// This node may not answer for the authority now; its log and `/readyz` say why.
+    #[error("This node cannot answer now; try another, or try again")]
+    NotServing,
     /// No identity provider is configured.
     #[error(
         "This authority has no identity provider: configure one, or start it with --dev to try it out"

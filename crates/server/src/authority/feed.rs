@@ -9,7 +9,6 @@ pub mod granted;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -27,6 +26,8 @@ use nt_token::clock::{Clock, Stopwatch};
 use nt_token::{Secret, VerifierId};
 use tonic::metadata::MetadataMap;
 
+use crate::authority::doubt::Doubt;
+use crate::authority::error::Answer;
 use crate::authority::feed::epochs::Epochs;
 use crate::authority::feed::granted::Granted;
 use crate::authority::verifiers::Verifiers;
@@ -62,7 +63,7 @@ pub struct FeedSource {
     /// What the log says.
     pub set: Arc<RevocationSet>,
     /// Whether the set could not follow the log.
-    pub behind: Arc<AtomicBool>,
+    pub doubt: Arc<Doubt>,
     /// Which epoch each entry is of.
     pub epochs: Arc<Epochs>,
     /// Who is registered.
@@ -78,7 +79,7 @@ pub struct FeedSource {
 }
 
 impl FeedSource {
-    fn admit(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
+    async fn admit(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
         let shown = metadata.get("authorization").and_then(|shown| shown.to_str().ok());
         let credential = shown.and_then(|shown| shown.strip_prefix("Bearer "));
         // In development too a credential is good or not.
@@ -89,13 +90,19 @@ impl FeedSource {
                 Admission::Registered => Err(NotAdmitted::Unauthenticated),
             };
         };
-        let known = self.verifiers.authenticate(&Secret::from(credential.to_owned()));
+        let store = self.store.upgrade().ok_or(NotAdmitted::Unavailable)?;
+        let credential = Secret::from(credential.to_owned());
+        let known = self.verifiers.authenticate_now(store.as_ref(), &credential).await;
+        let known = known.map_err(|error| {
+            tracing::warn!(%error, "a verifier's credential could not be looked up");
+            NotAdmitted::Unavailable
+        })?;
         known.map(|known| known.id.to_string()).ok_or(NotAdmitted::Unauthenticated)
     }
 
     /// Whoever does not know what is revoked tells nobody, and grants no leases.
     fn follows_the_log(&self) -> Result<(), Unavailable> {
-        if self.behind.load(Ordering::Acquire) { Err(Unavailable) } else { Ok(()) }
+        if self.doubt.is_there() { Err(Unavailable) } else { Ok(()) }
     }
 
     /// Somebody has to look after a verifier that is refused. Nothing of what it showed is told.
@@ -116,7 +123,11 @@ impl FeedSource {
 #[async_trait]
 impl Source for FeedSource {
     async fn authenticate(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
-        let identity = self.admit(metadata).inspect_err(|_| self.tell_refused(metadata))?;
+        let identity = self.admit(metadata).await.inspect_err(|refused| {
+            if *refused == NotAdmitted::Unauthenticated {
+                self.tell_refused(metadata);
+            }
+        })?;
         self.follows_the_log().map_err(|Unavailable| NotAdmitted::Unavailable)?;
         // Before anything can be granted to it.
         Arc::clone(&self.granted).note().await.map_err(|error| {
@@ -202,16 +213,20 @@ impl Authority {
 
     /// Waits until no verifier accepts otherwise than this entry says. Bounded: a verifier that says
     /// nothing runs out of lease.
-    pub(super) async fn in_force(&self, seq: u64) {
-        if *self.feed.complete().borrow() >= seq {
-            return;
+    pub(super) async fn in_force(&self, seq: u64) -> Answer<()> {
+        if *self.in_force_to().borrow() >= seq {
+            return self.serving();
         }
         let waited = Stopwatch::start();
-        self.feed.wait_complete(seq).await;
+        match &self.node {
+            Some(running) => running.node.everywhere().wait(seq).await,
+            None => self.feed.wait_complete(seq).await,
+        }
         if waited.elapsed() >= limits::HELD_UP {
             // Where no receipt is stated it is told all the same.
             self.counted(seq);
         }
+        self.serving()
     }
 
     /// Tells the log who held up what has just come into force, once for all that came with it.
@@ -234,20 +249,28 @@ impl Authority {
 
     /// Waits the same for all that the store has answered for so far. What was committed counts even
     /// where the set could not apply it: then this does not return.
-    pub(super) async fn all_in_force(&self) {
-        self.in_force(self.commits.last().max(self.set.applied())).await;
+    pub(super) async fn all_in_force(&self) -> Answer<()> {
+        let mut last = self.commits.last().max(self.set.applied());
+        if self.node.is_some() {
+            // What another node has committed can be read before it is known here.
+            last = last.max(self.store.head().await?.seq);
+        }
+        self.in_force(last).await
     }
 
     /// Waits as [`Self::in_force`], but not longer than this; answers whether it is so.
-    pub(super) async fn in_force_within(&self, seq: u64, wait: Option<Duration>) -> bool {
-        match wait {
-            None => {
-                self.in_force(seq).await;
-                true
+    pub(super) async fn in_force_within(&self, seq: u64, wait: Option<Duration>) -> Answer<bool> {
+        let in_force = self.in_force(seq);
+        let in_force = match wait {
+            Some(wait) if *self.in_force_to().borrow() < seq => {
+                match tokio::time::timeout(wait, in_force).await {
+                    Ok(in_force) => in_force,
+                    Err(_) => return Ok(false),
+                }
             }
-            Some(_) if *self.feed.complete().borrow() >= seq => true,
-            Some(wait) => tokio::time::timeout(wait, self.in_force(seq)).await.is_ok(),
-        }
+            _ => in_force.await,
+        };
+        in_force.map(|()| true)
     }
 
     /// What people call a verifier: by the register, else as it calls itself.

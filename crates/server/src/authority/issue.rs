@@ -108,7 +108,7 @@ impl Authority {
             Refusal::invalid("Idempotency-Key", message)
         };
         let seq = self.keys.now().signing(&record.kid).ok_or_else(gone)?.seq;
-        self.in_force(seq).await;
+        self.in_force(seq).await?;
         // It may have been revoked meanwhile.
         let keys = self.keys.now();
         let signer = keys.signing(&record.kid).ok_or_else(gone)?;

@@ -26,12 +26,26 @@ pub const DENIED_ITEMS: u32 = 100;
 /// Sessions of one operator: beyond this many the oldest end. A person has a handful of machines.
 pub const SESSIONS: usize = 100;
 
-/// CI jobs' tokens that are remembered as used, each until it expires; beyond it no job is let in,
-/// rather than one twice.
-pub const USED_TOKENS: usize = 100_000;
+/// How long a CI job's token that was used is remembered after it has expired, in seconds: clocks of
+/// nodes differ by less.
+pub const USED_TOKEN_KEPT: i64 = 3_600;
+
+/// How much later than what was written down the use of a session must be to be written down again, in
+/// seconds.
+pub const SESSION_USE_NOTED: i64 = 60;
+
+/// The same where other nodes go by what was written down.
+pub const SESSION_USE_NOTED_SHARED: i64 = 5;
+
+/// How long after its idle time a session is good where other nodes may have used it last, in seconds:
+/// what they have not written down yet, and how much their clocks may differ.
+pub const SESSION_USE_UNKNOWN: i64 = 15;
 
 /// Operators remembered by their provider's tokens; beyond it they are asked of the store again.
 pub const PEOPLE: usize = 10_000;
+
+/// How long they are remembered without asking again, in seconds: another node may know more.
+pub const PEOPLE_FOR: i64 = 60;
 
 /// Verifiers that are registered: a revoke is pushed to each of them.
 pub const VERIFIERS: usize = 1_000;
@@ -84,6 +98,16 @@ pub const COUNT_WAITING: usize = 65_536;
 /// Most receipts that wait to be written down; one that does not fit is signed again when somebody
 /// asks for it.
 pub const RECEIPTS_WAITING: usize = 32_768;
+
+/// How long it is waited for the receipt of the node that revoked, before another one states the
+/// revocation: a little longer than receipts wait to be written down.
+pub const RECEIPT_ELSEWHERE: Duration = Duration::from_secs(2);
+
+/// How long after a revocation its node may still be about to state it, in seconds.
+pub const RECEIPT_ELSEWHERE_FOR: i64 = 60;
+
+/// How often it is looked for meanwhile.
+pub const RECEIPT_LOOK: Duration = Duration::from_millis(100);
 
 /// Tokens whose first revocation's place in the log is remembered, some 200 bytes each; beyond it the
 /// log is read again for those that were not asked for lately.

@@ -50,6 +50,7 @@ impl Authority {
         let mut metrics = Vec::from(self.measured_log(head));
         metrics.extend(self.measured_verifiers(head, &sessions));
         metrics.extend(self.measured_checks());
+        metrics.extend(self.measured_nodes());
         metrics.extend(self.measured.canaries.metrics());
         metrics
     }
@@ -69,7 +70,35 @@ impl Authority {
             Metric {
                 name: "ntd_log_complete",
                 help: "The last entry that is in force everywhere.",
-                value: Value::Gauge(*self.feed.complete().borrow()),
+                value: Value::Gauge(*self.in_force_to().borrow()),
+            },
+        ]
+    }
+
+    /// Where there may be several nodes.
+    fn measured_nodes(&self) -> Vec<Metric> {
+        let Some(node) = self.node() else { return Vec::new() };
+        let left = self.lease.end().since(self.clock.boot());
+        vec![
+            Metric {
+                name: "ntd_node_lease_left_seconds",
+                help: "For how long this node may go on without the database.",
+                value: Value::Seconds(left.as_secs_f64()),
+            },
+            Metric {
+                name: "ntd_nodes",
+                help: "Nodes that may have granted a lease that still runs: revokes wait for them.",
+                value: Value::Gauge(node.everywhere().members() as u64),
+            },
+            Metric {
+                name: "ntd_nodes_connected",
+                help: "Other nodes that a stream stands with.",
+                value: Value::Gauge(node.peers().connected() as u64),
+            },
+            Metric {
+                name: "ntd_quarantine",
+                help: "Whether what this node knows is in doubt (1), so that it says nothing.",
+                value: Value::Gauge(self.doubt.is_there().into()),
             },
         ]
     }

@@ -105,7 +105,7 @@ impl Authority {
             "member removed"
         );
         if revoke {
-            self.all_in_force().await;
+            self.all_in_force().await?;
         }
         let operator_id = match belonging.person {
             Person::Operator(operator) => Some(operator.id),

@@ -4,10 +4,13 @@
 pub mod access;
 pub mod audit;
 mod canary;
+pub mod cluster;
+mod doubt;
 pub mod entropy;
 pub mod error;
 pub mod feed;
 mod first;
+pub mod follow;
 pub mod issue;
 pub mod janitor;
 pub mod jobs;
@@ -23,6 +26,7 @@ pub mod refresh;
 pub mod revocation;
 pub mod revoke;
 pub mod seen;
+mod serving;
 pub mod sessions;
 pub mod sign_in;
 pub mod start;
@@ -34,11 +38,10 @@ pub mod verify;
 pub mod workspaces;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::Guard;
-use nt_feed::server::Feed;
+use nt_feed::server::{Feed, NodeLease};
 use nt_identity::provider::Provider;
 use nt_identity::trust::TrustedIssuers;
 use nt_revocation::RevocationSet;
@@ -46,11 +49,13 @@ use nt_store::{Act, Store};
 use nt_token::clock::{Clock, Stopwatch};
 use nt_token::{Expected, Lifetime};
 
+use crate::authority::cluster::node::Running;
+use crate::authority::doubt::Doubt;
 use crate::authority::error::Refusal;
 use crate::authority::feed::FeedSource;
+use crate::authority::feed::epochs::Epochs;
 use crate::authority::feed::granted::Granted;
 use crate::authority::first::FirstRevocations;
-use crate::authority::jobs::UsedTokens;
 use crate::authority::keyring::{Keyring, Keys};
 use crate::authority::measured::Measured;
 use crate::authority::people::People;
@@ -91,9 +96,13 @@ pub struct Authority {
     key_place: String,
     set: Arc<RevocationSet>,
     /// Whether an entry of the log could not be applied: then nothing is known any more.
-    behind: Arc<AtomicBool>,
-    /// The history that this log is of.
-    epoch: u64,
+    doubt: Arc<Doubt>,
+    /// Until when verdicts may be given.
+    lease: NodeLease,
+    /// Where there are several nodes, what this one does as one of them.
+    node: Option<Running>,
+    /// Which history each entry is of.
+    epochs: Arc<Epochs>,
     /// Since when this process has waited for the leases of the one before, if there were any.
     leases_before: Option<Stopwatch>,
     commits: Arc<Commits>,
@@ -107,7 +116,6 @@ pub struct Authority {
     provider: Option<Provider>,
     trusted: TrustedIssuers,
     people: People,
-    jobs: UsedTokens,
     verifiers: Arc<Verifiers>,
     feed: Feed<FeedSource>,
     granted: Arc<Granted>,
@@ -143,11 +151,6 @@ impl Authority {
     /// The issuers whose CI jobs are let in.
     pub fn trusted(&self) -> &TrustedIssuers {
         &self.trusted
-    }
-
-    /// Whether verdicts can be given.
-    pub fn is_ready(&self) -> bool {
-        !self.behind.load(std::sync::atomic::Ordering::Acquire)
     }
 
     /// The verifiers that are registered: who connects to the feed is asked here.

@@ -8,9 +8,9 @@ use nt_api::auth::SESSION_PREFIX;
 use nt_identity::id_token::VerifiedIdentity;
 use nt_identity::provider::{Identified, IdentifyError, Liveness};
 use nt_store::{Grant, Identity, Operator, Organisation};
-use nt_token::OperatorId;
 use nt_token::check::check_signature;
 use nt_token::sign::PREFIX;
+use nt_token::{OperatorId, Timestamp};
 
 use crate::authority::entropy::random;
 use crate::authority::error::{Answer, Refusal};
@@ -78,13 +78,12 @@ impl Caller {
 }
 
 impl Authority {
-    /// Who is asking, by the credential of the request. With a session no database and no provider
-    /// is asked; with a provider's token only where its keys are not at hand, or the operator is new.
+    /// Who is asking, by the credential of the request. With a session no provider is asked, and
+    /// no database that nobody shares; with a provider's token only where its keys are not at hand, or the operator is new.
     pub async fn caller(&self, credential: Option<&str>, from: Option<IpAddr>) -> Answer<Caller> {
         let credential = credential.ok_or(Refusal::NotSignedIn)?;
         if credential.starts_with(SESSION_PREFIX) {
-            let session = self.sessions.find(credential, self.clock.now())?;
-            return Ok(Caller::with_session(session, from));
+            return Ok(Caller::with_session(self.session(credential).await?, from));
         }
         if self.is_workspace_token(credential) {
             return Err(Refusal::OperatorNeeded.into());
@@ -114,12 +113,13 @@ impl Authority {
 
     /// The operator of an identity. Remembered, as every request with a provider's token asks.
     async fn operator(&self, identity: Identity) -> Answer<Operator> {
-        if let Some(known) = self.people.known(&identity) {
+        let now = self.clock.now();
+        if let Some(known) = self.people.known(&identity, now) {
             return Ok(known);
         }
         let candidate = OperatorId::mint(self.clock.wall_ms(), random()?);
-        let operator = self.store.operator(identity, candidate, self.clock.now()).await?;
-        self.people.remember(operator.clone());
+        let operator = self.store.operator(identity, candidate, now).await?;
+        self.people.remember(operator.clone(), now);
         Ok(operator)
     }
 
@@ -165,26 +165,56 @@ pub(super) fn organisation(organisation: nt_identity::provider::Organisation) ->
     Organisation { id: organisation.id, role: organisation.role }
 }
 
-/// The operators who present tokens of the provider's.
+/// The operators who present tokens of the provider's, each as known at a time.
 #[derive(Debug, Default)]
-pub struct People(RwLock<HashMap<(String, String), Operator>>);
+pub struct People(RwLock<HashMap<(String, String), (Operator, Timestamp)>>);
 
 impl People {
-    /// The operator, if nothing about the identity has changed.
-    fn known(&self, identity: &Identity) -> Option<Operator> {
+    /// The operator, if nothing about the identity has changed, and for a while: what a login says of
+    /// it, here or at another node, is not told here.
+    fn known(&self, identity: &Identity, now: Timestamp) -> Option<Operator> {
         let people = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let known = people.get(&(identity.issuer.clone(), identity.subject.clone()))?;
+        let (known, at) = people.get(&(identity.issuer.clone(), identity.subject.clone()))?;
         // Clerk's session tokens carry no e-mail address; what a login said of it stays.
         let same = identity.email.is_none() || identity.email == known.identity.email;
-        same.then(|| known.clone())
+        let is_fresh = now < at.plus_seconds(limits::PEOPLE_FOR);
+        (same && is_fresh).then(|| known.clone())
     }
 
-    fn remember(&self, operator: Operator) {
+    fn remember(&self, operator: Operator, now: Timestamp) {
         let mut people = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if people.len() >= limits::PEOPLE {
             people.clear();
         }
         let key = (operator.identity.issuer.clone(), operator.identity.subject.clone());
-        people.insert(key, operator);
+        people.insert(key, (operator, now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_is_remembered_for_a_while_and_only_as_long_as_nothing_else_is_said() {
+        let identity = |email: Option<&str>| Identity {
+            issuer: "test".to_owned(),
+            subject: "1".to_owned(),
+            email: email.map(str::to_owned),
+            name: None,
+        };
+        let at = |seconds| Timestamp::from_unix(1_000 + seconds);
+        let operator = Operator {
+            id: OperatorId::mint(1, [1; 10]),
+            identity: identity(Some("a@example.com")),
+        };
+        let people = People::default();
+        assert_eq!(people.known(&identity(None), at(0)), None);
+        people.remember(operator.clone(), at(0));
+        for said in [None, Some("a@example.com")] {
+            assert_eq!(people.known(&identity(said), at(59)).as_ref(), Some(&operator));
+        }
+        assert_eq!(people.known(&identity(Some("b@example.com")), at(0)), None);
+        assert_eq!(people.known(&identity(None), at(limits::PEOPLE_FOR)), None, "ask again");
     }
 }

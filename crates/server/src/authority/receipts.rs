@@ -2,6 +2,8 @@
 //! answer and written down after it, so that no revoke waits for a second commit; what a crash takes
 //! with it is stated again when somebody asks.
 
+mod again;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -123,8 +125,9 @@ impl Receipts {
 
 impl Authority {
     /// States that a revocation that has just been answered for is in force; nothing where no key signs
-    /// at the moment, as whoever asks later has it stated then. It is in force because this node, the only one,
-    /// has applied its entry, and its verifiers have too or ran out of lease. Where it is not known any
+    /// at the moment, as whoever asks later has it stated then. It is in force because each node has
+    /// applied its entry, and its verifiers have too or ran out of lease. Counted are the verifiers of
+    /// this node. Where it is not known any
     /// more when it was committed, nothing is said of how long that took.
     pub(super) fn receipt_now(
         &self,
@@ -134,7 +137,7 @@ impl Authority {
     ) -> Option<String> {
         let verifiers = self.counted(position.seq);
         let Some(Committed { at_ms, since }) = committed else {
-            let proven = proven_by(&verifiers);
+            let proven = self.proven_by(position.seq, &verifiers);
             return self.state(
                 token,
                 position,
@@ -148,7 +151,7 @@ impl Authority {
         let waited = since.elapsed();
         self.measured.in_force.observe(waited.as_secs_f64());
         let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-        let proven = match proven_by(&verifiers) {
+        let proven = match self.proven_by(position.seq, &verifiers) {
             // Of whom the process before had admitted nothing is known but that their leases have ended.
             Proven::Acked if self.had_leases_before(since) => Proven::Expired,
             proven => proven,
@@ -165,7 +168,10 @@ impl Authority {
 
     /// States what has come into force although nobody waited for it.
     pub(super) fn state_what_is_in_force(&self) {
-        let complete = *self.feed.complete().borrow();
+        if self.serving().is_err() {
+            return;
+        }
+        let complete = *self.in_force_to().borrow();
         let mut unstated = self.receipts.unstated();
         let (now, later) = unstated.drain(..).partition(|waiting| waiting.position.seq <= complete);
         *unstated = later;
@@ -178,7 +184,7 @@ impl Authority {
 
     /// Does so from now on, whenever something comes into force.
     pub async fn keep_stating(&self) {
-        let mut complete = self.feed.complete();
+        let mut complete = self.in_force_to();
         while complete.changed().await.is_ok() {
             self.state_what_is_in_force();
         }
@@ -215,7 +221,7 @@ impl Authority {
             in_force_at_ms,
             waited_ms,
             proven,
-            nodes: 1,
+            nodes: self.nodes_at(position.seq),
             verifiers,
         };
         let receipt = receipt::sign(&stated, &self.keys.now().active()?.key);
@@ -261,24 +267,6 @@ impl Authority {
         Ok(self.store.receipt(workspace, jti).await?)
     }
 
-    /// States a revocation again whose receipt is not there.
-    async fn state_again(&self, token: &TokenRecord) -> Answer<String> {
-        // A revocation that can be read may still be on its way into force. Once the writer has
-        // answered this, which changes nothing, it has applied all that could be read before.
-        self.store.keep_receipts(Vec::new()).await?;
-        let position = self.first_revocation(token).await?;
-        let is_on_its_way = *self.feed.complete().borrow() < position.seq;
-        self.in_force(position.seq).await;
-        // Whoever waits for it here as well knows as much of it as whoever revoked.
-        let committed = self.commits.of(position.seq).filter(|_| is_on_its_way);
-        self.signing_kid().await?;
-        let receipt = match committed {
-            Some(_) => self.receipt_now(token, position, committed),
-            None => self.receipt_later(token, position),
-        };
-        Ok(receipt.ok_or(StoreError::Corrupt("no signing key"))?)
-    }
-
     /// Writes down the receipts that were handed out. They stay at hand until they are written, so
     /// that there is always one that shows them; what cannot be written now is tried again.
     pub(super) async fn write_receipts(&self) {
@@ -295,10 +283,6 @@ impl Authority {
             waiting.remove(&(jti, seq));
         }
     }
-}
-
-fn proven_by(verifiers: &Verifiers) -> Proven {
-    if verifiers.cut_off.is_empty() { Proven::Acked } else { Proven::Expired }
 }
 
 /// A receipt, and what it states, in the words of the API.

@@ -38,7 +38,7 @@ impl Authority {
                 return Err(Refusal::invalid("Idempotency-Key", KEY_REUSED).into());
             }
         };
-        self.all_in_force().await;
+        self.all_in_force().await?;
         let revoked_at = old.state.revoked_at().unwrap_or(now);
         let old_token = OldToken { jti: old.jti, revoked_at: revoked_at.into() };
         let mut new_token = self.created(&new).await?;

@@ -31,7 +31,7 @@ impl Authority {
             return Err(Refusal::NotBeingRevoked(jti).into());
         };
         let Position { epoch, seq, entry } = self.first_revocation(&token).await?;
-        let in_force = *self.feed.complete().borrow() >= seq;
+        let in_force = self.serving().is_ok() && *self.in_force_to().borrow() >= seq;
         if in_force {
             // Only what the store has answered for may be called revoked. Once the writer has answered
             // this, which changes nothing, it has answered for all that could be read before.
@@ -43,7 +43,11 @@ impl Authority {
         let named = |names: BTreeSet<String>| names.into_iter().take(limits::NAMED_CUT_OFF);
         let outcome = self.feed.outcome(seq);
         let refused_by = outcome.acked.iter().map(|who| self.called(who)).collect();
-        let waiting_for = waiting.iter().map(|session| self.called(&session.who)).collect();
+        let mut waiting_for: BTreeSet<String> =
+            waiting.iter().map(|session| self.called(&session.who)).collect();
+        if !in_force {
+            waiting_for.extend(self.other_nodes_waited_for(seq));
+        }
         let cut_off = self.counted(seq).cut_off.into_iter().map(|cut| cut.name);
         Ok(Revocation {
             jti,
@@ -69,6 +73,12 @@ impl Authority {
     /// be granted one, within the grace for its acknowledgement.
     fn within(&self, seq: u64, waiting: &[Listed]) -> Duration {
         let since = self.commits.of(seq).map(|committed| committed.since.elapsed());
+        if let Some(node) = self.node()
+            && !self.other_nodes_waited_for(seq).is_empty()
+        {
+            let floor = node.everywhere().lengths().floor();
+            return floor.saturating_sub(since.unwrap_or_default());
+        }
         let bound = longest_wait().saturating_sub(since.unwrap_or_default());
         let ends = waiting.iter().map(|session| match session.stream {
             Stream::Open => bound.max(session.lease_left),

@@ -45,13 +45,13 @@ impl Authority {
             token.jti = %jti, workspace.id = %workspace, operator.id = %caller.operator().id,
             seq, already = before, "token revoked"
         );
-        let position = Position { epoch: self.epoch, seq, entry };
+        let position = Position { epoch: self.epochs.of(seq), seq, entry };
         if !before {
             self.measured.revocations.inc();
         }
         let committed = self.commits.of(seq);
         let first = if before { self.kept_receipt(workspace, &jti).await? } else { None };
-        let in_force = first.is_some() || self.in_force_within(seq, wait).await;
+        let in_force = first.is_some() || self.in_force_within(seq, wait).await?;
         let receipt = if let Some(receipt) = first {
             Some(receipt)
         } else if in_force {

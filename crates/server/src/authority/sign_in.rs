@@ -5,11 +5,14 @@ use std::net::IpAddr;
 use nt_api::auth::{AuthConfiguration, Session, SessionInfo, TokenExchange, User};
 use nt_api::sessions::{SessionList, SessionRecord, SessionsEnded};
 use nt_identity::provider::IdentifyError;
-use nt_store::{Grant, Identity, NewSession, Operator, Organisation, Role, SessionHash, SessionId};
+use nt_store::{
+    Grant, Identity, JobToken, NewSession, Operator, Organisation, Role, SessionHash, SessionId,
+};
 use nt_token::{Lifetime, OperatorId};
 
 use crate::authority::entropy::{random, session_hash, session_secret};
 use crate::authority::error::{Answer, Refusal};
+use crate::authority::jobs::used_once;
 use crate::authority::people::{Caller, Credential, organisation, stored, unavailable};
 use crate::authority::sessions::LiveSession;
 use crate::authority::{Authority, limits};
@@ -29,8 +32,6 @@ enum Proof {
     Of(Box<Admitted>),
     /// There is nobody to ask whom it proves.
     NoProvider,
-    /// It proved somebody before, and does so only once.
-    UsedBefore,
 }
 
 /// What a proof of identity comes to.
@@ -39,6 +40,8 @@ struct Admitted {
     organisation: Option<Organisation>,
     grant: Option<Grant>,
     lifetime: Lifetime,
+    /// What must not have been used before.
+    once: Option<JobToken>,
 }
 
 impl Authority {
@@ -69,15 +72,19 @@ impl Authority {
         let admitted = match admitted {
             Proof::Of(admitted) => *admitted,
             Proof::NoProvider => return Err(Refusal::NoProvider.into()),
-            Proof::UsedBefore => {
-                tracing::warn!(
-                    from = from.map(tracing::field::display),
-                    "a CI job's token was used twice"
-                );
-                return Err(Refusal::SignInRefused.into());
-            }
         };
         let (secret, now) = (session_secret()?, self.clock.now());
+        // Before the session is there: whatever fails from now on costs the job a token, and no token
+        // opens two sessions.
+        if let Some(token) = admitted.once
+            && !self.store.use_job_token(token, now).await?
+        {
+            tracing::warn!(
+                from = from.map(tracing::field::display),
+                "a CI job's token was used twice"
+            );
+            return Err(Refusal::SignInRefused.into());
+        }
         let new = NewSession {
             identity: admitted.identity,
             operator: OperatorId::mint(self.clock.wall_ms(), random()?),
@@ -108,9 +115,7 @@ impl Authority {
         let (token, now) = (request.oauth_token.expose(), self.clock.now());
         if self.trusted.knows_issuer_of(token) {
             let job = self.trusted.identify(token, now).await?;
-            if !self.jobs.admit(token, job.expires_at, now) {
-                return Ok(Proof::UsedBefore);
-            }
+            let once = Some(used_once(token, &job));
             let role = Role::named(&job.rule.role).unwrap_or(Role::Viewer);
             let grant =
                 Grant { workspace: job.rule.workspace, role, may_revoke: job.rule.may_revoke };
@@ -119,6 +124,7 @@ impl Authority {
                 organisation: None,
                 grant: Some(grant),
                 lifetime: self.policy.job_session,
+                once,
             })));
         }
         let Some(provider) = &self.provider else { return Ok(Proof::NoProvider) };
@@ -129,12 +135,13 @@ impl Authority {
             organisation: session.and_then(|session| session.organisation).map(organisation),
             grant: None,
             lifetime: self.policy.session,
+            once: None,
         })))
     }
 
     /// Ends the oldest sessions of somebody who has more than anybody needs.
-    async fn end_surplus(&self, caller: &Caller) -> Answer<()> {
-        let sessions = self.sessions.of(&caller.operator().id, self.clock.now());
+    pub(super) async fn end_surplus(&self, caller: &Caller) -> Answer<()> {
+        let sessions = self.live_sessions(&caller.operator().id).await?;
         let surplus: Vec<_> =
             sessions.iter().skip(limits::SESSIONS).map(|live| live.session.hash).collect();
         self.end(caller, surplus).await.map(drop)
@@ -149,12 +156,12 @@ impl Authority {
     }
 
     /// The caller's sessions.
-    pub fn sessions_of(&self, caller: &Caller) -> SessionList {
+    pub async fn sessions_of(&self, caller: &Caller) -> Answer<SessionList> {
         let current = session_of(caller).ok().map(|live| live.session.hash);
-        let sessions = self.sessions.of(&caller.operator().id, self.clock.now());
+        let sessions = self.live_sessions(&caller.operator().id).await?;
         let sessions: Vec<SessionRecord> =
             sessions.iter().map(|live| shown(live, current)).collect();
-        SessionList { total: sessions.len() as u64, sessions }
+        Ok(SessionList { total: sessions.len() as u64, sessions })
     }
 
     /// Ends one of the caller's sessions, or all but the one that the request was made with.
@@ -164,7 +171,7 @@ impl Authority {
         which: Option<SessionId>,
     ) -> Answer<SessionsEnded> {
         let current = session_of(caller).ok().map(|live| live.session.hash);
-        let sessions = self.sessions.of(&caller.operator().id, self.clock.now());
+        let sessions = self.live_sessions(&caller.operator().id).await?;
         let meant = sessions.iter().filter(|live| match &which {
             Some(id) => live.session.id == *id,
             None => Some(live.session.hash) != current,

@@ -1,32 +1,30 @@
-//! From a data directory to an authority that answers.
+//! From an opened store to an authority that answers. How a store is opened is not here.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use nt_feed::server::{Authority as Issuing, Feed};
 use nt_identity::provider::Provider;
 use nt_identity::trust::TrustedIssuers;
-use nt_revocation::protocol::Lengths;
-use nt_revocation::{BadSnapshot, Entry, Fact, OutOfOrder, Position, RevocationSet};
-use nt_store::sqlite::{SqliteOptions, SqliteStore};
-use nt_store::{Follower, Store, StoreError};
+use nt_revocation::protocol::{Lengths, Tenure};
+use nt_revocation::{BadSnapshot, Fact, OutOfOrder, Position, RevocationSet};
+use nt_store::{Store, StoreError};
 use nt_token::clock::{Clock, Stopwatch};
 use nt_token::key::BadKey;
 use nt_token::{Expected, KeyId};
 
-use crate::authority::feed::epochs::Epochs;
+use crate::authority::cluster::join::JoinError;
+use crate::authority::cluster::node::{Node, Takes};
 use crate::authority::feed::granted::Granted;
 use crate::authority::feed::{Admission, FeedSource};
 use crate::authority::first::FirstRevocations;
-use crate::authority::jobs::UsedTokens;
-use crate::authority::keyring::Keys;
+use crate::authority::follow::{Following, Parts};
 use crate::authority::keys::{self, KeysError};
 use crate::authority::limits;
 use crate::authority::measured::Measured;
 use crate::authority::people::People;
-use crate::authority::receipts::{Commits, Receipts};
+use crate::authority::receipts::Receipts;
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
 use crate::authority::usage::Usage;
@@ -36,10 +34,12 @@ use crate::key_secret::KeySecretSource;
 
 /// What an authority is started with.
 pub struct Start {
-    /// The database file.
-    pub database: PathBuf,
-    /// The high-water file.
-    pub high_water: PathBuf,
+    /// What remembers. It was opened with the follower of `following`.
+    pub store: Arc<dyn Store>,
+    /// What follows the store's log.
+    pub following: Following,
+    /// As which of several nodes it takes part, where `following` is of several.
+    pub node: Option<Takes>,
     /// What the private keys in the database are encrypted under.
     pub key_secret: KeySecretSource,
     /// Where earlier versions had the keys.
@@ -80,37 +80,33 @@ pub enum StartError {
     /// What the log came to.
     #[error(transparent)]
     Set(#[from] BadSnapshot),
+    /// It does not take part as a node.
+    #[error(transparent)]
+    Join(#[from] JoinError),
 }
 
 impl Authority {
-    /// Opens the store, applies the whole log, and sees to the keys.
+    /// Applies the whole log, and sees to the keys.
     pub async fn start(start: Start) -> Result<Self, StartError> {
-        let set = Arc::new(RevocationSet::new());
-        let behind = Arc::new(AtomicBool::new(false));
-        let commits = Arc::new(Commits::new(Arc::clone(&start.clock)));
-        // There is nobody to be told before the feed is there.
-        let told = Arc::new(OnceLock::new());
-        let (epochs, keys) = (Arc::new(Epochs::default()), Arc::new(Keys::default()));
-        let follower = follower(&set, &keys, &epochs, &behind, &commits, &told);
-        let store = open(&start.database, &start.high_water, follower)?;
-        let logged = replay(&store, &set, &keys, &epochs).await?;
+        let (store, following) = (start.store, start.following);
+        let parts = following.parts();
+        let (read, logged) = replay(store.as_ref(), parts).await?;
         let (secret, now) = (&start.key_secret, start.clock.now());
-        let (key_secret, signers) = keys::open(&store, secret, &start.keys, &logged, now).await?;
-        keys.hold(signers);
+        let opened = keys::open(store.as_ref(), secret, &start.keys, &logged, now).await?;
+        let (key_secret, signers) = opened;
+        parts.keys.hold(signers);
         let issuer = store.found(&start.issuer).await?.issuer;
-        let head = store.head().await?;
+        let sharing = store.sharing();
         let sessions = store.live_sessions(start.clock.now()).await?;
         let verifiers = Arc::new(Verifiers::new(store.verifiers().await?));
-        tracing::info!(head = set.applied(), sessions = sessions.len(), issuer, "authority ready");
-        let store: Arc<dyn Store> = Arc::new(store);
         let expected =
             Expected { audience: start.audience.unwrap_or_else(|| issuer.clone()), issuer };
         let granted = Arc::new(Granted::at(start.granted));
         let source = FeedSource {
             store: Arc::downgrade(&store),
-            set: Arc::clone(&set),
-            behind: Arc::clone(&behind),
-            epochs,
+            set: Arc::clone(&parts.set),
+            doubt: Arc::clone(&parts.doubt),
+            epochs: Arc::clone(&parts.epochs),
             verifiers: Arc::clone(&verifiers),
             clock: Arc::clone(&start.clock),
             admission: start.admission,
@@ -118,25 +114,32 @@ impl Authority {
             snapshots: tokio::sync::Mutex::default(),
         };
         let leases_before = granted.by_the_process_before().then(Stopwatch::start);
-        let feed = feed(source, &expected, head);
-        told.get_or_init(|| feed.clone());
-        if behind.load(Ordering::Acquire) {
-            feed.close();
-        }
+        let lengths = parts.everywhere.as_ref().map(|everywhere| everywhere.lengths());
+        let feed = following.begin(&read, |head| feed(source, &expected, lengths, head))?;
+        tracing::info!(head = parts.set.applied(), issuer = expected.issuer, "authority ready");
+        let node = match (start.node, &parts.everywhere) {
+            (Some(takes), Some(everywhere)) => {
+                let running = Node::start(takes, parts, everywhere, &feed, &store, &start.clock);
+                Some(running.await?)
+            }
+            _ => None,
+        };
         Ok(Self {
+            lease: feed.lease(),
+            node,
             store,
-            keys,
+            keys: Arc::clone(&parts.keys),
             key_secret,
             key_place: start.key_secret.to_string(),
-            set,
-            behind,
-            epoch: head.epoch,
+            set: Arc::clone(&parts.set),
+            doubt: Arc::clone(&parts.doubt),
+            epochs: Arc::clone(&parts.epochs),
             leases_before,
-            commits,
+            commits: Arc::clone(&parts.commits),
             receipts: Receipts::default(),
             first_revocations: FirstRevocations::default(),
             seen: SeenTokens::new(limits::SEEN_BYTES),
-            sessions: Sessions::new(sessions, start.policy.session_idle),
+            sessions: Sessions::new(sessions, start.policy.session_idle, sharing),
             usage: Usage::default(),
             expected,
             policy: start.policy,
@@ -144,7 +147,6 @@ impl Authority {
             provider: start.provider,
             trusted: start.trusted,
             people: People::default(),
-            jobs: UsedTokens::default(),
             verifiers,
             feed,
             granted,
@@ -155,7 +157,17 @@ impl Authority {
 
 /// Begins to serve the verifiers. Nothing is reported as in force before the leases of the process
 /// before this one have ended.
-fn feed(source: FeedSource, expected: &Expected, head: Position) -> Feed<FeedSource> {
+/// Where there are several nodes, the lease of the life before is for all of them to wait for.
+fn feed(
+    source: FeedSource,
+    expected: &Expected,
+    of_several: Option<Lengths>,
+    head: Position,
+) -> Feed<FeedSource> {
+    let issuing = Issuing { issuer: expected.issuer.clone(), audience: expected.audience.clone() };
+    if let Some(lengths) = of_several {
+        return Feed::new(Arc::new(source), issuing, lengths, Tenure::Leased, head);
+    }
     let lengths = Lengths::default();
     let before = source.granted.by_the_process_before().then_some(lengths.verifier);
     if before.is_some() {
@@ -163,72 +175,31 @@ fn feed(source: FeedSource, expected: &Expected, head: Position) -> Feed<FeedSou
             "verifiers may be under leases of the process before: revokes wait for them"
         );
     }
-    let issuing = Issuing { issuer: expected.issuer.clone(), audience: expected.audience.clone() };
-    Feed::new(Arc::new(source), issuing, lengths, before, head)
+    Feed::new(Arc::new(source), issuing, lengths, Tenure::Sole { before }, head)
 }
 
-fn open(database: &Path, high_water: &Path, follower: Follower) -> Result<SqliteStore, StoreError> {
-    let options =
-        SqliteOptions { database: database.to_owned(), high_water: high_water.to_owned() };
-    SqliteStore::open(options, follower)
-}
-
-/// Applies what the store committed before the store answers. An entry that cannot be applied means
-/// that this process no longer knows what is revoked: from then on it refuses everything, and its feed
-/// ends, so that verifiers do too when their leases have run out.
-/// The verifiers are told after the set: whoever connects meanwhile gets it with the set's snapshot.
-fn follower(
-    set: &Arc<RevocationSet>,
-    keys: &Arc<Keys>,
-    epochs: &Arc<Epochs>,
-    behind: &Arc<AtomicBool>,
-    commits: &Arc<Commits>,
-    told: &Arc<OnceLock<Feed<FeedSource>>>,
-) -> Follower {
-    let (set, keys, epochs) = (Arc::clone(set), Arc::clone(keys), Arc::clone(epochs));
-    let behind = Arc::clone(behind);
-    let (commits, told) = (Arc::clone(commits), Arc::clone(told));
-    Box::new(move |entries: &[Entry]| {
-        commits.note(entries);
-        for entry in entries {
-            epochs.note(entry);
-            let applied = set.apply(entry).map_err(|error| error.to_string());
-            let followed = keys.follow(std::slice::from_ref(entry));
-            if let Err(error) = applied.and(followed.map_err(|error| error.to_string())) {
-                tracing::error!(%error, "the log cannot be followed: no verdict is given any more");
-                behind.store(true, Ordering::Release);
-                // Waits for nobody: sessions end on threads of their own.
-                if let Some(feed) = told.get() {
-                    feed.close();
-                }
-                return;
-            }
-        }
-        if let Some(feed) = told.get() {
-            feed.push(entries);
-        }
-    })
-}
-
-/// Applies the log from its beginning; answers where it brought which keys. What was forgotten on the
-/// way needs no memory: it is applied elsewhere, and what is left of it then taken over.
+/// Applies the log from its beginning, on the side: what was forgotten on the way needs no memory then.
+/// Answers what it came to, and where it brought which keys.
 async fn replay(
-    store: &SqliteStore,
-    set: &RevocationSet,
-    keys: &Keys,
-    epochs: &Epochs,
-) -> Result<HashMap<KeyId, u64>, StartError> {
+    store: &dyn Store,
+    parts: &Parts,
+) -> Result<(RevocationSet, HashMap<KeyId, u64>), StartError> {
     let (mut logged, all) = (HashMap::new(), RevocationSet::new());
     loop {
         let entries = store.entries_after(all.applied(), limits::REPLAY_ENTRIES).await?;
         if entries.is_empty() {
-            set.absorb(&all.freeze())?;
-            return Ok(logged);
+            if let Some(everywhere) = &parts.everywhere {
+                everywhere.replayed(all.applied());
+            }
+            return Ok((all, logged));
         }
-        keys.follow(&entries)?;
+        if let Some(everywhere) = &parts.everywhere {
+            everywhere.replay(&entries);
+        }
+        parts.keys.follow(&entries)?;
         for entry in entries {
             all.apply(&entry)?;
-            epochs.note(&entry);
+            parts.epochs.note(&entry);
             if let Fact::KeyAdded { kid, .. } = entry.fact {
                 logged.entry(kid).or_insert(entry.seq);
             }

@@ -1,5 +1,7 @@
 //! The rules, on a real database and a clock that the tests move.
 
+mod nodes;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use nt_revocation::Position;
 use nt_revocation::receipt::{self, Proven};
 use nt_store::{
     CreatedToken, Grant, Identity, NewSession, Organisation, RevokedToken, Role, SessionId,
+    SharedMemory, SqliteOptions, SqliteStore, Store,
 };
 use nt_token::clock::{Clock as _, ManualClock};
 use nt_token::{Jti, Lifetime, OperatorId, Refusal as TokenRefusal, Timestamp, WorkspaceId};
@@ -21,6 +24,7 @@ use super::access::Action;
 use super::entropy::{entry_id, random, session_hash, session_secret};
 use super::error::{Error, Refusal};
 use super::feed::Admission;
+use super::follow::Following;
 use super::sign_in::Origin;
 use super::start::{Start, StartError};
 use super::{Authority, Binding, Caller, NotAccepted, Policy};
@@ -52,28 +56,13 @@ impl World {
         clock: &Arc<ManualClock>,
     ) -> Result<(Authority, DataDir), StartError> {
         let data_dir = DataDir::create(&dir.path().join("data")).expect("a new directory");
-        let start = Start {
-            database: data_dir.database(),
-            high_water: data_dir.high_water(),
-            granted: data_dir.granted(),
-            admission: Admission::Registered,
-            key_secret: KeySecretSource::DataDir(dir.path().join("data")),
-            keys: data_dir.keys(),
-            issuer: "http://127.0.0.1:8480".to_owned(),
-            audience: None,
-            policy: Policy {
-                longest_token: Lifetime::TEN_YEARS,
-                session: Lifetime::from_seconds(3_600).expect("an hour"),
-                session_idle: Lifetime::from_seconds(600).expect("ten minutes"),
-                job_session: Lifetime::from_seconds(900).expect("a quarter of an hour"),
-                admins: vec!["admin@example.com".to_owned()],
-                canary_each: None,
-            },
-            clock: Arc::<ManualClock>::clone(clock),
-            provider: None,
-            trusted: TrustedIssuers::new(Vec::new()).expect("no rules"),
-        };
-        Ok((Authority::start(start).await?, data_dir))
+        let following = Following::new(clock.clone());
+        let options =
+            SqliteOptions { database: data_dir.database(), high_water: data_dir.high_water() };
+        let store = SqliteStore::open(options, following.follower())?;
+        let secret = KeySecretSource::DataDir(dir.path().join("data"));
+        let authority = begin(&data_dir, Arc::new(store), following, secret, clock).await?;
+        Ok((authority, data_dir))
     }
 
     pub(super) fn data_dir(&self) -> PathBuf {
@@ -85,6 +74,23 @@ impl World {
         let Self { authority, clock, dir, .. } = self;
         authority.close().await;
         (dir, clock)
+    }
+
+    /// A node whose store others share; all nodes have the same key secret.
+    pub(super) async fn node(
+        memory: &SharedMemory,
+        clock: &Arc<ManualClock>,
+        key: Option<&Self>,
+    ) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let lock = DataDir::create(&dir.path().join("data")).expect("a new directory");
+        let secret = key.map_or_else(|| dir.path().join("data"), Self::data_dir);
+        let secret = KeySecretSource::DataDir(secret);
+        let following = Following::new(clock.clone());
+        let store = memory.store(following.follower());
+        let authority = begin(&lock, Arc::new(store), following, secret, clock).await;
+        let authority = authority.expect("a new authority");
+        Self { authority, clock: Arc::clone(clock), dir, lock }
     }
 
     pub(super) async fn restart(self) -> Self {
@@ -106,28 +112,7 @@ impl World {
         organisation: Option<Organisation>,
         grant: Option<Grant>,
     ) -> (Caller, String) {
-        let now = self.clock.now();
-        let secret = session_secret().expect("entropy");
-        let new = NewSession {
-            identity: Identity {
-                issuer: "test".to_owned(),
-                subject: email.to_owned(),
-                email: Some(email.to_owned()),
-                name: None,
-            },
-            operator: OperatorId::mint(self.clock.wall_ms(), random().expect("entropy")),
-            id: SessionId::mint(self.clock.wall_ms(), random().expect("entropy")),
-            hash: session_hash(secret.expose()),
-            at: now,
-            expires_at: now.plus_seconds(3_600),
-            from: None,
-            client: Some("test".to_owned()),
-            organisation,
-            grant,
-        };
-        let session = self.authority.store.open_session(new).await.expect("a working store");
-        let session = self.authority.sessions.add(session);
-        (Caller::with_session(session, None), secret.expose().to_owned())
+        admitted(&self.authority, email, organisation, grant).await
     }
 
     pub(super) async fn workspace(&self, caller: &Caller, name: &str) -> WorkspaceCreated {
@@ -150,6 +135,69 @@ impl World {
     }
 }
 
+async fn begin(
+    data_dir: &DataDir,
+    store: Arc<dyn Store>,
+    following: Following,
+    key_secret: KeySecretSource,
+    clock: &Arc<ManualClock>,
+) -> Result<Authority, StartError> {
+    let start = Start {
+        store,
+        following,
+        node: None,
+        granted: data_dir.granted(),
+        admission: Admission::Registered,
+        key_secret,
+        keys: data_dir.keys(),
+        issuer: "http://127.0.0.1:8480".to_owned(),
+        audience: None,
+        policy: Policy {
+            longest_token: Lifetime::TEN_YEARS,
+            session: Lifetime::from_seconds(3_600).expect("an hour"),
+            session_idle: Lifetime::from_seconds(600).expect("ten minutes"),
+            job_session: Lifetime::from_seconds(900).expect("a quarter of an hour"),
+            admins: vec!["admin@example.com".to_owned()],
+            canary_each: None,
+        },
+        clock: clock.clone(),
+        provider: None,
+        trusted: TrustedIssuers::new(Vec::new()).expect("no rules"),
+    };
+    Authority::start(start).await
+}
+
+/// An operator with a session at this authority, as a sign-in would leave one.
+pub(super) async fn admitted(
+    authority: &Authority,
+    email: &str,
+    organisation: Option<Organisation>,
+    grant: Option<Grant>,
+) -> (Caller, String) {
+    let now = authority.clock.now();
+    let secret = session_secret().expect("entropy");
+    let new = NewSession {
+        identity: Identity {
+            issuer: "test".to_owned(),
+            subject: email.to_owned(),
+            email: Some(email.to_owned()),
+            name: None,
+        },
+        operator: OperatorId::mint(authority.clock.wall_ms(), random().expect("entropy")),
+        id: SessionId::mint(authority.clock.wall_ms(), random().expect("entropy")),
+        hash: session_hash(secret.expose()),
+        at: now,
+        expires_at: now.plus_seconds(3_600),
+        from: None,
+        client: Some("test".to_owned()),
+        organisation,
+        grant,
+    };
+    let session = authority.store.open_session(new).await.expect("a working store");
+    let session = authority.sessions.add(session);
+    (Caller::with_session(session, None), secret.expose().to_owned())
+}
+
 fn asked(answer: Result<Caller, Error>) -> Result<(), Refusal> {
     match answer {
         Ok(_) => Ok(()),
@@ -158,7 +206,7 @@ fn asked(answer: Result<Caller, Error>) -> Result<(), Refusal> {
     }
 }
 
-fn named(name: &str) -> CreateWorkspace {
+pub(super) fn named(name: &str) -> CreateWorkspace {
     CreateWorkspace { name: name.to_owned(), description: None, organisation: false }
 }
 
@@ -243,7 +291,7 @@ async fn a_receipt_says_how_long_was_waited_whatever_the_wall_clock_did() {
     let (entry, act) = (entry_id().expect("entropy"), world.authority.act(&owner));
     let revoked = stored.revoke_token(workspace_id, jti, entry, None, act).await;
     let Ok(RevokedToken::Revoked { token, seq, .. }) = revoked else { panic!("{revoked:?}") };
-    let position = Position { epoch: world.authority.epoch, seq, entry };
+    let position = Position { epoch: world.authority.epochs.of(seq), seq, entry };
     let committed = world.authority.commits.of(seq);
     assert!(committed.is_some());
     world.clock.advance(Duration::from_hours(1));
@@ -466,10 +514,11 @@ async fn somebody_sees_and_ends_their_own_sessions_and_nobody_elses() {
     let (here, _) = world.operator("owner@example.com").await;
     let (_, elsewhere) = world.operator("owner@example.com").await;
     let (outsider, foreign) = world.operator("outsider@example.com").await;
-    let listed = world.authority.sessions_of(&here);
+    let listed = world.authority.sessions_of(&here).await.expect("answers");
     assert_eq!(listed.total, 2);
     assert_eq!(listed.sessions.iter().filter(|session| session.current).count(), 1);
-    let theirs = world.authority.sessions_of(&outsider).sessions.remove(0).id;
+    let mut theirs = world.authority.sessions_of(&outsider).await.expect("answers").sessions;
+    let theirs = theirs.remove(0).id;
     let theirs = SessionId::parse(&theirs).expect("as written");
     assert_eq!(
         refusal(world.authority.end_sessions(&here, Some(theirs)).await),
@@ -803,7 +852,7 @@ async fn a_log_that_cannot_be_followed_gives_no_verdicts() {
     let world = World::new().await;
     let (owner, _) = world.operator("owner@example.com").await;
     let created = world.workspace(&owner, "production").await;
-    world.authority.behind.store(true, std::sync::atomic::Ordering::Release);
+    world.authority.doubt.begin("a test".to_owned());
     assert_eq!(world.verdict(created.access_token.expose()), Err(NotAccepted::NotReady));
     assert!(!world.authority.is_ready());
 }

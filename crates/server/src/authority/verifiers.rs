@@ -1,6 +1,7 @@
 //! The register of verifiers: services that follow the log and check tokens by it. Who may change the
 //! register, and who somebody is that connects. The feed itself is not here.
 
+mod register;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +32,8 @@ pub struct VerifierIdentity {
     pub name: VerifierName,
 }
 
-/// The verifiers that are registered, mirrored in memory so that one that connects asks no database.
+/// The verifiers that are registered, mirrored in memory so that one that connects asks no database, and
+/// so that each has a name. Where other nodes change the register as well, this follows.
 #[derive(Debug)]
 pub struct Verifiers {
     by_hash: RwLock<HashMap<CredentialHash, VerifierIdentity>>,
@@ -133,16 +135,24 @@ impl Verifiers {
     }
 
     fn remove(&self, name: &VerifierName) {
+        self.remove_those(|known| known.name == *name);
+    }
+
+    /// Tells whoever waits for it only where there was one.
+    fn remove_those(&self, leaves: impl Fn(&VerifierIdentity) -> bool) {
         // Before it is not registered any more: whoever looks for a name finds it at any time.
         let leaving: Vec<_> =
-            self.registered().values().filter(|known| known.name == *name).cloned().collect();
+            self.registered().values().filter(|known| leaves(known)).cloned().collect();
+        if leaving.is_empty() {
+            return;
+        }
         {
             let mut former = self.former.write().unwrap_or_else(PoisonError::into_inner);
             former.extend(leaving);
             let surplus = former.len().saturating_sub(limits::VERIFIERS);
             former.drain(..surplus);
         }
-        self.changed().retain(|_, known| known.name != *name);
+        self.changed().retain(|_, known| !leaves(known));
         self.removals.send_replace(());
     }
 
@@ -172,6 +182,7 @@ impl Authority {
         let hash = credential_hash(credential.expose());
         let new = NewVerifier { id, name, hash };
         let _changing = self.verifiers.changing.lock().await;
+        self.follow_the_register().await?;
         if self.verifiers.registered().len() >= limits::VERIFIERS {
             return Err(Refusal::TooManyVerifiers.into());
         }
@@ -191,7 +202,8 @@ impl Authority {
         self.demand_admin(caller)?;
         let kept = self.store.verifiers().await?;
         let sessions = self.feed.sessions();
-        let shown = |kept| shown(kept, self.epoch, &sessions);
+        let epoch = self.set.position().epoch;
+        let shown = |kept| shown(kept, epoch, &sessions);
         Ok(VerifierList { verifiers: kept.into_iter().map(shown).collect() })
     }
 

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use nt_revocation::Status;
 use nt_token::{Claims, Refusal as TokenRefusal, Timestamp, WorkspaceId};
@@ -76,7 +75,7 @@ impl Authority {
         from: Option<IpAddr>,
     ) -> Result<VerifiedToken, NotAccepted> {
         let now = self.clock.now();
-        let seen = self.look(token, now, from).inspect_err(|why| {
+        let seen = self.look_leased(token, now, from).inspect_err(|why| {
             match why {
                 NotAccepted::NotReady => self.measured.not_ready.inc(),
                 _ => self.measured.refused.inc(),
@@ -87,6 +86,22 @@ impl Authority {
         }
         self.usage.used(&seen, now, from);
         Ok(VerifiedToken(seen))
+    }
+
+    /// The order counts: the lease's end, then the look-up, then the clock. Only that a token was
+    /// revoked can be said without a lease: that is never taken back.
+    fn look_leased(
+        &self,
+        token: &str,
+        now: Timestamp,
+        from: Option<IpAddr>,
+    ) -> Result<Arc<Seen>, NotAccepted> {
+        let end = self.lease.end();
+        match self.look(token, now, from) {
+            Err(NotAccepted::Revoked) => Err(NotAccepted::Revoked),
+            _ if self.clock.boot() >= end => Err(NotAccepted::NotReady),
+            seen => seen,
+        }
     }
 
     fn look(
@@ -105,7 +120,7 @@ impl Authority {
             }
             Status::Unknown => return Err(NotAccepted::NotReady),
         }
-        if self.behind.load(Ordering::Acquire) {
+        if self.doubt.is_there() {
             return Err(NotAccepted::NotReady);
         }
         seen.signed.valid_at(&self.expected, now)?;

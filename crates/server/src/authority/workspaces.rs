@@ -138,7 +138,7 @@ impl Authority {
                     workspace.id = %id, operator.id = %caller.operator().id,
                     "workspace deleted and its tokens revoked"
                 );
-                self.all_in_force().await;
+                self.all_in_force().await?;
                 Ok(deleted(id, at))
             }
             DeletedWorkspace::NotFound => Err(Refusal::NoWorkspace.into()),
@@ -158,7 +158,7 @@ impl Authority {
         // What can be read may still be on its way: once the writer has answered this, which changes
         // nothing, it is applied here.
         self.store.keep_receipts(Vec::new()).await?;
-        self.all_in_force().await;
+        self.all_in_force().await?;
         Ok(deleted(id, at))
     }
 }

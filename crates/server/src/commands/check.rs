@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use nt_store::sqlite::{SqliteOptions, SqliteStore};
-use nt_store::{KeyState, Store as _, StoreError, StoredKey};
+use nt_store::{KeyState, Store, StoreError, StoredKey};
+use nt_token::Secret;
 
 use crate::authority::keys::{KeysError, secret_for};
-use crate::config::{Config, Layer};
+use crate::commands::database::{open_shared, open_sqlite, sqlite_file};
+use crate::config::{Config, Database, Layer};
 use crate::data_dir::{DataDir, private};
 use crate::key_files;
 use crate::key_secret::KeySecretSource;
@@ -25,7 +27,7 @@ pub(super) struct Args {
     /// Where keys and database are kept [default: ./ntd-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The database, as sqlite:PATH [default: ntd.db in the data directory]
+    /// The database, as sqlite:PATH or postgres://… [default: ntd.db in the data directory]
     #[arg(long, value_name = "URL")]
     database: Option<String>,
     /// The certificate that TLS would be served by, a PEM file with those between it and its root
@@ -47,7 +49,7 @@ impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let flags = Layer {
             data_dir: self.data_dir,
-            database: self.database,
+            database: self.database.map(Secret::from),
             tls_certificate: self.tls_certificate,
             tls_key: self.tls_key,
             key_secret_file: self.key_secret_file,
@@ -63,23 +65,31 @@ impl Args {
         private(&data_dir.keys(), 0o700)?;
         println!("directory  ok, {}", config.data_dir.display());
         let (secret, files) = (config.key_secret(), key_files::read(&data_dir.keys())?);
-        let database = config.database.unwrap_or_else(|| data_dir.database());
-        anyhow::ensure!(database.is_file(), "{} does not exist", database.display());
-        let options =
-            SqliteOptions { database: database.clone(), high_water: data_dir.high_water() };
+        let (shown, store) = open(&config, &data_dir)?;
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let found = runtime.block_on(async {
-            let store = SqliteStore::open(options, Box::new(|_| {}))?;
-            let entries = read_log(&store).await;
+            let entries = read_log(store.as_ref()).await;
             let keys = store.keys().await;
             store.close().await;
             Ok::<_, StoreError>((entries?, keys?))
         });
         let (head, keys) = found?;
-        println!("database   ok, {} log entries, {}", head, database.display());
+        println!("database   ok, {head} log entries, {shown}");
         println!("keys       ok, {}", signs(&keys, &secret, files.len())?);
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Opens what an authority would serve from, and answers what people call it.
+fn open(config: &Config, data_dir: &DataDir) -> anyhow::Result<(String, Arc<dyn Store>)> {
+    if let Some(Database::Postgres(url)) = &config.database {
+        let shared = open_shared(url, config.gate(), data_dir, Box::new(|_| {}))?;
+        return Ok(("on its server".to_owned(), shared.store));
+    }
+    let file = sqlite_file(config, data_dir);
+    anyhow::ensure!(file.is_file(), "{} does not exist", file.display());
+    let store = open_sqlite(config, data_dir, Box::new(|_| {}))?;
+    Ok((file.display().to_string(), Arc::new(store)))
 }
 
 /// Which key signs, if the secret opens them all.
@@ -107,7 +117,7 @@ fn tls(files: Files) -> anyhow::Result<()> {
 }
 
 /// Reads every entry: one that cannot be read would keep the authority from starting.
-async fn read_log(store: &SqliteStore) -> Result<u64, StoreError> {
+async fn read_log(store: &dyn Store) -> Result<u64, StoreError> {
     let mut seq = 0;
     while let Some(last) = store.entries_after(seq, 10_000).await?.last() {
         seq = last.seq;

@@ -33,6 +33,8 @@ const NAME_BYTES: usize = 128;
       --credential-file /etc/ntd/edge.credential
   ntd edge --authority https://tokens.example.com --listen unix:/run/ntd/edge.sock \\
       --credential-file /etc/ntd/edge.credential --name gateway-1
+  ntd edge --authority https://a.internal,https://b.internal,https://c.internal \\
+      --listen 127.0.0.1:8481 --credential-file /etc/ntd/edge.credential    an authority of three nodes
   ntd edge --authority https://tokens.internal:8480 --ca ca.pem --listen 0.0.0.0:8481 \\
       --credential-file /etc/ntd/edge.credential --tls-certificate edge.pem --tls-key edge.key
   curl --unix-socket /run/ntd/edge.sock -H \"Authorization: Bearer $TOKEN\" \\
@@ -47,9 +49,17 @@ Each flag can stand in the environment too (NTD_EDGE_AUTHORITY=…); flags win o
 --without-lease ask it goes on by asking, which needs no credential: one whose verifier was removed
 does so too.")]
 pub(super) struct Args {
-    /// Where the authority is
-    #[arg(long, hide_env = true, env = "NTD_EDGE_AUTHORITY", value_name = "URL")]
-    authority: AuthorityUrl,
+    /// Where the authority is. Of an authority of several nodes give each, by commas or by further
+    /// flags: one is followed, and another when that one ends or is out of reach
+    #[arg(
+        long,
+        hide_env = true,
+        env = "NTD_EDGE_AUTHORITY",
+        value_name = "URL",
+        required = true,
+        value_delimiter = ','
+    )]
+    authority: Vec<AuthorityUrl>,
     /// Where to listen: an address with a port, or unix:PATH for a socket
     #[arg(long, hide_env = true, env = "NTD_EDGE_LISTEN", value_name = "ADDRESS|unix:PATH")]
     listen: Address,
@@ -133,11 +143,11 @@ impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         refuse_unknown_of_edge(&variables())?;
         telemetry::start(&self.log, self.log_format)?;
-        if !self.authority.is_private() && !self.plain_http {
+        let open = self.authority.iter().find(|authority| !authority.is_private());
+        if let Some(open) = open.filter(|_| !self.plain_http) {
             bail!(
-                "{} is not encrypted: whoever is on the way could say which keys sign. Use https, \
-                 or --plain-http where something else encrypts it",
-                self.authority
+                "{open} is not encrypted: whoever is on the way could say which keys sign. Use https, \
+                 or --plain-http where something else encrypts it"
             );
         }
         let runtime = tokio::runtime::Runtime::new().context("no threads to run on")?;
@@ -149,7 +159,9 @@ impl Args {
         // Before anything that may take time: a signal that arrives meanwhile is an orderly stop too.
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let mut settings = Settings::new(self.authority.clone(), self.name);
+        let (first, others) = self.authority.split_first().context("no authority to follow")?;
+        let mut settings = Settings::new(first.clone(), self.name);
+        settings.others = others.to_vec();
         settings.program = Some(PROGRAM.to_owned());
         settings.credential = self.credential_file.as_deref().map(credential).transpose()?;
         if self.plain_http {
@@ -160,7 +172,7 @@ impl Args {
             settings.position_file = Some(dir.join("position"));
         }
         settings.ca = self.ca.as_deref().map(authorities).transpose()?;
-        settings.ask = Some(HttpAsk::new(&self.authority, settings.ca.as_deref())?);
+        settings.ask = Some(HttpAsk::any(&self.authority, settings.ca.as_deref())?);
         let link = Link {
             settings,
             issuer: self.issuer,
@@ -172,7 +184,9 @@ impl Args {
         let tls = files.map(Tls::open).transpose()?;
         let listener = Listener::bind(&self.listen).await?;
         let (address, is_encrypted) = (listener.address()?, tls.is_some());
-        tracing::info!(authority = %self.authority, tls = is_encrypted, "listening on {address}");
+        let authority =
+            self.authority.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        tracing::info!(authority, tls = is_encrypted, "listening on {address}");
         let stop = async move {
             tokio::select! {
                 _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
@@ -195,4 +209,29 @@ fn name(text: &str) -> Result<String, &'static str> {
         return Err("a name has 1 to 128 bytes and no control characters");
     }
     Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches as _;
+
+    use super::*;
+
+    fn authorities_of(flags: &[&str]) -> Result<Vec<String>, clap::Error> {
+        let command = Args::augment_args(clap::Command::new("edge"));
+        let all = ["edge", "--listen", "127.0.0.1:1"].iter().chain(flags);
+        let args = Args::from_arg_matches(&command.try_get_matches_from(all)?)?;
+        Ok(args.authority.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_nodes_of_an_authority_are_given_by_commas_or_by_flags_and_one_at_least() {
+        let three = ["https://a/", "https://b/", "https://c/"].map(str::to_owned).to_vec();
+        let by_commas = authorities_of(&["--authority", "https://a,https://b,https://c"]);
+        assert_eq!(by_commas.expect("origins"), three);
+        let by_flags = ["--authority=https://a", "--authority", "https://b,https://c"];
+        assert_eq!(authorities_of(&by_flags).expect("origins"), three);
+        assert!(authorities_of(&[]).is_err());
+        assert!(authorities_of(&["--authority", "https://a,"]).is_err());
+    }
 }

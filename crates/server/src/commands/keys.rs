@@ -8,18 +8,17 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use nt_revocation::protocol::Lengths;
 use nt_revocation::protocol::time::kappa;
-use nt_store::sqlite::{SqliteOptions, SqliteStore};
-use nt_store::{Act, AddedKey, KeyState, Purpose, RetiredKey, RevokedKey, Store as _, StoredKey};
-use nt_token::KeyId;
+use nt_store::{Act, AddedKey, KeyState, Purpose, RetiredKey, RevokedKey, StoredKey};
 use nt_token::clock::{Clock as _, SystemClock};
 use nt_token::key::KeyKind;
+use nt_token::{KeyId, Secret};
 
 use crate::authority::entropy::entry_id;
 use crate::authority::feed::granted::Granted;
 use crate::authority::keys::{by_itself, make, secret_for};
 use crate::authority::limits;
+use crate::commands::database::Tool;
 use crate::config::{Config, Layer};
-use crate::data_dir::DataDir;
 use crate::key_secret::KeySecretSource;
 
 /// Show and change the signing keys.
@@ -31,7 +30,7 @@ use crate::key_secret::KeySecretSource;
   ntd keys revoke KID                    nothing that this key signed counts any more
 
 With SQLite, stop the authority first: the database belongs to one process at a time. It knows the new
-keys when it is started again.")]
+keys when it is started again. On a server's database the nodes run on, and follow.")]
 pub(super) enum Keys {
     /// List the keys, and which of them signs. Private halves are never shown.
     List(List),
@@ -49,7 +48,7 @@ struct Place {
     /// Where the secret and the database are kept [default: ./ntd-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The database, as sqlite:PATH [default: ntd.db in the data directory]
+    /// The database, as sqlite:PATH or postgres://… [default: ntd.db in the data directory]
     #[arg(long, value_name = "URL")]
     database: Option<String>,
     /// The file with the key secret [default: key-secret in the data directory]
@@ -148,7 +147,7 @@ impl Keys {
                 Self::Retire(args) => place.retire(&args.kid).await,
                 Self::Revoke(args) => place.revoke(args).await,
             };
-            place.store.close().await;
+            place.tool.store.close().await;
             done
         })?;
         Ok(ExitCode::SUCCESS)
@@ -157,26 +156,20 @@ impl Keys {
 
 /// The keys, open.
 struct Opened {
-    store: SqliteStore,
+    tool: Tool,
     secret: KeySecretSource,
-    data_dir: DataDir,
 }
 
 impl Place {
     fn open(&self) -> anyhow::Result<Opened> {
         let flags = Layer {
             data_dir: self.data_dir.clone(),
-            database: self.database.clone(),
+            database: self.database.clone().map(Secret::from),
             key_secret_file: self.key_secret_file.clone(),
             ..Layer::default()
         };
         let config = Config::load(flags, self.config.as_deref())?;
-        let data_dir = DataDir::open(&config.data_dir)?;
-        let database = config.database.clone().unwrap_or_else(|| data_dir.database());
-        ensure!(database.is_file(), "{} does not exist", database.display());
-        let options = SqliteOptions { database, high_water: data_dir.high_water() };
-        let store = SqliteStore::open(options, Box::new(|_| {}))?;
-        Ok(Opened { store, secret: config.key_secret(), data_dir })
+        Ok(Opened { tool: Tool::open(&config)?, secret: config.key_secret() })
     }
 }
 
@@ -186,7 +179,7 @@ fn act(command: &str) -> Act {
 
 impl Opened {
     async fn keys(&self) -> anyhow::Result<Vec<StoredKey>> {
-        let keys = self.store.keys().await?;
+        let keys = self.tool.store.keys().await?;
         ensure!(!keys.is_empty(), "there are no keys yet: `ntd serve` makes the first");
         Ok(keys)
     }
@@ -218,7 +211,7 @@ impl Opened {
         let signs_from = SystemClock.now().plus_seconds(wait);
         let new = make(&secret, wanted, Purpose::Next(signs_from))?;
         let kid = new.kid.clone();
-        match self.store.add_key(new, act("ntd keys rotate")).await? {
+        match self.tool.store.add_key(new, act("ntd keys rotate")).await? {
             AddedKey::Added | AddedKey::Known => {}
             AddedKey::Taken(other) => bail!(
                 "the key {other} is announced already and will sign soon; `ntd keys retire {other}` \
@@ -232,7 +225,7 @@ impl Opened {
     }
 
     async fn retire(&self, kid: &KeyId) -> anyhow::Result<()> {
-        match self.store.retire_key(kid, act("ntd keys retire")).await? {
+        match self.tool.store.retire_key(kid, act("ntd keys retire")).await? {
             RetiredKey::Retired => println!("{kid} will not sign."),
             RetiredKey::Before => println!("{kid} does not sign; nothing was changed."),
             RetiredKey::Signs => bail!(
@@ -267,7 +260,7 @@ impl Opened {
             };
             let successor = make(&secret, like_it, Purpose::First)?;
             let act = act("ntd keys revoke");
-            let revoked = self.store.revoke_key(kid, entry_id()?, successor, act).await?;
+            let revoked = self.tool.store.revoke_key(kid, entry_id()?, successor, act).await?;
             let RevokedKey::Revoked { tokens, successor, .. } = revoked else {
                 bail!("there is no key {kid}: see `ntd keys list`");
             };
@@ -291,10 +284,11 @@ impl Opened {
     }
 
     /// How long somebody may still accept what was revoked just now: "revoked" is said only after
-    /// that. Nobody grants leases while this process has the database, so those of before are the
-    /// last.
+    /// that. Nobody grants leases while this process has a file, so those of before are the last;
+    /// beside the nodes of a server, none of before that can run any more.
     fn longest_lease(&self) -> Duration {
-        let may_be_out = Granted::at(self.data_dir.granted()).by_the_process_before();
+        let Some(data_dir) = &self.tool.alone else { return Lengths::default().floor() };
+        let may_be_out = Granted::at(data_dir.granted()).by_the_process_before();
         if may_be_out { kappa(Lengths::default().verifier) } else { Duration::ZERO }
     }
 }

@@ -1,6 +1,7 @@
 //! What `ntd` can be told to do.
 
 mod check;
+mod database;
 mod edge;
 mod keys;
 mod serve;

@@ -1,5 +1,7 @@
 //! `ntd serve`: runs the authority until it is told to stop.
 
+mod opening;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,17 +15,24 @@ use nt_identity::development::DevelopmentProvider;
 use nt_identity::oidc::OidcProvider;
 use nt_identity::provider::Provider;
 use nt_identity::trust::TrustedIssuers;
+use nt_token::Secret;
 use nt_token::clock::{Clock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::opening::{Opened, open};
 use crate::authority::feed::Admission;
 use crate::authority::start::Start;
 use crate::authority::{Authority, Policy};
 use crate::config::{Config, Layer, LogFormat, ProviderSettings};
 use crate::data_dir::DataDir;
+use crate::http::serve::Stopped;
 use crate::tls::Tls;
 use crate::{http, telemetry};
+
+/// What a supervisor is told by, as sysexits.h has it for what is to be tried again: a process that
+/// starts anew goes on where this one could not.
+const START_ANEW: u8 = 75;
 
 /// Run the authority.
 #[derive(Debug, clap::Args)]
@@ -46,9 +55,20 @@ pub(super) struct Args {
     /// Where keys and database are kept [default: ./ntd-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The database, as sqlite:PATH [default: ntd.db in the data directory]
+    /// The database, as sqlite:PATH, or for several nodes postgres://USER:PASSWORD@HOST/NAME
+    /// [default: ntd.db in the data directory]
     #[arg(long, value_name = "URL")]
     database: Option<String>,
+    /// Use a database that has standbys and does not wait for them: a fail-over may bring revoked
+    /// tokens back
+    #[arg(long)]
+    allow_lossy_failover: bool,
+    /// Where other nodes reach this one [default: http://<listen address>, with TLS https://]
+    #[arg(long, value_name = "URL")]
+    advertise: Option<String>,
+    /// Check the other nodes' certificates by those in this PEM file, in place of the system's
+    #[arg(long, value_name = "FILE")]
+    peer_ca: Option<PathBuf>,
     /// The `iss` of every token; fixed at the first start [default: http://<listen
     /// address>, with TLS https://]
     #[arg(long, value_name = "URL")]
@@ -83,7 +103,10 @@ impl Args {
         let flags = Layer {
             listen: self.listen,
             data_dir: self.data_dir,
-            database: self.database,
+            database: self.database.map(Secret::from),
+            allow_lossy_failover: self.allow_lossy_failover.then_some(true),
+            advertise: self.advertise,
+            peer_ca: self.peer_ca,
             issuer: self.issuer,
             audience: self.audience,
             tls_certificate: self.tls_certificate,
@@ -104,12 +127,14 @@ impl Args {
         }
         let data_dir = DataDir::create(&config.data_dir)?;
         let runtime = tokio::runtime::Runtime::new().context("no threads to run on")?;
-        runtime.block_on(serve(config, &data_dir, self.dev))?;
-        Ok(ExitCode::SUCCESS)
+        Ok(match runtime.block_on(serve(config, &data_dir, self.dev))? {
+            Stopped::InOrder => ExitCode::SUCCESS,
+            Stopped::ToStartAnew => ExitCode::from(START_ANEW),
+        })
     }
 }
 
-async fn serve(config: Config, data_dir: &DataDir, dev: bool) -> anyhow::Result<()> {
+async fn serve(config: Config, data_dir: &DataDir, dev: bool) -> anyhow::Result<Stopped> {
     // Before anything that may take time: a signal that arrives meanwhile is an orderly stop too.
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -124,7 +149,8 @@ async fn serve(config: Config, data_dir: &DataDir, dev: bool) -> anyhow::Result<
     let (provider, development) = provider(&config, dev, &base, &clock)?;
     let trusted = TrustedIssuers::new(config.trust.clone())?;
     announce(provider.as_ref());
-    let mut start = start(&config, data_dir, &base, &clock, provider, trusted);
+    let opened = open(&config, data_dir, &base, &clock, dev)?;
+    let mut start = start(&config, data_dir, &base, opened, &clock, provider, trusted);
     if dev {
         start.admission = Admission::Everybody;
     }
@@ -145,16 +171,19 @@ fn start(
     config: &Config,
     data_dir: &DataDir,
     base: &str,
+    opened: Opened,
     clock: &Arc<dyn Clock>,
     provider: Option<Provider>,
     trusted: TrustedIssuers,
 ) -> Start {
+    let Opened { store, following, node, key_secret } = opened;
     Start {
-        database: config.database.clone().unwrap_or_else(|| data_dir.database()),
-        high_water: data_dir.high_water(),
+        store,
+        following,
+        node,
         granted: data_dir.granted(),
         admission: Admission::Registered,
-        key_secret: config.key_secret(),
+        key_secret,
         keys: data_dir.keys(),
         issuer: config.issuer.clone().unwrap_or_else(|| base.to_owned()),
         audience: config.audience.clone(),

@@ -46,6 +46,31 @@ async fn a_good_token_passes_until_its_revocation_is_complete_and_never_after() 
 }
 
 #[tokio::test]
+async fn of_an_authority_of_two_nodes_one_is_enough() {
+    let one = Authority::start().await;
+    let other = one.another_node().await;
+    let edge = Running::start(one.link_to_both(&other)).await;
+    edge.until_ready().await;
+    let (token, _) = one.token(7);
+    let (mut ends, mut stays) = if one.is_followed() { (one, other) } else { (other, one) };
+    ends.stop().await;
+    until("the other one is followed", || async {
+        assert_eq!(edge.token_auth(&token, "").await.status, 200);
+        stays.is_followed()
+    })
+    .await;
+    tokio::time::sleep(LEASE).await;
+    assert_eq!(edge.token_auth(&token, "").await.status, 200);
+    assert_eq!(edge.token_auth(&token, "?freshness=sync").await.status, 200, "that one is asked");
+    stays.revoke(7).await;
+    assert_eq!(edge.token_auth(&token, "").await.status, 401);
+    assert_eq!(edge.token_auth(&token, "?freshness=sync").await.status, 401);
+    stays.stop().await;
+    until("no lease", || async { edge.ask("GET /readyz", "").await.status == 503 }).await;
+    edge.stop().await;
+}
+
+#[tokio::test]
 async fn whoever_cannot_know_says_503_and_never_401() {
     let mut authority = Authority::start().await;
     let (token, _) = authority.token(7);

@@ -58,8 +58,8 @@ pub async fn sign_out(State(doors): State<Doors>, caller: Caller) -> Reply<Json<
 #[utoipa::path(get, path = path::AUTH_SESSIONS, tag = "auth", security(("session" = [])),
     responses((status = 200, body = SessionList), (status = 401, body = ErrorBody),
         (status = 403, body = ErrorBody), (status = 503, body = ErrorBody)))]
-pub async fn sessions(State(doors): State<Doors>, caller: Caller) -> Json<SessionList> {
-    Json(doors.authority.sessions_of(&caller))
+pub async fn sessions(State(doors): State<Doors>, caller: Caller) -> Reply<Json<SessionList>> {
+    Ok(Json(doors.authority.sessions_of(&caller).await?))
 }
 
 /// End all of the caller's sessions but the one that the request is made with.

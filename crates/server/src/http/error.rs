@@ -135,7 +135,7 @@ impl From<Refusal> for ApiError {
             Refusal::AlreadyMember | Refusal::LastOwner | Refusal::TooManyVerifiers => {
                 (StatusCode::CONFLICT, ErrorCode::Conflict)
             }
-            Refusal::NoProvider | Refusal::ProviderUnavailable => {
+            Refusal::NoProvider | Refusal::ProviderUnavailable | Refusal::NotServing => {
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable)
             }
         };

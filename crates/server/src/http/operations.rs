@@ -43,10 +43,9 @@ pub async fn livez() -> StatusCode {
 #[utoipa::path(get, path = "/readyz", tag = "operations",
     responses((status = 200), (status = 503, body = ErrorBody)))]
 pub async fn readyz(State(doors): State<Doors>) -> Reply<&'static str> {
-    if doors.authority.is_ready() {
-        Ok("ready\n")
-    } else {
-        Err(ApiError::unavailable("The revocation state is not known here"))
+    match doors.authority.not_ready() {
+        None => Ok("ready\n"),
+        Some(why) => Err(ApiError::unavailable(format!("Not ready: {why}"))),
     }
 }
 

@@ -26,6 +26,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
+use crate::authority::cluster::node::Ending;
+use crate::authority::cluster::peers::Listening;
+use crate::authority::cluster::peers::proto::peers_server::{PeersServer, SERVICE_NAME};
 use crate::authority::feed::{CLIENT, FeedSource};
 use crate::authority::janitor::Janitor;
 use crate::authority::{Authority, limits};
@@ -33,14 +36,24 @@ use crate::http::client_address::{Peer, client_address};
 use crate::http::{Doors, forward_auth, router};
 use crate::tls::Tls;
 
-/// Serves until `stop` resolves, then answers what was accepted and closes the authority.
+/// Why serving has come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// It was told to stop.
+    InOrder,
+    /// A process that starts anew goes on where this one cannot.
+    ToStartAnew,
+}
+
+/// Serves until `stop` resolves, then answers what was accepted and closes the authority. One of
+/// several nodes sends its verifiers elsewhere first, and goes on to answer meanwhile.
 pub async fn run(
     listener: TcpListener,
     tls: Option<Tls>,
     doors: Doors,
     development: Option<Router>,
     stop: impl Future<Output = ()>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Stopped> {
     let authority = Arc::clone(&doors.authority);
     let mut counting = tokio::spawn(count(Arc::clone(&authority)));
     let sweeping = tokio::spawn(sweep(Arc::clone(&authority)));
@@ -48,6 +61,7 @@ pub async fn run(
     let measuring = tokio::spawn(measure(Arc::clone(&authority)));
     let service = Service {
         feed: authority.feed().service(),
+        peers: authority.node().map(|node| Listening::service(node.peers())),
         router: router(doors.clone(), development),
         doors: Arc::new(doors),
         tls: tls.clone(),
@@ -55,11 +69,26 @@ pub async fn run(
     let renewing = tls.as_ref().map(Tls::keep_fresh).transpose()?;
     let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let graceful = GracefulShutdown::new();
-    let mut stop = pin!(stop);
+    let leaving = async {
+        stop.await;
+        authority.leave().await;
+    };
+    let (mut leaving, mut ending) = (pin!(leaving), pin!(authority.has_to_end()));
+    let mut stopped = Stopped::InOrder;
     loop {
         let permit = Arc::clone(&connections).acquire_owned();
         let accepted = tokio::select! {
-            () = &mut stop => break,
+            () = &mut leaving => break,
+            ending = &mut ending => match ending {
+                Ending::Copied => bail!(
+                    "another process runs as this node: give each a data directory of its own. \
+                     Without the file 'node' in it, a copy takes part as another node"
+                ),
+                Ending::Anew => {
+                    stopped = Stopped::ToStartAnew;
+                    break;
+                }
+            },
             _ = &mut counting => bail!("the store has stopped: its state on disk is in doubt"),
             accepted = async { (permit.await, listener.accept().await) } => accepted,
         };
@@ -79,6 +108,9 @@ pub async fn run(
     tls.iter().for_each(Tls::stop);
     // Streams do not end by themselves.
     authority.close_feed();
+    if let Some(node) = authority.node() {
+        node.peers().hang_up();
+    }
     if tokio::time::timeout(limits::STOP_WAIT, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were not answered in time and are cut off");
     } else {
@@ -89,9 +121,10 @@ pub async fn run(
     sweeping.abort();
     renewing.iter().for_each(JoinHandle::abort);
     measuring.abort();
+    authority.end_node().await;
     authority.close().await;
     tracing::info!("stopped");
-    Ok(())
+    Ok(stopped)
 }
 
 /// Writes down what was counted, and forgets what is over, for as long as the store works. After a
@@ -113,10 +146,15 @@ async fn count(authority: Arc<Authority>) {
     }
 }
 
-/// Keeps measuring how long revocations take, also where nobody waits for them, and the signing keys up
-/// to date.
+/// Keeps measuring how long revocations take, also where nobody waits for them, the signing keys up to
+/// date, and knows of whom it speaks.
 async fn measure(authority: Arc<Authority>) {
-    tokio::join!(authority.keep_stating(), authority.keep_canaries(), authority.keep_keys());
+    tokio::join!(
+        authority.keep_stating(),
+        authority.keep_canaries(),
+        authority.keep_keys(),
+        authority.keep_following_the_register()
+    );
 }
 
 /// Lets be forgotten what ended long ago.
@@ -184,6 +222,7 @@ where
 #[derive(Clone)]
 struct Service {
     feed: FeedServer<Feed<FeedSource>>,
+    peers: Option<PeersServer<Listening>>,
     router: Router,
     doors: Arc<Doors>,
     tls: Option<Tls>,
@@ -221,12 +260,22 @@ impl Service {
             if let Ok(from) = from.to_string().parse() {
                 request.headers_mut().insert(CLIENT, from);
             }
-            let Ok(answer) = self.feed.oneshot(request).await;
+            let Ok(answer) = match self.peers {
+                Some(peers) if is_peers(request.uri().path()) => peers.oneshot(request).await,
+                _ => self.feed.oneshot(request).await,
+            };
             return Ok(answer.map(Body::new));
         }
         request.extensions_mut().insert(Peer(peer));
         self.router.oneshot(request.map(Body::new)).await
     }
+}
+
+/// Whether a call is another node's.
+fn is_peers(path: &str) -> bool {
+    path.strip_prefix('/')
+        .and_then(|path| path.strip_prefix(SERVICE_NAME))
+        .is_some_and(|method| method.starts_with('/'))
 }
 
 fn is_grpc(request: &Request<Incoming>) -> bool {

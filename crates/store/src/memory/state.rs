@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) operators: BTreeMap<OperatorId, Identity>,
     /// By hash. Who an operator is at the provider is looked up when asked for.
     pub(super) sessions: BTreeMap<[u8; 32], Session>,
+    /// CI jobs' tokens that were used, by issuer and digest, each until when it is remembered.
+    pub(super) job_tokens: BTreeMap<(String, [u8; 32]), Timestamp>,
     pub(super) workspaces: BTreeMap<WorkspaceId, Held>,
     /// Deleted workspaces keep theirs.
     pub(super) members: BTreeMap<(WorkspaceId, OperatorId), Belongs>,

@@ -15,18 +15,22 @@ use crate::key::{AddedKey, NewKey, RetiredKey, RevokedKey, StoredKey};
 use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
 use crate::receipt::KeptReceipt;
 use crate::record::{
-    Authority, Belonging, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
+    Authority, Belonging, Identity, JobToken, Member, NewSession, NewToken, NewWorkspace, Operator,
     PageRequest, PersonKey, Role, Session, SessionHash, TokenFilter, TokenPage, UseDelta,
     Workspace,
 };
 use crate::store::{
     AddedMember, ChangedMember, CreatedToken, CreatedWorkspace, DeletedWorkspace, RefreshedToken,
-    RevokedToken, Store,
+    RevokedToken, Sharing, Store,
 };
-use crate::verifier::{AddedVerifier, NewVerifier, Verifier};
+use crate::verifier::{AddedVerifier, CredentialHash, NewVerifier, Verifier};
 
 #[async_trait]
 impl Store for MemoryStore {
+    fn sharing(&self) -> Sharing {
+        self.sharing
+    }
+
     async fn found(&self, issuer: &str) -> Result<Authority, StoreError> {
         self.write(|state| Ok(state.found(issuer)))
     }
@@ -65,6 +69,22 @@ impl Store for MemoryStore {
             state.touch_sessions(&used);
             Ok(())
         })
+    }
+
+    async fn session(&self, hash: SessionHash) -> Result<Option<Session>, StoreError> {
+        self.read(|state| Ok(state.session(hash)))
+    }
+
+    async fn sessions_of(
+        &self,
+        operator: &OperatorId,
+        now: Timestamp,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.read(|state| Ok(state.sessions_of(operator, now)))
+    }
+
+    async fn use_job_token(&self, token: JobToken, now: Timestamp) -> Result<bool, StoreError> {
+        self.write(|state| Ok(state.use_job_token(token, now)))
     }
 
     async fn live_sessions(&self, now: Timestamp) -> Result<Vec<Session>, StoreError> {
@@ -230,6 +250,10 @@ impl Store for MemoryStore {
 
     async fn verifiers(&self) -> Result<Vec<Verifier>, StoreError> {
         self.read(|state| Ok(state.verifiers()))
+    }
+
+    async fn verifier(&self, hash: CredentialHash) -> Result<Option<Verifier>, StoreError> {
+        self.read(|state| Ok(state.verifier(hash)))
     }
 
     async fn remove_verifier(&self, name: VerifierName, act: Act) -> Result<bool, StoreError> {

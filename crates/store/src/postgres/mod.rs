@@ -58,7 +58,7 @@ use self::writer::Writer;
 use crate::error::StoreError;
 use crate::node::{Renewal, Renewed};
 use crate::sql::engine::{Door, Engine, Queues};
-use crate::store::Follower;
+use crate::store::{Follower, Sharing};
 use crate::threads::{Threads, spawn};
 
 /// A store on PostgreSQL.
@@ -236,6 +236,9 @@ impl Drop for PostgresStore {
 }
 
 impl Engine for PostgresStore {
+    /// Each node has a store of its own on the one database.
+    const SHARING: Sharing = Sharing::WithOthers;
+
     fn queues(&self) -> Result<Queues, StoreError> {
         self.health.check()?;
         self.door.enter()

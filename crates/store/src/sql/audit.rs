@@ -157,8 +157,8 @@ pub(crate) struct Record {
 /// Writes records, numbered in this order after those that are there.
 pub(super) fn write(db: Db<'_>, records: &[Record]) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO audit
-            (at, operator, came_from, action, workspace, jti, reason, about, note)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+            (id, at, operator, came_from, action, workspace, jti, reason, about, note)
+        VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM audit), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     for record in records {
         let params: &[&dyn Bind] = &[
             &record.at,
@@ -220,7 +220,7 @@ impl Writing<'_> {
         self.write_down(act, &What { action, workspace: None, jti: None, about, reason: None });
     }
 
-    /// Leaves an audit record about a signing key.
+    /// Writes an audit record about a signing key.
     pub(super) fn audit_key(&mut self, act: &Act, action: Action, kid: &KeyId) {
         let about = Some(kid.as_str());
         self.write_down(act, &What { action, workspace: None, jti: None, about, reason: None });

@@ -9,6 +9,7 @@ use super::job::{Question, Step, Waiting};
 use super::writing::Writing;
 use crate::error::StoreError;
 use crate::node::{Renewal, Renewed};
+use crate::store::Sharing;
 
 /// The ends at which work is handed in.
 #[derive(Clone)]
@@ -38,6 +39,9 @@ impl Door {
 
 /// A database with threads that work on it.
 pub(crate) trait Engine: Send + Sync {
+    /// Whether other nodes may change what is kept in the database.
+    const SHARING: Sharing;
+
     /// The queues, if the store may still say anything.
     fn queues(&self) -> Result<Queues, StoreError>;
 

@@ -1,10 +1,6 @@
 //! The signing keys.
 
-use nt_revocation::Fact;
-use nt_token::key::Algorithm;
-use nt_token::{EntryId, KeyId, Timestamp};
-
-use super::db::{Bind, Db, all, change, one};
+use super::db::{Bind, Db, Value, all, change, one};
 use super::row::{Row, number, parsed, signed, time};
 use super::writing::Writing;
 use crate::audit::{Act, Action};
@@ -13,6 +9,9 @@ use crate::key::{
     AddedKey, KEY_REVOKED, KeyState, Logged, NewKey, Purpose, RetiredKey, RevokedKey, SealedKey,
     StoredKey,
 };
+use nt_revocation::Fact;
+use nt_token::key::Algorithm;
+use nt_token::{EntryId, KeyId, Timestamp};
 
 /// All keys, in the order of the log.
 pub(super) fn list(db: Db<'_>) -> Result<Vec<StoredKey>, StoreError> {
@@ -35,12 +34,20 @@ fn key(row: Row<'_>) -> Result<StoredKey, StoreError> {
         kid: parsed(row, 0, "a key's ID")?,
         algorithm: Algorithm::named(&algorithm).ok_or(StoreError::Corrupt("an algorithm"))?,
         jwk: row.get(2)?,
-        sealed: row.get::<Option<Vec<u8>>>(3)?.map(SealedKey),
+        sealed: sealed(row, 3)?,
         seq: number(row, 4)?,
         created_at: time(row, 6)?,
         state,
         since: time(row, 8)?,
     })
+}
+
+fn sealed(row: Row<'_>, column: usize) -> Result<Option<SealedKey>, StoreError> {
+    match row.value(column)? {
+        Value::Null => Ok(None),
+        Value::Blob(bytes) => Ok(Some(SealedKey(bytes.to_owned()))),
+        _ => Err(StoreError::Corrupt("a sealed key")),
+    }
 }
 
 fn state_of(db: Db<'_>, kid: &KeyId) -> Result<Option<String>, StoreError> {

@@ -5,6 +5,7 @@
 //! business of each database's own module.
 
 pub(crate) mod audit;
+mod by_key;
 pub(crate) mod db;
 pub(crate) mod engine;
 mod issue;
@@ -15,6 +16,7 @@ mod member;
 mod node;
 mod place;
 mod receipt;
+pub(crate) mod recovery;
 pub(crate) mod revocation;
 pub(crate) mod row;
 mod session;

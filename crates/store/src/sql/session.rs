@@ -21,7 +21,7 @@ fn live(db: Db<'_>, now: Timestamp) -> Result<Vec<Session>, StoreError> {
     all(db, SQL, &[&now.unix()], session)
 }
 
-fn session(row: Row<'_>) -> Result<Session, StoreError> {
+pub(super) fn session(row: Row<'_>) -> Result<Session, StoreError> {
     let id: String = row.get(1)?;
     Ok(Session {
         hash: SessionHash(row.get(0)?),

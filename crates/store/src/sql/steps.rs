@@ -13,25 +13,29 @@ use nt_token::{
 
 use super::engine::Engine;
 use super::revocation::Revocation;
-use super::{audit, keys, log, member, node, receipt, token, verifier, workspace};
+use super::{audit, by_key, keys, log, member, node, receipt, token, verifier, workspace};
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
 use crate::key::{AddedKey, NewKey, RetiredKey, RevokedKey, StoredKey};
 use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
 use crate::receipt::KeptReceipt;
 use crate::record::{
-    Authority, Belonging, Identity, Member, NewSession, NewToken, NewWorkspace, Operator,
+    Authority, Belonging, Identity, JobToken, Member, NewSession, NewToken, NewWorkspace, Operator,
     PageRequest, PersonKey, Role, Session, SessionHash, TokenFilter, TokenPage, UseDelta,
     Workspace,
 };
 use crate::store::{
     AddedMember, ChangedMember, CreatedToken, CreatedWorkspace, DeletedWorkspace, RefreshedToken,
-    RevokedToken, Store,
+    RevokedToken, Sharing, Store,
 };
-use crate::verifier::{AddedVerifier, NewVerifier, Verifier};
+use crate::verifier::{AddedVerifier, CredentialHash, NewVerifier, Verifier};
 
 #[async_trait]
 impl<E: Engine> Store for E {
+    fn sharing(&self) -> Sharing {
+        E::SHARING
+    }
+
     async fn found(&self, issuer: &str) -> Result<Authority, StoreError> {
         let issuer = issuer.to_owned();
         self.write(move |writing| writing.found(&issuer)).await
@@ -68,6 +72,23 @@ impl<E: Engine> Store for E {
 
     async fn touch_sessions(&self, used: Vec<(SessionHash, Timestamp)>) -> Result<(), StoreError> {
         self.write(move |writing| writing.touch_sessions(&used)).await
+    }
+
+    async fn session(&self, hash: SessionHash) -> Result<Option<Session>, StoreError> {
+        self.read(move |db| by_key::session_of(db, hash)).await
+    }
+
+    async fn sessions_of(
+        &self,
+        operator: &OperatorId,
+        now: Timestamp,
+    ) -> Result<Vec<Session>, StoreError> {
+        let operator = operator.clone();
+        self.read(move |db| by_key::sessions_of(db, &operator, now)).await
+    }
+
+    async fn use_job_token(&self, token: JobToken, now: Timestamp) -> Result<bool, StoreError> {
+        self.write(move |writing| writing.use_job_token(&token, now)).await
     }
 
     async fn live_sessions(&self, now: Timestamp) -> Result<Vec<Session>, StoreError> {
@@ -243,6 +264,10 @@ impl<E: Engine> Store for E {
 
     async fn verifiers(&self) -> Result<Vec<Verifier>, StoreError> {
         self.read(verifier::list).await
+    }
+
+    async fn verifier(&self, hash: CredentialHash) -> Result<Option<Verifier>, StoreError> {
+        self.read(move |db| by_key::verifier_of(db, hash)).await
     }
 
     async fn remove_verifier(&self, name: VerifierName, act: Act) -> Result<bool, StoreError> {

@@ -17,7 +17,7 @@ pub(super) fn list(db: Db<'_>) -> Result<Vec<Verifier>, StoreError> {
     all(db, SQL, &[], verifier)
 }
 
-fn verifier(row: Row<'_>) -> Result<Verifier, StoreError> {
+pub(super) fn verifier(row: Row<'_>) -> Result<Verifier, StoreError> {
     let connected_at = time_or_null(row, 5)?;
     let version: Option<String> = row.get(6)?;
     Ok(Verifier {

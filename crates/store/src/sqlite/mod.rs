@@ -8,6 +8,7 @@ mod connection;
 mod health;
 #[cfg(test)]
 mod leap;
+mod moving;
 #[cfg(test)]
 mod plan;
 mod reader;
@@ -30,7 +31,7 @@ use crate::high_water::{self, HighWater};
 use crate::sql::engine::{Door, Engine, Queues};
 use crate::sql::log::InWords as _;
 use crate::sql::{Db, log};
-use crate::store::Follower;
+use crate::store::{Follower, Sharing};
 use crate::threads::{join, spawn};
 
 /// Where a SQLite store keeps its files.
@@ -138,6 +139,9 @@ impl SqliteStore {
 }
 
 impl Engine for SqliteStore {
+    /// One process has the database: the file is locked.
+    const SHARING: Sharing = Sharing::Alone;
+
     fn queues(&self) -> Result<Queues, StoreError> {
         self.health.check()?;
         self.door.enter()

@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "a test fails by panicking, also in its helpers")]
 
 mod audit;
+mod by_key;
 mod deletion;
 mod durability;
 mod full_disk;
@@ -18,6 +19,7 @@ mod postgres;
 mod races;
 mod random;
 mod receipts;
+mod recovery;
 mod refresh;
 mod removal;
 mod revoking;

@@ -16,6 +16,7 @@ mod issuer;
 mod jobs;
 mod keys;
 mod nginx;
+mod nodes;
 mod outage;
 mod page;
 mod promise;

@@ -35,5 +35,5 @@ fn verifier(
 ) -> Result<Service> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_verifier"));
     command.args(mutant.map(|mutant| format!("--mutant={mutant}")));
-    Service::start(world, name, authority, command, "/check")
+    Service::start(world.dir(), name, &[authority], command, "/check")
 }

@@ -90,6 +90,22 @@ fn a_lease_that_was_dropped_is_over_at_once_and_an_older_grant_does_not_shorten_
 }
 
 #[test]
+fn a_lease_that_was_lowered_ends_earlier_and_can_be_extended_again() {
+    let (world, clock) = leased();
+    let token = world.token(0, HERE);
+    let now = world.state.clock().boot();
+    world.state.lower_lease(now.after(LEASE / 2));
+    world.state.lower_lease(now.after(LEASE));
+    world.verify(&token).expect("until then");
+    clock.advance(LEASE / 2);
+    assert_not_ready(world.verify(&token));
+    world.renew();
+    world.verify(&token).expect("renewed since");
+    clock.step_wall(2 * LEASE);
+    assert_not_ready(world.verify(&token));
+}
+
+#[test]
 fn a_jump_of_the_wall_time_ends_the_lease_as_a_paused_machine_shows_no_other() {
     let (world, clock) = leased();
     let token = world.token(0, HERE);

@@ -131,6 +131,54 @@ fn acknowledge_then_publish(world: &World) {
     world.publish();
 }
 
+/// The verifier has leases of two nodes, and moves to the one whose ends first. The other node answers as
+/// soon as it is released, once the first lease is over, and the entry never comes.
+fn answered_when_released_and_the_other_lease_is_over(go: fn(&World, &AtomicBool)) {
+    loom::model(move || {
+        let (world, released) = (World::new(), Arc::new(AtomicBool::new(false)));
+        world.expiry.store(RENEWED_LEASE, Ordering::SeqCst);
+        let follower = {
+            let (world, released) = (Arc::clone(&world), Arc::clone(&released));
+            thread::spawn(move || go(&world, &released))
+        };
+        let authority = {
+            let world = Arc::clone(&world);
+            thread::spawn(move || {
+                world.clock.store(FIRST_LEASE, Ordering::SeqCst);
+                if released.load(Ordering::Acquire) {
+                    world.answered.store(true, Ordering::Release);
+                }
+            })
+        };
+        no_acceptance_after_the_answer(&world, right);
+        follower.join().expect("the follower ends");
+        authority.join().expect("the authority ends");
+    });
+}
+
+fn lower_then_release(world: &World, released: &AtomicBool) {
+    world.expiry.store(FIRST_LEASE, Ordering::SeqCst);
+    fence(Ordering::SeqCst);
+    released.store(true, Ordering::Release);
+}
+
+fn release_then_lower(world: &World, released: &AtomicBool) {
+    released.store(true, Ordering::Release);
+    world.expiry.store(FIRST_LEASE, Ordering::SeqCst);
+    fence(Ordering::SeqCst);
+}
+
+#[test]
+fn after_a_release_no_check_accepts_by_the_lease_that_was_released() {
+    answered_when_released_and_the_other_lease_is_over(lower_then_release);
+}
+
+#[test]
+#[should_panic(expected = "accepted after the revocation was answered")]
+fn control_a_release_before_the_lease_is_lowered_is_caught() {
+    answered_when_released_and_the_other_lease_is_over(release_then_lower);
+}
+
 #[test]
 fn after_a_lease_is_over_no_check_accepts_what_was_revoked_under_it() {
     answered_when_the_lease_is_over(right, publish_then_renew);

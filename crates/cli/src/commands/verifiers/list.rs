@@ -29,7 +29,8 @@ Examples:
   ntcli verifiers list
   ntcli verifiers list --format json | jq -r '.verifiers[] | select(.connected | not) | .name'
 
-Several processes may follow under one credential: each is a line of its own."
+Several processes may follow under one credential: each is a line of its own. Of several nodes, the
+one that answers tells of those that follow it; 'Last connected' is true of all."
 )]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 use nt_revocation::protocol::{Boot, Rules};
 
-use super::life::{Bug, Life, PROMISE};
+use super::life::{BACK, Bug, Life, PROMISE};
 
 /// A check under way on one thread.
 #[derive(Clone, Copy)]
@@ -16,6 +16,8 @@ pub(super) struct Check {
     revoked: bool,
     /// What was published when it started.
     saw: (Option<Boot>, u64),
+    /// It was refused here as revoked before the check started.
+    refused: bool,
     wake_at: u64,
 }
 
@@ -27,7 +29,7 @@ impl<R: Rules> Life<R> {
             return;
         }
         let lasts = verifier.end.is_some_and(|end| verifier.now(self.bug).boot < end);
-        if lasts && verifier.state < self.newest_dead {
+        if lasts && !verifier.state.dead.cover(&self.dead) {
             self.fails(PROMISE);
         }
         for thread in 0..2 {
@@ -60,8 +62,10 @@ impl<R: Rules> Life<R> {
         let back = usize::try_from(self.dice.below(5)).expect("few");
         let token = (self.tokens.len() - 1).checked_sub(back).filter(|_| back < 4);
         let dead = token.is_some_and(|token| self.tokens[token].answered);
-        let saw = (self.verifiers[v].end, self.verifiers[v].state);
-        Check { token, dead, loads: 0, end: None, revoked: false, saw, wake_at: 0 }
+        let verifier = &self.verifiers[v];
+        let saw = (verifier.end, verifier.state.at.seq);
+        let refused = token.is_some_and(|token| verifier.refused.has(token));
+        Check { token, dead, loads: 0, end: None, revoked: false, saw, refused, wake_at: 0 }
     }
 
     /// The next load: the end, the state, and the clock last, which is read when it is judged.
@@ -71,10 +75,10 @@ impl<R: Rules> Life<R> {
         match (check.loads, state_first) {
             (0, false) | (1, true) => check.end = verifier.end,
             (1, false) | (0, true) => {
-                let first = check.token.and_then(|token| self.tokens[token].first);
                 let known = self.bug == Bug::VerdictCached
                     && check.token.is_some_and(|token| verifier.cached.contains(&token));
-                check.revoked = !known && first.is_some_and(|(seq, _)| verifier.state >= seq);
+                let dead = |token| verifier.state.dead.has(token);
+                check.revoked = !known && check.token.is_some_and(dead);
             }
             _ => {}
         }
@@ -85,13 +89,18 @@ impl<R: Rules> Life<R> {
         let verifier = &mut self.verifiers[v];
         let lasts = check.end.is_some_and(|end| verifier.now(self.bug).boot < end);
         self.figures.checks += 1;
-        self.figures.overlapped += u64::from(check.saw != (verifier.end, verifier.state));
+        self.figures.overlapped += u64::from(check.saw != (verifier.end, verifier.state.at.seq));
         let accepted = lasts && !check.revoked;
         self.figures.accepted += u64::from(accepted);
+        if let (true, Some(token)) = (lasts && check.revoked, check.token) {
+            verifier.refused.insert(token);
+        }
         if let (true, Some(token)) = (accepted, check.token) {
             verifier.cached.insert(token);
             if check.dead {
                 self.fails(PROMISE);
+            } else if check.refused {
+                self.fails(BACK);
             } else if self.must_be_over(token) {
                 self.fails("a token is accepted when every lease from before its revoke is over");
             }

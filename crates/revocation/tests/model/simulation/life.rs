@@ -2,28 +2,34 @@
 
 use std::collections::BTreeMap;
 
-use nt_revocation::protocol::{Change, Incarnation, Lengths, Member, Rules};
+use nt_revocation::protocol::{Failover, Lengths, Member, Rules};
 
+use super::database::Database;
 use super::host::{Dice, STEP_MS};
+use super::known::Tokens;
 use super::network::Message;
 use super::node::Seat;
+use super::operator::Operator;
 use super::verifier::Verifier;
 
 /// A life's true time: faults of every kind, and then a calm in which everything must recover.
 pub(super) const TURBULENT_MS: u64 = 60_000;
-pub(super) const LIFE_MS: u64 = TURBULENT_MS + 30_000;
-/// From here on nothing of the turbulence is left: the longest pause, and then 12.73 s by a slow clock.
-const RECOVERED_MS: u64 = TURBULENT_MS + 25_000;
+pub(super) const LIFE_MS: u64 = TURBULENT_MS + 35_000;
+/// From here on nothing of the turbulence is left: the longest pause, a recovery, and 12.73 s by a slow clock.
+const RECOVERED_MS: u64 = TURBULENT_MS + 30_000;
 /// How long a revoke may take when everybody runs: some round trips.
 pub(super) const PROMPT_MS: u64 = 1_000;
 
 pub(super) const PROMISE: &str = "a token is accepted after its revoke was answered";
+pub(super) const BACK: &str = "a token is accepted where it was refused as revoked";
 
 /// Which machinery is at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Three nodes that a database leases.
+    /// Three nodes that a database leases, to which nothing happens.
     Leased,
+    /// The same, on a primary with a standby, to which everything happens.
+    Replicated(Failover),
     /// One node on SQLite.
     Sole,
 }
@@ -32,25 +38,39 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bug {
     None,
+    /// Nodes come and go more often: in which a broken rule of the machines shows sooner.
+    Restless,
     /// Holders count by the clock of waiters, which stands still in suspend.
     HoldsByMono,
     StateBeforeExpiry,
     VerdictCached,
     AckBeforeApply,
+    /// A verifier that goes to another node releases the one before at once, and relies on its lease.
+    ReleasedTooEarly,
     /// Nothing is kept of leases that the process before granted.
     BeforeForgotten,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Entry {
-    Revoked(usize),
-    Membership(Change),
+    /// Log numbers are handed out before the commit, by a counter outside the transaction.
+    Serial,
+    /// The database renews by a plain read.
+    RenewalByRead,
+    /// Entries are told apart by their numbers alone.
+    NumberIsIdentity,
+    /// A warning that the wait for the standby was cancelled is taken for success.
+    WarningIsSuccess,
+    /// A revoke is answered before it is in the journal.
+    AnswerBeforeJournal,
+    /// A snapshot of a later epoch takes the place of what a verifier knows.
+    EpochReplaces,
+    /// A node that reads on does not look whether the log still has what it read last.
+    TailUnchecked,
+    /// A promotion that may lose is followed like one that does not.
+    LossyFollowed,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Token {
-    /// The entry from which on it is dead to whoever has applied it, and the true time of it.
-    pub(super) first: Option<(u64, u64)>,
+    /// The true time from which on whoever asks the database learns that it is dead.
+    pub(super) first: Option<u64>,
     pub(super) answered: bool,
 }
 
@@ -60,6 +80,31 @@ pub(super) struct Figures {
     pub(super) checks: u64,
     pub(super) accepted: u64,
     pub(super) overlapped: u64,
+    pub(super) promoted: u64,
+    pub(super) put_back: u64,
+    pub(super) restarts: u64,
+    pub(super) cancelled: u64,
+    pub(super) quarantined: u64,
+    pub(super) recovered: u64,
+    pub(super) brought_back: u64,
+    pub(super) revoked_before: u64,
+}
+
+impl Figures {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.answered += other.answered;
+        self.checks += other.checks;
+        self.accepted += other.accepted;
+        self.overlapped += other.overlapped;
+        self.promoted += other.promoted;
+        self.put_back += other.put_back;
+        self.restarts += other.restarts;
+        self.cancelled += other.cancelled;
+        self.quarantined += other.quarantined;
+        self.recovered += other.recovered;
+        self.brought_back += other.brought_back;
+        self.revoked_before += other.revoked_before;
+    }
 }
 
 pub(super) struct Life<R: Rules> {
@@ -67,9 +112,12 @@ pub(super) struct Life<R: Rules> {
     pub(super) bug: Bug,
     pub(super) dice: Dice,
     pub(super) t: u64,
-    pub(super) log: Vec<Entry>,
-    /// The incarnation of each node whose renewals the database accepts.
-    pub(super) active: Vec<Option<Incarnation>>,
+    pub(super) db: Database,
+    pub(super) operator: Operator,
+    /// When somebody last said that history was lost.
+    pub(super) heard_at: u64,
+    /// Entries and incarnations so far.
+    pub(super) ids: u64,
     pub(super) incarnations: u64,
     pub(super) sessions: u64,
     pub(super) nodes: Vec<Seat<R>>,
@@ -77,10 +125,10 @@ pub(super) struct Life<R: Rules> {
     pub(super) mail: BTreeMap<(u64, u64), Message>,
     pub(super) posted: u64,
     pub(super) tokens: Vec<Token>,
-    /// The last entry from which on an answered token is dead.
-    pub(super) newest_dead: u64,
-    /// Something is broken on purpose: only the promise is looked at.
-    control: bool,
+    /// Those whose revoke was answered.
+    pub(super) dead: Tokens,
+    /// Something is broken on purpose: only this is looked at.
+    control: Option<&'static str>,
     /// Revokes since the recovery, and until when each is to be answered.
     pub(super) prompt: Vec<(usize, u64)>,
     pub(super) figures: Figures,
@@ -88,23 +136,31 @@ pub(super) struct Life<R: Rules> {
 }
 
 impl<R: Rules> Life<R> {
-    pub(super) fn new(seed: u64, kind: Kind, bug: Bug, drift: u64) -> Self {
+    pub(super) fn new(
+        seed: u64,
+        kind: Kind,
+        bug: Bug,
+        drift: u64,
+        control: Option<&'static str>,
+    ) -> Self {
         let mut dice = Dice(seed);
         let nodes = if kind == Kind::Sole { 1 } else { 3 };
         let mut life = Self {
             kind,
             bug,
             t: 0,
-            log: Vec::new(),
-            active: vec![None; nodes],
+            db: Database::new(nodes, kind != Kind::Replicated(Failover::MayLose)),
+            operator: Operator::Idle,
+            heard_at: 0,
+            ids: 0,
             incarnations: 0,
             sessions: 0,
             nodes: (0..nodes).map(|_| Seat::new(&mut dice, drift)).collect(),
             verifiers: (0..4).map(|_| Verifier::new(&mut dice, drift)).collect(),
             mail: BTreeMap::new(),
             posted: 0,
-            newest_dead: 0,
-            control: bug != Bug::None || drift > 120 || R::CLOSE_IS_RELEASE,
+            dead: Tokens::default(),
+            control,
             tokens: vec![Token::default()],
             prompt: Vec::new(),
             figures: Figures::default(),
@@ -113,10 +169,6 @@ impl<R: Rules> Life<R> {
         };
         (0..nodes).for_each(|i| life.start(i));
         life
-    }
-
-    pub(super) fn head(&self) -> u64 {
-        self.log.len() as u64
     }
 
     pub(super) fn turbulent(&self) -> bool {
@@ -133,7 +185,7 @@ impl<R: Rules> Life<R> {
 
     pub(super) fn fails(&mut self, what: &str) {
         let t = self.t;
-        if self.control && what != PROMISE {
+        if self.control.is_some_and(|control| control != what) {
             return;
         }
         self.wrong.get_or_insert_with(|| format!("{what}, at {t} ms"));
@@ -158,6 +210,7 @@ impl<R: Rules> Life<R> {
             let message = mail.remove();
             self.deliver(message);
         }
+        self.run_database();
         (0..self.nodes.len()).for_each(|i| self.run_node(i));
         (0..self.verifiers.len()).for_each(|v| self.run_verifier(v));
         if !early {
@@ -176,7 +229,7 @@ impl<R: Rules> Life<R> {
         let slowest = 1_000 - u64::from(nt_revocation::protocol::time::RHO_PER_MILLE);
         let node = u64::try_from(Lengths::default().node.as_millis()).expect("seconds");
         let after = node * 1_000 / slowest + STEP_MS;
-        let over = |(_, at): (u64, u64)| self.t > at + after;
+        let over = |at: u64| self.t > at + after;
         self.kind == Kind::Leased && self.tokens[token].first.is_some_and(over)
     }
 }

@@ -1,40 +1,58 @@
-//! The network, which loses, delays, reorders and doubles; and the database with its log.
+//! The network, which loses, delays, reorders and doubles.
 
 use std::time::Duration;
 
-use nt_revocation::protocol::{
-    Boot, Change, Incarnation, Input, Member, NodeId, Proof, Rules, VerifierInput, VerifierOutput,
-};
+use nt_revocation::Position;
+use nt_revocation::protocol::{Boot, Input, Member, Rules};
 
-use super::life::{Entry, Life, PROMPT_MS, Token};
+use super::known::{Known, Row};
+use super::life::Life;
+use super::transactions::{Answer, Append};
+
+/// What a verifier says to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Says {
+    Renew { nonce: u64, epoch: u64, acked: u64 },
+    Ack { epoch: u64, seq: u64 },
+    Release,
+}
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Message {
-    /// A node asks the database, and is answered; `None` for a refusal.
+    /// A node asks a server, and is answered.
     Ask {
         by: Member,
+        server: u64,
         anchor: Boot,
+        epoch: u64,
     },
     Renewed {
         by: Member,
         anchor: Boot,
-        head: Option<u64>,
+        answer: Answer,
     },
-    /// The database answers a commit.
+    Append {
+        by: Member,
+        server: u64,
+        append: Append,
+        epoch: u64,
+    },
     Committed {
         by: Member,
-        seq: u64,
+        id: u64,
+        answer: Answer,
+        warned: bool,
     },
     NodeAck {
         to: usize,
         member: Member,
-        seq: u64,
+        upto: Position,
     },
     Connect {
         v: usize,
         session: u64,
         to: Member,
-        acked: u64,
+        from: Position,
     },
     Close {
         session: u64,
@@ -43,19 +61,20 @@ pub(super) enum Message {
     ToNode {
         session: u64,
         to: Member,
-        says: VerifierOutput,
+        says: Says,
     },
     Grant {
         v: usize,
         session: u64,
         nonce: u64,
         length: Duration,
+        epoch: u64,
         min: u64,
     },
     Entry {
         v: usize,
         session: u64,
-        seq: u64,
+        row: Row,
     },
     Resync {
         v: usize,
@@ -65,7 +84,7 @@ pub(super) enum Message {
     Snapshot {
         v: usize,
         session: u64,
-        upto: u64,
+        known: Known,
     },
 }
 
@@ -86,14 +105,14 @@ impl<R: Rules> Life<R> {
         }
     }
 
-    fn queue(&mut self, at: u64, message: Message) {
+    pub(super) fn queue(&mut self, at: u64, message: Message) {
         self.posted += 1;
         self.mail.insert((at, self.posted), message);
     }
 
     pub(super) fn deliver(&mut self, message: Message) {
         let host = match message {
-            Message::Ask { .. } => None,
+            Message::Ask { .. } | Message::Append { .. } => None,
             Message::Renewed { by: to, .. }
             | Message::Committed { by: to, .. }
             | Message::Connect { to, .. }
@@ -110,77 +129,28 @@ impl<R: Rules> Life<R> {
             return;
         }
         match message {
-            Message::Ask { by, anchor } => {
-                let served = self.active[Self::row(by)] == Some(by.incarnation);
-                let head = served.then_some(self.head());
-                self.post(Message::Renewed { by, anchor, head });
-            }
-            Message::Renewed { by, anchor, head: Some(head) } => {
-                self.tell(by, Input::Renewed { anchor, head });
-            }
-            Message::Renewed { by, head: None, .. } => self.tell(by, Input::RenewalRefused),
-            Message::Committed { by, seq } => self.committed(by, seq),
-            Message::NodeAck { to, member, seq } => self.node_ack(to, member, seq),
-            Message::Connect { v, session, to, acked } => self.open(to, v, session, acked),
-            Message::Close { session, to } => self.tell(to, Input::Disconnected(session)),
-            Message::ToNode { session, to, says } => match says {
-                VerifierOutput::Renew { nonce, acked } => {
-                    self.tell(to, Input::Renew { session, nonce, acked });
-                }
-                VerifierOutput::Ack(seq) => self.tell(to, Input::Ack { session, seq }),
-                VerifierOutput::Release => self.tell(to, Input::Released(session)),
-                VerifierOutput::LeaseUntil(_) | VerifierOutput::LeaseOver => {}
+            Message::Ask { by, server, anchor, epoch } => self.renew(by, server, anchor, epoch),
+            Message::Renewed { by, anchor, answer } => match answer {
+                Answer::Done(head) => self.tell(by, Input::Renewed { anchor, head }),
+                Answer::Refused => self.tell(by, Input::RenewalRefused),
+                Answer::Moved => self.unlink(by),
             },
-            Message::Grant { v, session, nonce, length, min } => {
-                if self.verifiers[v].hears(session) {
-                    self.verify(v, VerifierInput::Granted { nonce, length, min });
-                    if self.verifiers[v].lease.applied() < min {
-                        self.ask_for_state(v);
-                    }
-                }
+            Message::Append { by, server, append, epoch } => {
+                self.append(by, server, append, epoch);
             }
-            Message::Entry { v, session, seq } => self.entry(v, session, seq),
+            Message::Committed { by, id, answer, warned } => {
+                self.committed(by, id, answer, warned);
+            }
+            Message::NodeAck { to, member, upto } => self.node_ack(to, member, upto),
+            Message::Connect { v, session, to, from } => self.open(to, v, session, from),
+            Message::Close { session, to } => self.tell(to, Input::Disconnected(session)),
+            Message::ToNode { session, to, says } => self.hear(session, to, says),
+            Message::Grant { v, session, nonce, length, epoch, min } => {
+                self.granted(v, session, (nonce, length), (epoch, min));
+            }
+            Message::Entry { v, session, row } => self.entry(v, session, &row),
             Message::Resync { v, session, to } => self.resync(v, session, to),
-            Message::Snapshot { v, session, upto } => {
-                let verifier = &self.verifiers[v];
-                if verifier.hears(session) && upto > verifier.lease.applied() {
-                    self.verify(v, VerifierInput::Applied(upto));
-                }
-            }
+            Message::Snapshot { v, session, known } => self.snapshot(v, session, &known),
         }
-    }
-
-    /// The database takes a revoke of a token: a new one, or one that is dying or dead already.
-    pub(super) fn commit_revoke(&mut self, by: Member) {
-        let last = self.tokens.len() - 1;
-        let token = if self.dice.once_in(4) { last.saturating_sub(1) } else { last };
-        self.log.push(Entry::Revoked(token));
-        let seq = self.head();
-        self.tokens[token].first.get_or_insert((seq, self.t));
-        if token == last {
-            self.tokens.push(Token::default());
-        }
-        if self.recovered() {
-            self.prompt.push((token, self.t + PROMPT_MS));
-        }
-        self.post(Message::Committed { by, seq });
-    }
-
-    pub(super) fn fence(&mut self, member: Member, proof: Proof) {
-        let active = &mut self.active[Self::row(member)];
-        *active = active.filter(|incarnation| *incarnation != member.incarnation);
-        self.log.push(Entry::Membership(Change::Fenced(member, proof)));
-    }
-
-    pub(super) fn join(&mut self, i: usize) -> Member {
-        let node = NodeId(i as u64);
-        if let Some(incarnation) = self.active[i] {
-            self.fence(Member { node, incarnation }, Proof::Dead);
-        }
-        self.incarnations += 1;
-        let me = Member { node, incarnation: Incarnation(self.incarnations) };
-        self.active[i] = Some(me.incarnation);
-        self.log.push(Entry::Membership(Change::Joined(me)));
-        me
     }
 }

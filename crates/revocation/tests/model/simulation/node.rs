@@ -1,24 +1,38 @@
-//! The nodes' side: processes that join, renew, grant, report, suspect each other, leave, and crash.
+//! The nodes' side: processes that join, grant and end. What they report and answer is in
+//! [`super::answers`].
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+use nt_revocation::Position;
 use nt_revocation::protocol::{
-    Change, Event, Input, Lengths, Member, Membership, Node, Output, Proof, Revoke, Rules, Tenure,
+    Change, History, Input, Lengths, Member, Membership, Node, Output, Proof, Revoke, Rules,
+    Tenure, history,
 };
 
 use super::host::{Dice, Host};
-use super::life::{Bug, Entry, Kind, Life, PROMISE};
-use super::network::Message;
+use super::journal::Journal;
+use super::known::{Known, Row, find};
+use super::life::{Bug, Kind, Life, PROMISE};
+use super::network::{Message, Says};
+use super::transactions::Append;
 
 pub(super) struct Process<R: Rules> {
     pub(super) me: Member,
     pub(super) machine: Node<u64, R>,
     pub(super) members: Membership<R>,
     pub(super) revokes: Vec<Revoke<R>>,
-    /// The revokes whose commit was answered.
-    committed: BTreeSet<u64>,
+    /// The tokens of the revokes whose commit was answered, by entry.
+    pub(super) committed: BTreeMap<u64, usize>,
     /// Whose session is whose.
     pub(super) sessions: Vec<(u64, usize)>,
+    /// The server that it is connected to and has judged.
+    pub(super) link: Option<u64>,
+    pub(super) history: History,
+    pub(super) epoch: u64,
+    /// What it has applied.
+    pub(super) log: Vec<Row>,
+    pub(super) known: Known,
+    pub(super) appends: Vec<Append>,
 }
 
 /// A machine on which a node is started again and again.
@@ -26,35 +40,62 @@ pub(super) struct Seat<R: Rules> {
     pub(super) host: Host,
     pub(super) process: Option<Process<R>>,
     pub(super) start_at: u64,
+    pub(super) journal: Journal,
     /// The file that says that leases may be out (Sole).
     granted: bool,
 }
 
 impl<R: Rules> Seat<R> {
     pub(super) fn new(dice: &mut Dice, drift: u64) -> Self {
-        Self { host: Host::new(dice, drift), process: None, start_at: 0, granted: false }
+        let (host, journal) = (Host::new(dice, drift), Journal::default());
+        Self { host, process: None, start_at: 0, journal, granted: false }
     }
 }
 
 impl<R: Rules> Life<R> {
     pub(super) fn start(&mut self, i: usize) {
-        let me = self.join(i);
+        self.nodes[i].start_at = self.t + 100 + self.dice.below(400);
+        let Some(server) = self.reach() else { return };
+        let history = History::new(self.nodes[i].journal.witness(), self.failover());
+        if self.settle(server, &history).is_none() {
+            return;
+        }
+        let Some(me) = self.join(server, i) else { return };
+        let Some(disk) = self.db.server(server, self.t).map(|server| &server.disk) else { return };
+        let (epoch, mut log) = (disk.epoch, Vec::new());
         let seat = &mut self.nodes[i];
         let before = (seat.granted && self.bug != Bug::BeforeForgotten)
             .then_some(Lengths::default().verifier);
-        let (tenure, applied) = match self.kind {
-            Kind::Leased => (Tenure::Leased, 0),
-            Kind::Sole => (Tenure::Sole { before }, self.log.len() as u64),
-        };
-        let machine = Node::new(seat.host.now(), Lengths::default(), tenure, applied);
         let mut members = Membership::new();
-        if self.kind == Kind::Sole {
-            // Its only member: what the process before left behind is the business of `before`.
-            members.apply(applied, seat.host.now().mono, Some(Change::Joined(me)));
+        let tenure = match self.kind {
+            Kind::Leased | Kind::Replicated(_) => Tenure::Leased,
+            Kind::Sole => {
+                log.clone_from(&disk.log);
+                // Its only member: what the process before left behind is the business of `before`.
+                let head = disk.head().seq;
+                members.apply(head, seat.host.now().mono, Some(Change::Joined(me)));
+                Tenure::Sole { before }
+            }
+        };
+        let mut known = Known::nothing();
+        for row in &log {
+            known.apply(row);
         }
-        let (revokes, sessions) = (Vec::new(), Vec::new());
-        seat.process =
-            Some(Process { me, machine, members, revokes, committed: BTreeSet::new(), sessions });
+        let machine = Node::new(seat.host.now(), Lengths::default(), tenure, known.at.seq);
+        seat.process = Some(Process {
+            me,
+            machine,
+            members,
+            revokes: Vec::new(),
+            committed: BTreeMap::new(),
+            sessions: Vec::new(),
+            link: Some(server),
+            history: history.begun(epoch),
+            epoch,
+            log,
+            known,
+            appends: Vec::new(),
+        });
     }
 
     pub(super) fn stop(&mut self, i: usize) {
@@ -63,19 +104,54 @@ impl<R: Rules> Life<R> {
         self.nodes[i].start_at = self.t + down;
     }
 
+    pub(super) fn crash(&mut self, i: usize) {
+        self.stop(i);
+        self.nodes[i].journal.crash();
+    }
+
     /// The process that is meant, if it still runs.
     pub(super) fn process(&mut self, member: Member) -> Option<&mut Process<R>> {
         let process = self.nodes[Self::row(member)].process.as_mut();
         process.filter(|process| process.me == member)
     }
 
-    pub(super) fn open(&mut self, to: Member, v: usize, session: u64, acked: u64) {
+    pub(super) fn open(&mut self, to: Member, v: usize, session: u64, from: Position) {
+        let t = self.t;
+        let Some(link) = self.process(to).and_then(|process| process.link) else { return };
+        let Some(server) = self.db.server(link, t) else { return };
+        let mut here = find(&server.disk.log, from.seq);
+        if self.bug == Bug::NumberIsIdentity {
+            here = here.map(|_| from);
+        }
+        if history::loss(from, server.disk.epoch, here).is_some() {
+            self.alarm();
+            return;
+        }
+        let by_number = self.bug == Bug::NumberIsIdentity;
         let Some(process) = self.process(to) else { return };
+        // Only what is of this very log is acknowledged.
+        let known = by_number || find(&process.log, from.seq) == Some(from);
+        let acked = if known { from.seq } else { 0 };
         // A doubled request opens nothing anew.
         if !process.sessions.iter().any(|(known, _)| *known == session) {
             process.sessions.push((session, v));
             self.tell(to, Input::SessionOpened { session, acked });
         }
+    }
+
+    /// What a verifier says of another epoch counts for nothing, whatever its numbers.
+    pub(super) fn hear(&mut self, session: u64, to: Member, says: Says) {
+        let Some(at) = self.process(to).map(|process| process.known.at) else { return };
+        let input = match says {
+            Says::Renew { nonce, epoch, acked } => {
+                let acked = if epoch == at.epoch { acked.min(at.seq) } else { 0 };
+                Input::Renew { session, nonce, acked }
+            }
+            Says::Ack { epoch, .. } if epoch != at.epoch => return,
+            Says::Ack { seq, .. } => Input::Ack { session, seq: seq.min(at.seq) },
+            Says::Release => Input::Released(session),
+        };
+        self.tell(to, input);
     }
 
     pub(super) fn tell(&mut self, to: Member, input: Input<u64>) {
@@ -84,7 +160,7 @@ impl<R: Rules> Life<R> {
         if let Input::Disconnected(closed) | Input::Released(closed) = input {
             process.sessions.retain(|(session, _)| *session != closed);
         }
-        let outputs = process.machine.step(now, input);
+        let (outputs, epoch) = (process.machine.step(now, input), process.known.at.epoch);
         let sessions = process.sessions.clone();
         for output in outputs {
             match output {
@@ -92,65 +168,30 @@ impl<R: Rules> Life<R> {
                     self.nodes[Self::row(to)].granted = true;
                     let v = sessions.iter().find(|(known, _)| *known == session);
                     let v = v.expect("only sessions that were opened are granted leases").1;
-                    self.post(Message::Grant { v, session, nonce, length, min });
+                    self.post(Message::Grant { v, session, nonce, length, epoch, min });
                 }
                 Output::Complete(seq) => self.report(to, seq),
                 Output::LeaseLost => self.stop(Self::row(to)),
-                Output::Left => {
-                    self.fence(to, Proof::Dead);
-                    self.log.push(Entry::Membership(Change::Gone(to)));
-                    self.nodes[Self::row(to)].granted = false;
-                    self.stop(Self::row(to));
-                }
+                Output::Left => self.left(to),
                 Output::Refused { .. } => {}
             }
         }
     }
 
-    pub(super) fn report(&mut self, member: Member, seq: u64) {
-        self.node_ack(Self::row(member), member, seq);
-        for to in (0..self.nodes.len()).filter(|to| *to != Self::row(member)) {
-            self.post(Message::NodeAck { to, member, seq });
+    /// Its last lease is over.
+    pub(super) fn left(&mut self, me: Member) {
+        if let Some(link) = self.process(me).and_then(|process| process.link) {
+            self.change(link, &[Change::Fenced(me, Proof::Dead), Change::Gone(me)]);
         }
-    }
-
-    pub(super) fn node_ack(&mut self, to: usize, member: Member, seq: u64) {
-        self.advance(to, |_| Event::NodeAck { member, seq });
-    }
-
-    pub(super) fn committed(&mut self, by: Member, seq: u64) {
-        let now = self.nodes[Self::row(by)].host.now().mono;
-        let Some(process) = self.process(by) else { return };
-        // A doubled answer is one answer.
-        if process.committed.insert(seq) {
-            let revoke = Revoke::new(seq, now, &process.members, &Lengths::default());
-            process.revokes.push(revoke);
-        }
-    }
-
-    pub(super) fn advance(&mut self, i: usize, event: impl Fn(&Membership<R>) -> Event<'_, R>) {
-        let Seat { host, process: Some(process), .. } = &mut self.nodes[i] else { return };
-        let (now, members) = (host.now().mono, &process.members);
-        let (log, tokens, figures) = (&self.log, &mut self.tokens, &mut self.figures);
-        let newest_dead = &mut self.newest_dead;
-        process.revokes.retain_mut(|revoke| {
-            let in_force = revoke.step(now, event(members));
-            let at = usize::try_from(revoke.seq() - 1).expect("a short log");
-            if let (Some(_), Entry::Revoked(token)) = (in_force, log[at]) {
-                tokens[token].answered = true;
-                let first = tokens[token].first.map_or(0, |(seq, _)| seq);
-                *newest_dead = (*newest_dead).max(first);
-                figures.answered += 1;
-            }
-            in_force.is_none()
-        });
+        self.nodes[Self::row(me)].granted = false;
+        self.stop(Self::row(me));
     }
 
     pub(super) fn resync(&mut self, v: usize, session: u64, to: Member) {
         let Some(process) = self.process(to) else { return };
         if process.sessions.contains(&(session, v)) {
-            let upto = process.machine.applied();
-            self.post(Message::Snapshot { v, session, upto });
+            let known = process.known;
+            self.post(Message::Snapshot { v, session, known });
         }
     }
 
@@ -160,7 +201,7 @@ impl<R: Rules> Life<R> {
         if seat.host.stands_until(self.t).is_none()
             && let Some(process) = &seat.process
             && process.machine.serves(seat.host.now().boot)
-            && process.machine.applied() < self.newest_dead
+            && !process.known.dead.cover(&self.dead)
         {
             self.fails(PROMISE);
         }

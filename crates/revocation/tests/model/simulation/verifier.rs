@@ -3,24 +3,29 @@
 
 use std::collections::BTreeSet;
 
-use nt_revocation::protocol::{
-    Boot, Lengths, Member, Next, Now, Rules, VerifierInput, VerifierLease, VerifierOutput,
-};
+use nt_revocation::first_of_epoch;
+use nt_revocation::protocol::{Boot, Leases, Lengths, LinkOutput, Member, Now, Rules};
 
 use super::check::Check;
 use super::host::{Dice, Host};
+use super::known::{Fact, Known, Row, Tokens};
 use super::life::{Bug, Life};
-use super::network::Message;
+use super::network::{Message, Says};
 
 pub(super) struct Verifier {
     pub(super) host: Host,
-    pub(super) lease: VerifierLease,
-    session: Option<(u64, Member)>,
+    pub(super) leases: Leases<u64>,
+    /// The streams that it has, the last of which it goes to.
+    pub(super) sessions: Vec<(u64, Member)>,
     pub(super) down_until: u64,
-    heard_at: u64,
+    pub(super) heard_at: u64,
     /// What its checks see.
     pub(super) end: Option<Boot>,
-    pub(super) state: u64,
+    pub(super) state: Known,
+    /// What it has applied: the same, but with one bug.
+    pub(super) applied: Known,
+    /// What it has refused as revoked.
+    pub(super) refused: Tokens,
     pub(super) checks: [Option<Check>; 2],
     pub(super) cached: BTreeSet<usize>,
 }
@@ -29,20 +34,22 @@ impl Verifier {
     pub(super) fn new(dice: &mut Dice, drift: u64) -> Self {
         Self {
             host: Host::new(dice, drift),
-            lease: VerifierLease::new(Lengths::default(), 0, dice.below(1 << 40) << 20),
-            session: None,
+            leases: Leases::new(Lengths::default(), 0),
+            sessions: Vec::new(),
             down_until: 0,
             heard_at: 0,
             end: None,
-            state: 0,
+            state: Known::nothing(),
+            applied: Known::nothing(),
+            refused: Tokens::default(),
             checks: [None; 2],
             cached: BTreeSet::new(),
         }
     }
 
-    /// Whether it runs, and this is the stream that it listens to.
+    /// Whether it runs, and this is a stream that it listens to.
     pub(super) fn hears(&self, session: u64) -> bool {
-        self.session.is_some_and(|(mine, _)| mine == session)
+        self.sessions.iter().any(|(mine, _)| *mine == session)
     }
 
     pub(super) fn now(&self, bug: Bug) -> Now {
@@ -53,109 +60,131 @@ impl Verifier {
 }
 
 impl<R: Rules> Life<R> {
-    pub(super) fn verify(&mut self, v: usize, input: VerifierInput) {
-        let (bug, t) = (self.bug, self.t);
+    /// Lets the machine step, and does what it says, in that order.
+    pub(super) fn verify(
+        &mut self,
+        v: usize,
+        step: impl FnOnce(&mut Leases<u64>, Now) -> Vec<LinkOutput<u64>>,
+    ) {
         let verifier = &mut self.verifiers[v];
-        verifier.heard_at = match input {
-            VerifierInput::Tick | VerifierInput::Leave => verifier.heard_at,
-            _ => t,
-        };
-        let outputs = verifier.lease.step(verifier.now(bug), input);
-        let to = verifier.session;
-        if bug != Bug::AckBeforeApply {
-            verifier.state = verifier.lease.applied();
+        let now = verifier.now(self.bug);
+        let outputs = step(&mut verifier.leases, now);
+        if self.bug != Bug::AckBeforeApply {
+            verifier.state = verifier.applied;
         }
+        let (epoch, last) = (verifier.applied.at.epoch, verifier.applied.at.seq);
         for output in outputs {
             match output {
-                VerifierOutput::LeaseUntil(end) => self.verifiers[v].end = Some(end),
-                VerifierOutput::LeaseOver => self.verifiers[v].end = None,
-                says => {
-                    if let Some((session, to)) = to {
-                        self.post(Message::ToNode { session, to, says });
-                    }
+                LinkOutput::LeaseUntil(end) | LinkOutput::LeaseOnlyUntil(end) => {
+                    self.verifiers[v].end = Some(end);
                 }
+                LinkOutput::LeaseOver => self.verifiers[v].end = None,
+                // What is applied is of this epoch, whatever the machine saw before it.
+                LinkOutput::Renew { link, nonce, acked } => {
+                    let acked = acked.min(last);
+                    self.say(v, link, Says::Renew { nonce, epoch, acked });
+                }
+                LinkOutput::Ack { link, seq } => {
+                    let seq = seq.min(last);
+                    self.say(v, link, Says::Ack { epoch, seq });
+                }
+                LinkOutput::Release(link) => self.say(v, link, Says::Release),
             }
         }
     }
 
-    pub(super) fn entry(&mut self, v: usize, session: u64, seq: u64) {
+    /// Says something over a stream; nothing more after a release.
+    fn say(&mut self, v: usize, session: u64, says: Says) {
+        let sessions = &mut self.verifiers[v].sessions;
+        let to = sessions.iter().find(|(mine, _)| *mine == session).map(|(_, to)| *to);
+        if says == Says::Release {
+            sessions.retain(|(mine, _)| *mine != session);
+        }
+        if let Some(to) = to {
+            self.post(Message::ToNode { session, to, says });
+        }
+    }
+
+    pub(super) fn granted(
+        &mut self,
+        v: usize,
+        session: u64,
+        (nonce, length): (u64, std::time::Duration),
+        (epoch, min): (u64, u64),
+    ) {
+        let at = self.verifiers[v].applied.at;
         if !self.verifiers[v].hears(session) {
             return;
         }
-        match self.verifiers[v].lease.entry(seq) {
-            Next::Apply => self.verify(v, VerifierInput::Applied(seq)),
-            // Its acknowledgement may have been lost.
-            Next::Duplicate => {
-                let says = VerifierOutput::Ack(self.verifiers[v].lease.applied());
-                if let Some((session, to)) = self.verifiers[v].session {
-                    self.post(Message::ToNode { session, to, says });
-                }
-            }
-            Next::Resync => self.ask_for_state(v),
+        self.verifiers[v].heard_at = self.t;
+        if epoch != at.epoch || at.seq < min {
+            self.ask_for_state(v, session);
+            return;
+        }
+        self.verify(v, |leases, now| leases.granted(now, session, nonce, length, min));
+        // With a lease of the node that it goes to, it needs no other.
+        if let Some((newest, _)) = self.verifiers[v].sessions.last().copied() {
+            self.verify(v, |leases, now| leases.move_to(now, newest));
         }
     }
 
-    pub(super) fn ask_for_state(&mut self, v: usize) {
-        if let Some((session, to)) = self.verifiers[v].session {
+    pub(super) fn entry(&mut self, v: usize, session: u64, row: &Row) {
+        let verifier = &mut self.verifiers[v];
+        if !verifier.hears(session) {
+            return;
+        }
+        verifier.heard_at = self.t;
+        let known = verifier.applied.at;
+        let next = match row.fact {
+            Fact::EpochBegan { after } => after == known && row.at.seq == first_of_epoch(known.seq),
+            _ => row.at.epoch == known.epoch && row.at.seq == known.seq + 1,
+        };
+        if next {
+            verifier.applied.apply(row);
+            if row.at.epoch == known.epoch {
+                self.verify(v, |leases, now| leases.applied(now, row.at.seq));
+            } else {
+                self.begin_epoch_at(v);
+            }
+        } else if row.at.epoch == known.epoch && row.at.seq <= known.seq {
+            // Its acknowledgement may have been lost.
+            self.say(v, session, Says::Ack { epoch: known.epoch, seq: known.seq });
+        } else {
+            self.ask_for_state(v, session);
+        }
+    }
+
+    pub(super) fn snapshot(&mut self, v: usize, session: u64, known: &Known) {
+        let verifier = &mut self.verifiers[v];
+        let mine = verifier.applied;
+        if !verifier.hears(session) || known.at.epoch < mine.at.epoch {
+            return;
+        }
+        verifier.heard_at = self.t;
+        if known.at.epoch > mine.at.epoch {
+            verifier.applied = *known;
+            if self.bug != Bug::EpochReplaces {
+                verifier.applied.dead.unite(&mine.dead);
+            }
+            self.begin_epoch_at(v);
+        } else if known.at.seq > mine.at.seq {
+            verifier.applied = *known;
+            self.verify(v, |leases, now| leases.applied(now, known.at.seq));
+        }
+    }
+
+    /// What is held lasts until its end; what is on its way is of another epoch.
+    fn begin_epoch_at(&mut self, v: usize) {
+        let seq = self.verifiers[v].applied.at.seq;
+        let nonces = self.dice.below(1 << 40) << 20;
+        self.verify(v, |leases, now| leases.begin_anew(now, Lengths::default(), || nonces));
+        self.verify(v, |leases, now| leases.applied(now, seq));
+    }
+
+    pub(super) fn ask_for_state(&mut self, v: usize, session: u64) {
+        let known = self.verifiers[v].sessions.iter().find(|(mine, _)| *mine == session);
+        if let Some((session, to)) = known.copied() {
             self.post(Message::Resync { v, session, to });
         }
-    }
-
-    pub(super) fn run_verifier(&mut self, v: usize) {
-        let (t, turbulent) = (self.t, self.turbulent());
-        let verifier = &mut self.verifiers[v];
-        if verifier.host.stands_until(t).is_some() || t < verifier.down_until {
-            return;
-        }
-        if self.bug == Bug::AckBeforeApply && self.dice.once_in(10) {
-            verifier.state = verifier.lease.applied();
-        }
-        if turbulent && self.dice.once_in(2_000) {
-            if self.dice.once_in(2) {
-                self.verify(v, VerifierInput::Leave);
-            }
-            self.end(v);
-            return;
-        }
-        let silent = t - self.verifiers[v].heard_at > 1_500;
-        if self.verifiers[v].session.is_none() || silent || (turbulent && self.dice.once_in(700)) {
-            self.connect(v);
-        }
-        self.verify(v, VerifierInput::Tick);
-    }
-
-    /// This process ends; the next one starts with what was kept on disk, or with nothing.
-    fn end(&mut self, v: usize) {
-        let down = self.dice.below(3_000);
-        let (nonces, kept) = (self.dice.below(1 << 40) << 20, self.dice.once_in(2));
-        let verifier = &mut self.verifiers[v];
-        let applied = if kept { verifier.state } else { 0 };
-        verifier.lease = VerifierLease::new(Lengths::default(), applied, nonces);
-        verifier.session = None;
-        verifier.down_until = self.t + down;
-        verifier.end = None;
-        verifier.state = applied;
-        verifier.checks = [None; 2];
-        verifier.cached.clear();
-    }
-
-    /// Moves to a node that may be another; the stream before may or may not be seen to end.
-    fn connect(&mut self, v: usize) {
-        let up = self.nodes.iter().filter_map(|seat| seat.process.as_ref());
-        let up: Vec<Member> = up.map(|process| process.me).collect();
-        if up.is_empty() {
-            return;
-        }
-        let which = self.dice.below(up.len() as u64);
-        let to = up[usize::try_from(which).expect("few nodes")];
-        self.sessions += 1;
-        let session = self.sessions;
-        if let Some((session, to)) = self.verifiers[v].session.replace((session, to)) {
-            self.post(Message::Close { session, to });
-        }
-        let acked = self.verifiers[v].state;
-        self.post(Message::Connect { v, session, to, acked });
-        self.verify(v, VerifierInput::Connected);
-        self.ask_for_state(v);
     }
 }

@@ -2,7 +2,7 @@
 
 use nt_revocation::protocol::{Change, Rules};
 
-use super::{Asking, Bounds, Caller, Process, Record, Step, World, now};
+use super::{Asking, Bounds, Caller, Kind, Process, Record, Step, World, now};
 
 impl<R: Rules> World<R> {
     pub(crate) fn steps(&self, bounds: &Bounds, steps: &mut Vec<Step>) {
@@ -15,7 +15,7 @@ impl<R: Rules> World<R> {
         for (i, node) in self.nodes.iter().enumerate() {
             match node {
                 Some(process) => self.steps_of(i, process, steps),
-                None if self.left.starts > 0 => {
+                None if self.left.starts > 0 && (i == 0 || self.kind == Kind::Leased) => {
                     steps.push(Step::Start(i));
                 }
                 None => {}
@@ -43,11 +43,16 @@ impl<R: Rules> World<R> {
         if self.left.crashes > 0 {
             steps.push(Step::Crash(i));
         }
+        if self.left.leaves > 0 {
+            steps.push(Step::Leave(i));
+        }
         if self.can_apply(i) {
             steps.push(Step::Apply(i));
         }
         match process.asking {
-            Asking::Nothing if self.left.node_renewals[i] > 0 => steps.push(Step::Ask(i)),
+            Asking::Nothing if self.left.node_renewals[i] > 0 && self.kind == Kind::Leased => {
+                steps.push(Step::Ask(i));
+            }
             Asking::Nothing => {}
             Asking::Asked(_) => {
                 steps.push(Step::Serve(i));

@@ -5,7 +5,7 @@ use nt_revocation::protocol::{
     Revoke, Rules, Tenure, VerifierInput, VerifierOutput,
 };
 
-use super::{Asking, Caller, Message, Process, Record, SESSION, World, now};
+use super::{Asking, Caller, Kind, Message, Process, Record, SESSION, World, now};
 
 impl<R: Rules> World<R> {
     pub(super) fn process(&mut self, i: usize) -> &mut Process<R> {
@@ -26,6 +26,16 @@ impl<R: Rules> World<R> {
         self.incarnations += 1;
         let node = NodeId(i as u64);
         let me = Member { node, incarnation: Incarnation(self.incarnations) };
+        if self.kind == Kind::Sole {
+            let (seen, head) = (now(self.t), self.head());
+            let before = self.granted.then_some(self.lengths.verifier);
+            let machine = Node::new(seen, self.lengths, Tenure::Sole { before }, head);
+            let mut members = Membership::new();
+            members.apply(head, seen.mono, Some(Change::Joined(me)));
+            let asking = Asking::Nothing;
+            self.nodes[i] = Some(Process { me, machine, members, asking, connected: false });
+            return;
+        }
         if let Some(incarnation) = self.active[i] {
             self.fence(Member { node, incarnation }, Proof::Dead);
         }
@@ -45,8 +55,7 @@ impl<R: Rules> World<R> {
         self.log.push(Record::Membership(Change::Fenced(member, proof)));
     }
 
-    pub(super) fn crash(&mut self, i: usize) {
-        self.left.crashes -= 1;
+    pub(super) fn stop(&mut self, i: usize) {
         self.nodes[i] = None;
         for caller in &mut self.callers {
             if matches!(caller, Caller::Waits { node, .. } if *node == i) {
@@ -88,19 +97,31 @@ impl<R: Rules> World<R> {
 
     pub(super) fn node(&mut self, i: usize, input: Input<u8>) {
         let now = now(self.t);
-        let process = self.process(i);
+        let Some(process) = &mut self.nodes[i] else { return };
         let (me, outputs) = (process.me, process.machine.step(now, input));
         for output in outputs {
             match output {
                 Output::Grant { nonce, length, min, .. } => {
+                    self.granted = self.kind == Kind::Sole;
                     self.net.insert(Message::Grant { nonce, length, min });
                 }
+                Output::Left => self.left(i, me),
                 Output::Complete(seq) => {
                     self.complete.insert(me, seq);
                 }
-                Output::Refused { .. } | Output::LeaseLost | Output::Left => {}
+                Output::Refused { .. } | Output::LeaseLost => {}
             }
         }
+    }
+
+    /// The last lease of a node that ends in order is over.
+    fn left(&mut self, i: usize, me: Member) {
+        self.granted = false;
+        if self.kind == Kind::Leased {
+            self.fence(me, Proof::Dead);
+            self.log.push(Record::Membership(Change::Gone(me)));
+        }
+        self.stop(i);
     }
 
     pub(super) fn verify(&mut self, i: usize, input: VerifierInput) {
@@ -146,6 +167,10 @@ impl<R: Rules> World<R> {
         let lengths = self.lengths;
         let revoke = Revoke::new(seq, committed, &self.process(i).members, &lengths);
         self.callers[c] = Caller::Waits { node: i, revoke };
+        // A commit on the process's own database is applied before anything else is done with it.
+        while self.kind == Kind::Sole && self.can_apply(i) {
+            self.apply(i);
+        }
         self.call(c, Event::Tick);
     }
 

@@ -1,6 +1,6 @@
 //! Everything that can happen around the machines, one step at a time.
 //!
-//! Two nodes, one verifier, one token, two callers that revoke it, one database. Messages are lost,
+//! Two nodes, one verifier, one token, two callers that revoke it, one database; or one node alone. Messages are lost,
 //! delayed and reordered: each waits in a set, from which any may be taken at any time, or never. A
 //! tick is a nanosecond, so κ rounds up; drift is part of the bounds (and of the simulation).
 
@@ -26,6 +26,15 @@ pub(crate) const LENGTHS: Lengths = Lengths {
     ack_grace: Duration::from_nanos(1),
 };
 
+/// Who has the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// Two nodes, to which it grants leases.
+    Leased,
+    /// One process at a time.
+    Sole,
+}
+
 /// How much may happen.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
@@ -33,6 +42,8 @@ pub(crate) struct Bounds {
     pub ticks: u64,
     pub crashes: u8,
     pub fences: u8,
+    /// Nodes that end in order.
+    pub leaves: u8,
     pub closes: u8,
     /// Messages that arrive once more.
     pub copies: u8,
@@ -45,6 +56,7 @@ pub(crate) struct Bounds {
     /// How many more incarnations may.
     pub starts: u8,
     pub callers: usize,
+    pub kind: Kind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,6 +104,9 @@ pub(crate) enum Caller<R: Rules> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct World<R: Rules> {
     pub lengths: Lengths,
+    pub kind: Kind,
+    /// The file that says that leases may be out (Sole).
+    pub granted: bool,
     pub incarnations: u64,
     pub t: u64,
     pub log: Vec<Record>,
@@ -114,6 +129,7 @@ pub(crate) struct Left {
     pub starts: u8,
     pub crashes: u8,
     pub fences: u8,
+    pub leaves: u8,
     pub closes: u8,
     pub copies: u8,
     pub restarts: u8,
@@ -126,6 +142,8 @@ pub(crate) enum Step {
     Tick,
     Start(usize),
     Crash(usize),
+    /// A node ends in order.
+    Leave(usize),
     /// A node applies the next entry of the log.
     Apply(usize),
     Ask(usize),
@@ -160,6 +178,8 @@ impl<R: Rules> World<R> {
     pub(crate) fn new(bounds: &Bounds) -> Self {
         let mut world = Self {
             lengths: bounds.lengths,
+            kind: bounds.kind,
+            granted: false,
             incarnations: 0,
             t: 0,
             log: Vec::new(),
@@ -174,6 +194,7 @@ impl<R: Rules> World<R> {
                 starts: bounds.starts,
                 crashes: bounds.crashes,
                 fences: bounds.fences,
+                leaves: bounds.leaves,
                 closes: bounds.closes,
                 copies: bounds.copies,
                 restarts: bounds.restarts,

@@ -14,7 +14,14 @@ impl<R: Rules> World<R> {
                 self.left.starts -= 1;
                 self.start(i);
             }
-            Step::Crash(i) => self.crash(i),
+            Step::Crash(i) => {
+                self.left.crashes -= 1;
+                self.stop(i);
+            }
+            Step::Leave(i) => {
+                self.left.leaves -= 1;
+                self.node(i, Input::Leave);
+            }
             Step::Apply(i) => self.apply(i),
             Step::Ask(i) => {
                 self.left.node_renewals[i] -= 1;

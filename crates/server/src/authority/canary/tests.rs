@@ -1,8 +1,12 @@
+use std::sync::Arc;
+
 use nt_api::audit::ListAudit;
 use nt_api::tokens::{ListTokens, StatusFilter};
 use nt_api::verifiers::AddVerifier;
 use nt_feed::client::{Follower, Following, follow};
 use nt_revocation::Entry;
+use nt_store::SharedMemory;
+use nt_token::clock::ManualClock;
 use nt_token::{EntryId, Expected, Timestamp};
 use nt_verifier::{Options, Verifier};
 use tokio::net::TcpListener;
@@ -95,6 +99,66 @@ async fn a_canary_measures_each_verifier_and_leaves_nothing_but_an_entry() {
         line.strip_prefix("ntd_canary_refused_seconds{verifier=\"edge-1\"} ")?.parse::<f64>().ok()
     });
     assert!(took.is_some_and(|took| 0.0 < took && took < 1.0), "{text}");
+    following.stop().await;
+}
+
+#[tokio::test]
+async fn the_canaries_of_two_nodes_have_one_place_and_each_counts_its_own() {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_unix(1_723_000_000)));
+    let memory = SharedMemory::default();
+    let one = World::node(&memory, &clock, None).await;
+    let two = World::node(&memory, &clock, Some(&one)).await;
+    let (admin, _) = one.operator("admin@example.com").await;
+    let (first, following_one) = followed(&one, &admin, "edge-1").await;
+    let (second, following_two) = followed(&two, &admin, "edge-2").await;
+    let before = one.authority.store.head().await.expect("a working store").seq;
+    for _ in 0..3 {
+        let both = tokio::join!(one.authority.canary(), two.authority.canary());
+        both.0.and(both.1).expect("a working store");
+    }
+    let head = one.authority.store.head().await.expect("a working store").seq;
+    assert_eq!(head, before + 6);
+    for (node, seen, other) in [(&one, "edge-1", "edge-2"), (&two, "edge-2", "edge-1")] {
+        let text = metrics::text(node.authority.measured());
+        let has = |line: &str| text.lines().any(|have| have.starts_with(line));
+        for line in ["ntd_canary_revoked_total 3", "ntd_canary_late_total 0", "ntd_canary_silent 0"]
+        {
+            assert!(has(line), "{line} in\n{text}");
+        }
+        assert!(has(&format!("ntd_canary_refused_seconds{{verifier=\"{seen}\"}} ")), "{text}");
+        assert!(!has(&format!("ntd_canary_refused_seconds{{verifier=\"{other}\"}} ")), "{text}");
+    }
+    let follow = async {
+        while first.stats().applied < head || second.stats().applied < head {
+            sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(Duration::from_secs(5), follow).await.expect("each verifier hears of all of them");
+    following_one.stop().await;
+    following_two.stop().await;
+}
+
+#[tokio::test]
+async fn a_verifier_that_is_removed_at_one_node_is_cut_off_at_another() {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_unix(1_723_000_000)));
+    let memory = SharedMemory::default();
+    let one = World::node(&memory, &clock, None).await;
+    let two = World::node(&memory, &clock, Some(&one)).await;
+    let (admin, _) = one.operator("admin@example.com").await;
+    let (_verifier, following) = followed(&two, &admin, "edge-1").await;
+    let open =
+        || two.authority.feed.sessions().iter().any(|session| session.stream == Stream::Open);
+    assert!(open());
+    one.authority.remove_verifier(&admin, "edge-1").await.expect("an admin may");
+    let cut_off = async {
+        while open() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        () = two.authority.keep_following_the_register() => panic!("it goes on"),
+        ended = timeout(Duration::from_secs(5), cut_off) => ended.expect("within a second or two"),
+    }
     following.stop().await;
 }
 

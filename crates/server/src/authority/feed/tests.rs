@@ -17,7 +17,7 @@ fn source(authority: &Authority, admission: Admission) -> FeedSource {
     FeedSource {
         store: Arc::downgrade(&authority.store),
         set: Arc::clone(&authority.set),
-        behind: Arc::clone(&authority.behind),
+        doubt: Arc::clone(&authority.doubt),
         epochs: Arc::default(),
         verifiers: Arc::clone(&authority.verifiers),
         clock: Arc::clone(&authority.clock),
@@ -107,7 +107,7 @@ async fn an_authority_that_cannot_follow_its_log_tells_nobody_what_it_says() {
     let world = World::new().await;
     let source = source(&world.authority, Admission::Everybody);
     let position = world.authority.set.position();
-    world.authority.behind.store(true, Ordering::Release);
+    world.authority.doubt.begin("a test".to_owned());
     assert_eq!(source.snapshot().await, Err(Unavailable));
     assert_eq!(source.entries_after(position).await, Err(Unavailable));
     assert_eq!(source.authenticate(&showing(None)).await, Err(NotAdmitted::Unavailable));
@@ -221,7 +221,7 @@ async fn verifiers_of_an_authority_that_cannot_follow_its_log_end_with_their_lea
 #[tokio::test]
 async fn a_restart_costs_a_wait_only_where_leases_may_be_out() {
     let (world, began) = (World::new().await.restart().await, Stopwatch::start());
-    world.authority.all_in_force().await;
+    world.authority.all_in_force().await.expect("it serves");
     assert!(began.elapsed() < Duration::from_secs(1), "no verifier ever connected");
 
     let open = source(&world.authority, Admission::Everybody);
@@ -232,7 +232,7 @@ async fn a_restart_costs_a_wait_only_where_leases_may_be_out() {
     assert!(soon.is_err(), "leases of the process before may run");
     world.authority.settle_feed().await;
     assert!(world.authority.granted.by_the_process_before(), "it is not settled yet");
-    world.authority.all_in_force().await;
+    world.authority.all_in_force().await.expect("it serves");
     world.authority.settle_feed().await;
     assert!(!world.authority.granted.by_the_process_before());
 }

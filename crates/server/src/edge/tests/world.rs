@@ -8,9 +8,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use nt_feed::ask::HttpAsk;
-use nt_feed::client::Settings;
-use nt_feed::server::{self, Feed, NotAdmitted, Source, Unavailable};
-use nt_revocation::protocol::Lengths;
+use nt_feed::client::{AuthorityUrl, Settings};
+use nt_feed::server::{self, Feed, NotAdmitted, Source, Stream, Unavailable};
+use nt_revocation::protocol::{Lengths, Tenure};
 use nt_revocation::{Entry, Fact, Position, RevocationSet};
 use nt_token::check::check_signature;
 use nt_token::clock::{Clock as _, SystemClock};
@@ -77,7 +77,7 @@ impl Source for Log {
 /// An authority with one key, whose address stays when it stops.
 pub(super) struct Authority {
     log: Arc<Log>,
-    key: SigningKey,
+    key: Arc<SigningKey>,
     pub(super) feed: Feed<Log>,
     address: std::net::SocketAddr,
     server: Option<JoinHandle<()>>,
@@ -86,7 +86,7 @@ pub(super) struct Authority {
 fn feed(log: &Arc<Log>) -> Feed<Log> {
     let whose = server::Authority { issuer: "http://a".to_owned(), audience: "b".to_owned() };
     let lengths = Lengths { verifier: LEASE, ..Lengths::default() };
-    Feed::new(Arc::clone(log), whose, lengths, None, log.position())
+    Feed::new(Arc::clone(log), whose, lengths, Tenure::Sole { before: None }, log.position())
 }
 
 impl Authority {
@@ -98,9 +98,19 @@ impl Authority {
         let first = Entry { seq: 1, id: EntryId([1; 16]), fact };
         log.0.lock().expect("new").push(first);
         let address = "127.0.0.1:0".parse().expect("an address");
-        let mut authority = Self { feed: feed(&log), log, key, address, server: None };
+        let mut authority =
+            Self { feed: feed(&log), log, key: Arc::new(key), address, server: None };
         authority.serve().await;
         authority
+    }
+
+    /// Another node of it.
+    pub(super) async fn another_node(&self) -> Self {
+        let address = "127.0.0.1:0".parse().expect("an address");
+        let (log, key) = (Arc::clone(&self.log), Arc::clone(&self.key));
+        let mut node = Self { feed: feed(&log), log, key, address, server: None };
+        node.serve().await;
+        node
     }
 
     /// Begins to serve, as a new process would.
@@ -113,6 +123,11 @@ impl Authority {
         let doors = doors.route("/v1/token_auth", door);
         let served = async { axum::serve(listener, doors).await.expect("serves") };
         self.server = Some(tokio::spawn(served));
+    }
+
+    /// Whether an edge follows this node.
+    pub(super) fn is_followed(&self) -> bool {
+        self.feed.sessions().iter().any(|session| session.stream == Stream::Open)
     }
 
     /// Ends the feed for good; the node answers as before.
@@ -129,9 +144,20 @@ impl Authority {
         }
     }
 
+    fn url(&self) -> AuthorityUrl {
+        format!("http://{}", self.address).parse().expect("an origin")
+    }
+
+    /// To this node and to another.
+    pub(super) fn link_to_both(&self, other: &Self) -> Link {
+        let mut link = self.link();
+        link.settings.others = vec![other.url()];
+        link.settings.ask = Some(HttpAsk::any(&[self.url(), other.url()], None).expect("a client"));
+        link
+    }
+
     pub(super) fn link(&self) -> Link {
-        let authority = format!("http://{}", self.address).parse().expect("an origin");
-        let mut settings = Settings::new(authority, "edge");
+        let mut settings = Settings::new(self.url(), "edge");
         settings.credential = Some(Secret::from(SECRET.to_owned()));
         settings.ask = Some(HttpAsk::new(&settings.authority, None).expect("a client"));
         Link { settings, issuer: None, audience: None, without_lease: WithoutLease::Refuse }

@@ -36,6 +36,9 @@ struct Args {
     /// What the authority calls it
     #[arg(long)]
     name: String,
+    /// What it shows the authority; one in development takes anything
+    #[arg(long, default_value = "dev")]
+    credential: String,
     /// Which rule to break
     #[arg(long)]
     mutant: Option<Mutant>,
@@ -47,7 +50,7 @@ async fn main() -> Result<()> {
     let endpoint = Endpoint::from_shared(args.authority)?;
     let mut instance = [0; 16];
     aws_lc_rs::rand::fill(&mut instance).ok().context("the system has randomness")?;
-    let authorization = MetadataValue::from_static("Bearer dev");
+    let authorization = MetadataValue::try_from(format!("Bearer {}", args.credential))?;
     let follower = Follower { name: args.name, instance, authorization };
     // The port is closed until there is somebody whose tokens could be checked.
     let expected = loop {

@@ -114,12 +114,12 @@ async fn session(
                 let nonce = u64::try_from(asked_when.len())?;
                 asked_when.insert(nonce, state.clock().boot());
                 let acked = acked.unwrap_or_default();
-                say(from_verifier::Message::Renew(proto::Renew { nonce, acked })).await?;
+                say(from_verifier::Message::Renew(proto::Renew { nonce, acked, epoch: 1 })).await?;
                 continue;
             }
         };
         match answer.context("the stream ended")? {
-            Message::Welcome(_) | Message::Heartbeat(_) => {}
+            Message::Welcome(_) | Message::Heartbeat(_) | Message::Leaving(_) => {}
             Message::Resync(resync) => bail!("{}", resync.reason),
             Message::Snapshot(piece) => {
                 snapshot.extend_from_slice(&piece.bytes);

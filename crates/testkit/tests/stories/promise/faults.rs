@@ -7,32 +7,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use nix::sys::signal::Signal;
+use nt_testkit::dice::Dice;
 use nt_testkit::proxy::Proxy;
 use nt_testkit::{Service, World, settings};
 use nt_token::clock::Stopwatch;
 
 /// Between two looks at what is due.
 const STEP: Duration = Duration::from_millis(10);
-
-/// Numbers that look random and are the same for the same seed (SplitMix64).
-pub(super) struct Dice(u64);
-
-impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-
-    fn between(&mut self, least_ms: u64, most_ms: u64) -> Duration {
-        Duration::from_millis(least_ms + self.below(most_ms - least_ms + 1))
-    }
-}
 
 /// What can happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,7 +82,7 @@ pub(super) fn rage(
     world: &mut World,
     victims: &mut [Victim],
     dice: &mut Dice,
-    mut go_on: impl FnMut() -> bool,
+    go_on: impl Fn() -> bool,
 ) -> Result<Tally> {
     let watch = Stopwatch::start();
     let mut tally = Tally::default();

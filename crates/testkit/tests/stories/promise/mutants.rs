@@ -1,6 +1,7 @@
 //! Negative controls: a verifier that breaks a rule is caught, and the one beside it that does not is
 //! found to be without fault by the same history.
 
+use std::slice;
 use std::thread;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ fn revoke_each(
         if lines == Lines::Stall {
             proxies.iter().for_each(Proxy::stall);
         }
-        revokes.push(hammer.revoke(owner, made, token)?);
+        revokes.push(hammer.revoke(slice::from_ref(owner), made, token)?);
         thread::sleep(AROUND);
         proxies.iter().for_each(Proxy::heal);
         thread::sleep(AROUND);
