@@ -113,7 +113,9 @@ impl Authority {
             granted: Arc::clone(&granted),
             snapshots: tokio::sync::Mutex::default(),
         };
-        let leases_before = granted.by_the_process_before().then(Stopwatch::start);
+        // Of several nodes, the leases of the life before are for all to wait for.
+        let alone = parts.everywhere.is_none();
+        let leases_before = (alone && granted.by_the_process_before()).then(Stopwatch::start);
         let lengths = parts.everywhere.as_ref().map(|everywhere| everywhere.lengths());
         let feed = following.begin(&read, |head| feed(source, &expected, lengths, head))?;
         tracing::info!(head = parts.set.applied(), issuer = expected.issuer, "authority ready");

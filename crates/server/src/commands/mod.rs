@@ -4,6 +4,7 @@ mod check;
 mod database;
 mod edge;
 mod keys;
+mod nodes;
 mod serve;
 
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
   ntd serve --config ntd.toml  run with the settings of a file
   ntd check                    check keys, database and settings without serving
   ntd keys list                show the signing keys
+  ntd nodes list               show the nodes that share a database
   ntd keys rotate              have another key sign; those before go on checking
   ntd edge --help              check tokens beside a service, for an authority elsewhere
 
@@ -41,6 +43,8 @@ enum What {
     Edge(edge::Args),
     #[command(subcommand)]
     Keys(keys::Keys),
+    #[command(subcommand)]
+    Nodes(nodes::Nodes),
 }
 
 impl Command {
@@ -51,6 +55,7 @@ impl Command {
             What::Check(args) => args.run(),
             What::Edge(args) => args.run(),
             What::Keys(keys) => keys.run(),
+            What::Nodes(nodes) => nodes.run(),
         }
     }
 }

@@ -76,19 +76,28 @@ impl Dialling {
     }
 }
 
-/// Dials again and again. Why it comes to nothing is told once for each reason.
+/// Dials again and again. Why it comes to nothing is told once for each reason, from the second time in
+/// a row: a node that has left is one no more by then.
 async fn keep(peers: &Peers, peer: Member, address: &str, ca: Option<String>) {
-    let mut told = None;
+    let (mut told, mut failed) = (None, false);
     let mut wait = AGAIN.0;
     loop {
         let why = match dial(peers, peer, address, ca.clone(), &mut wait).await {
-            Ok(()) => "the stream ended".to_owned(),
+            Ok(why) => {
+                failed = false;
+                if *peers.closing.borrow() == Closing::All {
+                    return;
+                }
+                tracing::info!(address, why, "the stream to another node has ended");
+                sleep(wait).await;
+                continue;
+            }
             Err(why) => why,
         };
         if *peers.closing.borrow() == Closing::All {
             return;
         }
-        if told.as_ref() != Some(&why) {
+        if std::mem::replace(&mut failed, true) && told.as_ref() != Some(&why) {
             tracing::warn!(address, why, "another node is not connected: it is tried again");
             told = Some(why);
         }
@@ -103,7 +112,7 @@ async fn dial(
     address: &str,
     ca: Option<String>,
     wait: &mut Duration,
-) -> Result<(), String> {
+) -> Result<String, String> {
     let channel = endpoint(address, ca).map_err(|error| error.to_string())?.connect().await;
     let channel = channel.map_err(|error| format!("{error:#}"))?;
     let (outbox, said) = mpsc::channel(QUEUE);
@@ -127,7 +136,8 @@ async fn dial(
     let answers = answers.map_err(text)?;
     *wait = AGAIN.0;
     tracing::info!(address, "connected to another node");
-    peers.exchange(Began::Here, (from, peer), answers, &outbox).await.map_err(text)
+    let ended = peers.exchange(Began::Here, (from, peer), answers, &outbox).await;
+    Ok(ended.err().map_or_else(|| "it ended".to_owned(), text))
 }
 
 /// Lets the peer prove who it is, and proves who dialled.

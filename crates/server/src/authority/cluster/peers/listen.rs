@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::proof::{Meeting, Nonce, Side};
 use super::proto::peers_server::{self, PeersServer};
@@ -45,6 +45,8 @@ impl peers_server::Peers for Listening {
                 Ok(Ok(Meeting { from, to, .. })) => {
                     peers.exchange(Began::There, (to, from), requests, &outbox).await
                 }
+                // Whoever looks for the life before this one learns of this one soon.
+                Ok(Err(refused)) if refused.code() == Code::NotFound => Err(refused),
                 Ok(Err(refused)) => {
                     tracing::warn!(why = refused.message(), "somebody who is no peer was refused");
                     Err(refused)
