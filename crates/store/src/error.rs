@@ -20,6 +20,12 @@ pub enum StoreError {
     /// The high-water file cannot be read as one.
     #[error("the high-water file {0} is damaged")]
     HighWater(std::path::PathBuf),
+    /// The journal has nothing that the database has.
+    #[error(
+        "the journal in {0} is of another authority than the database: this is the data directory of \
+         another one, or the database was put back from before everything that the journal has"
+    )]
+    AnothersJournal(std::path::PathBuf),
     /// A file of the journal is damaged where it had been complete.
     #[error("the journal's file {0} is damaged")]
     Journal(std::path::PathBuf),

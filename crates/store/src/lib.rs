@@ -40,7 +40,7 @@ pub use record::{
     Operator, Organisation, PageRequest, Person, PersonKey, Role, Session, SessionHash, SessionId,
     TokenFilter, TokenPage, UseDelta, Workspace,
 };
-pub use recovery::{Recovered, Recovery};
+pub use recovery::{Findings, LeasesOut, Recovered, Recovery, Witness};
 pub use right::Right;
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{

@@ -9,6 +9,11 @@
 -- raised to prove, by a commit that was not in doubt, that all before it is safe. A program that knows
 -- the schema up to `oldest_program` or later may use this database.
 --
+-- `system` and `timeline` are the server and the line of its history that the log was last written by,
+-- nothing before the first start. `lossless` says whether each commit waited for a standby's disk when
+-- that was last looked at: what a promotion may cost. `doubt` is why nobody may rely on this log any
+-- more; only a recovery, which begins a new epoch, takes it away.
+--
 -- The row is written with each batch: room in its page keeps the old versions out of the index.
 CREATE TABLE meta (
     one            BIGINT PRIMARY KEY CHECK (one = 1),
@@ -16,6 +21,10 @@ CREATE TABLE meta (
     head           BIGINT NOT NULL,
     issuer         TEXT COLLATE "C",
     proof          BIGINT NOT NULL DEFAULT 0,
+    system         BIGINT,
+    timeline       BIGINT,
+    lossless       BOOLEAN NOT NULL DEFAULT FALSE,
+    doubt          TEXT COLLATE "C",
     oldest_program BIGINT NOT NULL
 ) WITH (fillfactor = 20);
 

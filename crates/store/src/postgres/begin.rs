@@ -4,7 +4,8 @@ use futures_util::future;
 use nt_revocation::{Entry, Position};
 use tokio_postgres::types::Type;
 
-use super::history::{self, Identity, Meta};
+use super::fault::Fault;
+use super::history::{self, Meta};
 use super::link::PATIENCE;
 use super::revoke::{Found, Wanted};
 use super::writer::Writer;
@@ -30,8 +31,8 @@ impl Writer {
     ) -> Result<(Vec<Entry>, Position, Found), StoreError> {
         const LOG: &str =
             "SELECT seq, id, kind, body FROM log WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
-        let lock =
-            format!("SELECT epoch, head, {} FROM meta WHERE one = 1 FOR UPDATE", Identity::COLUMNS);
+        const WAITS: &str = "UPDATE meta SET lossless = ?1 WHERE one = 1";
+        let lock = lock();
         let mut end = self.tail.applied();
         let mut others = Vec::new();
         self.link.send_ahead(BEGIN);
@@ -46,7 +47,7 @@ impl Writer {
                     let log = session.rows(LOG, &params);
                     future::try_join3(session.rows(&lock, &[]), log, wanted.ask(session))
                 })?;
-                locked = Some(Meta::read(&meta)?);
+                locked = Some(self.confirm(Meta::read(&meta)?)?);
                 found = with;
                 rows
             } else {
@@ -61,7 +62,9 @@ impl Writer {
             }
         }
         let Some(meta) = locked else { return Err(StoreError::Corrupt("no head of the log")) };
-        self.identity.confirm(&meta.identity)?;
+        if meta.lossless != meta.waits {
+            self.link.change(WAITS, &[&meta.waits])?;
+        }
         if (meta.epoch, meta.head) == (end.epoch, end.seq) {
             Ok((others, end, found))
         } else {
@@ -71,9 +74,20 @@ impl Writer {
             )))
         }
     }
+
+    /// Refuses a log that is in doubt. That another server answers is looked into by whoever connects
+    /// next.
+    fn confirm(&self, meta: Meta) -> Result<Meta, StoreError> {
+        let meta = meta.without_doubt()?;
+        if self.known.is(&meta) {
+            return Ok(meta);
+        }
+        self.link.note(Fault::Lost);
+        Err(StoreError::Unavailable("another server answers".to_owned()))
+    }
 }
 
 /// Locks the one row, and tells what it says.
 pub(super) fn lock() -> String {
-    format!("SELECT epoch, head, {} FROM meta WHERE one = 1 FOR UPDATE", Identity::COLUMNS)
+    format!("{} FOR UPDATE", Meta::sql())
 }

@@ -45,6 +45,11 @@ impl Health {
         *self.0.borrow() == Condition::Stopped
     }
 
+    /// Whether the database is not believed any more.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        matches!(&*self.0.borrow(), Condition::InDoubt(_))
+    }
+
     pub(super) fn stop(&self, doing: &str, error: &dyn Display) {
         if self.fall(Condition::Stopped) {
             tracing::error!(%error, "the store stops: {doing} failed, and its state is in doubt");

@@ -1,9 +1,11 @@
 //! Whether a database is the one that was answered from.
 //!
 //! A position is (epoch, seq, entry id): that the entry of a number is the same means that all before
-//! it are. A cluster is (system identifier, timeline): a promotion begins a new timeline at once, and
-//! what it has lost nobody there knows.
+//! it are. A lineage is (system identifier, timeline): a promotion begins a new timeline at once, and
+//! what it has lost nobody there knows. What is made of both stands in `nt_revocation::protocol`; who
+//! asks, and what is written down of it, in [`known`](super::known).
 
+use nt_revocation::protocol::Lineage;
 use nt_revocation::{Entry, Fact, Position};
 use nt_token::EntryId;
 use tokio_postgres::Row as PgRow;
@@ -11,55 +13,77 @@ use tokio_postgres::Row as PgRow;
 use crate::error::StoreError;
 use crate::sql::row::{Row, number};
 
-/// Which cluster answers, and which of its histories.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Identity {
-    system: i64,
-    timeline: String,
+/// What is asked for the lineage of the server that answers. The control file's timeline lags behind a
+/// promotion; the name of the file that is being written does not.
+pub(super) const LINEAGE: &str = "(SELECT system_identifier FROM pg_control_system()),
+    left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)";
+
+/// Reads these two columns, from this one on.
+pub(super) fn lineage(row: &PgRow, first: usize) -> Result<Lineage, StoreError> {
+    let row = Row::Postgres(row);
+    let timeline: String = row.get(first + 1)?;
+    let timeline = u32::from_str_radix(&timeline, 16);
+    Ok(Lineage {
+        system: row.get::<i64>(first)?.cast_unsigned(),
+        timeline: timeline.map_err(|_| StoreError::Corrupt("a timeline"))?,
+    })
 }
 
-impl Identity {
-    /// What is asked for it. The control file's timeline lags behind a promotion; the name of the file
-    /// that is being written does not.
-    pub(super) const COLUMNS: &str = "(SELECT system_identifier FROM pg_control_system()),
-        left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)";
-
-    /// Reads the two columns, from this one on.
-    pub(super) fn read(row: &PgRow, first: usize) -> Result<Self, StoreError> {
-        let row = Row::Postgres(row);
-        Ok(Self { system: row.get(first)?, timeline: row.get(first + 1)? })
-    }
-
-    pub(super) fn confirm(&self, found: &Self) -> Result<(), StoreError> {
-        if self.system != found.system {
-            return Err(StoreError::HistoryInDoubt(format!(
-                "system {} answers in the place of {}",
-                found.system, self.system
-            )));
-        }
-        if self.timeline != found.timeline {
-            return Err(StoreError::HistoryInDoubt(format!(
-                "it went over from timeline {} to {}",
-                self.timeline, found.timeline
-            )));
-        }
-        Ok(())
-    }
-}
-
-/// What the one row says.
+/// What the one row says, and the server that answers.
+#[derive(Debug, Clone)]
 pub(super) struct Meta {
     pub(super) epoch: u64,
     pub(super) head: u64,
-    pub(super) identity: Identity,
+    /// Why nobody may rely on the log.
+    pub(super) doubt: Option<String>,
+    /// Whether each commit waits for a standby's disk, as it was written down.
+    pub(super) lossless: bool,
+    /// The same, as it is.
+    pub(super) waits: bool,
+    /// Who the log was last written by; nothing before the first start.
+    pub(super) recorded: Option<Lineage>,
+    /// Who answers.
+    pub(super) server: Lineage,
 }
 
 impl Meta {
+    /// What is asked for it, without a lock.
+    pub(super) fn sql() -> String {
+        format!(
+            "SELECT epoch, head, doubt, lossless,
+                btrim(current_setting('synchronous_standby_names')) <> '', system, timeline, {LINEAGE}
+             FROM meta WHERE one = 1"
+        )
+    }
+
     pub(super) fn read(rows: &[PgRow]) -> Result<Self, StoreError> {
-        let row = rows.first().ok_or(StoreError::Corrupt("no head of the log"))?;
-        let identity = Identity::read(row, 2)?;
-        let row = Row::Postgres(row);
-        Ok(Self { epoch: number(row, 0)?, head: number(row, 1)?, identity })
+        let found = rows.first().ok_or(StoreError::Corrupt("no head of the log"))?;
+        let row = Row::Postgres(found);
+        let recorded = match (row.get::<Option<i64>>(5)?, row.get::<Option<i64>>(6)?) {
+            (Some(system), Some(timeline)) => {
+                let timeline = u32::try_from(timeline);
+                let timeline = timeline.map_err(|_| StoreError::Corrupt("a timeline"))?;
+                Some(Lineage { system: system.cast_unsigned(), timeline })
+            }
+            _ => None,
+        };
+        Ok(Self {
+            epoch: number(row, 0)?,
+            head: number(row, 1)?,
+            doubt: row.get(2)?,
+            lossless: row.get(3)?,
+            waits: row.get(4)?,
+            recorded,
+            server: lineage(found, 7)?,
+        })
+    }
+
+    /// Refuses a log that somebody has found to have lost a part of its history.
+    pub(super) fn without_doubt(self) -> Result<Self, StoreError> {
+        match self.doubt {
+            Some(why) => Err(StoreError::HistoryInDoubt(why)),
+            None => Ok(self),
+        }
     }
 }
 
@@ -127,17 +151,6 @@ mod tests {
             (position(1, 1), vec![entry(1, 1), entry(3, 3)]),
         ] {
             assert!(matches!(after(at, rows), Err(StoreError::HistoryInDoubt(_))), "{at:?}");
-        }
-    }
-
-    #[test]
-    fn another_system_and_another_timeline_are_in_doubt() {
-        let known = Identity { system: 7, timeline: "00000001".to_owned() };
-        assert!(known.confirm(&known.clone()).is_ok());
-        let promoted = Identity { timeline: "00000002".to_owned(), ..known.clone() };
-        let other = Identity { system: 8, ..known.clone() };
-        for found in [promoted, other] {
-            assert!(matches!(known.confirm(&found), Err(StoreError::HistoryInDoubt(_))));
         }
     }
 }

@@ -8,11 +8,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::types::Type;
 
 use super::health::Health;
-use super::history::{Identity, Meta};
+use super::history::{self, LINEAGE};
+use super::known::Known;
 use super::link::Link;
 use crate::error::StoreError;
 use crate::node::{Renewal, Renewed};
-use crate::sql::row::signed;
+use crate::sql::row::{Row, number, signed};
 
 /// How many renewals may wait: a node has one lease.
 pub(super) const QUEUE: usize = 8;
@@ -32,7 +33,7 @@ pub(super) type Asked = (Renewal, oneshot::Sender<Result<Renewed, StoreError>>);
 /// The thread's state.
 pub(super) struct Leases {
     pub(super) link: Link,
-    pub(super) identity: Identity,
+    pub(super) known: Arc<Known>,
     pub(super) health: Arc<Health>,
     pub(super) queue: mpsc::Receiver<Asked>,
 }
@@ -53,13 +54,13 @@ impl Leases {
     /// The three statements are sent at once. A commit that the server warns of was not waited for: a
     /// primary that was replaced could have made it.
     fn renew(&mut self, renewal: Renewal) -> Result<Renewed, StoreError> {
-        self.link.connect_to(&self.identity)?;
+        self.link.connect_to(&self.known)?;
+        // Of a log in doubt nobody is granted anything: a recovery waits for what was granted before.
         let sql = format!(
             "UPDATE nodes SET renewals = renewals + 1, acked = ?4, last_seen = ?5
              WHERE node = ?1 AND incarnation = ?2 AND state = 'active' AND renewals = ?3
-             RETURNING (SELECT epoch FROM meta WHERE one = 1),
-                (SELECT head FROM meta WHERE one = 1), {}",
-            Identity::COLUMNS
+                AND EXISTS (SELECT 1 FROM meta WHERE one = 1 AND doubt IS NULL)
+             RETURNING (SELECT head FROM meta WHERE one = 1), {LINEAGE}"
         );
         let node = renewal.member.node.0.cast_signed();
         let incarnation = renewal.member.incarnation.0.cast_signed();
@@ -78,11 +79,10 @@ impl Leases {
         if self.link.take_warning() {
             return Err(StoreError::OutcomeUnknown("no replica was waited for".to_owned()));
         }
-        if rows.is_empty() {
-            return Ok(Renewed::Refused);
+        let Some(row) = rows.first() else { return Ok(Renewed::Refused) };
+        if !self.known.follows(history::lineage(row, 1)?) {
+            return Err(StoreError::Unavailable("another server answers".to_owned()));
         }
-        let meta = Meta::read(&rows)?;
-        self.identity.confirm(&meta.identity)?;
-        Ok(Renewed::Granted { head: meta.head })
+        Ok(Renewed::Granted { head: number(Row::Postgres(row), 0)? })
     }
 }

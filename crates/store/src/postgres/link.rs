@@ -13,7 +13,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Error, Row};
 
 use super::fault::{Fault, told};
-use super::history::Identity;
+use super::known::Known;
 use super::options::PostgresOptions;
 use super::session::{Param, Session};
 use crate::error::StoreError;
@@ -29,6 +29,7 @@ pub(crate) struct Link {
     runtime: Runtime,
     options: Arc<PostgresOptions>,
     woken: Option<Arc<Notify>>,
+    patience: Duration,
 }
 
 impl Link {
@@ -36,12 +37,18 @@ impl Link {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime
             .map_err(|source| StoreError::File { what: "making a runtime for a thread", source })?;
-        Ok(Self { session: None, runtime, options, woken: None })
+        Ok(Self { session: None, runtime, options, woken: None, patience: PATIENCE })
     }
 
     /// The same, whose owner is woken by what the database announces.
     pub(super) fn listening(mut self, woken: Arc<Notify>) -> Self {
         self.woken = Some(woken);
+        self
+    }
+
+    /// The same, for statements that take long.
+    pub(super) fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -58,10 +65,11 @@ impl Link {
         Ok(true)
     }
 
-    /// The same, and that what answers is the database that is known.
-    pub(super) fn connect_to(&mut self, known: &Identity) -> Result<bool, StoreError> {
+    /// The same, and that what answers is the database that is known. What is found out there is
+    /// written down there.
+    pub(super) fn connect_to(&mut self, known: &Known) -> Result<bool, StoreError> {
         let is_new = self.connect()?;
-        if is_new && let Err(error) = self.identity().and_then(|found| known.confirm(&found)) {
+        if is_new && let Err(error) = known.confirm(self) {
             self.disconnect();
             return Err(error);
         }
@@ -70,12 +78,6 @@ impl Link {
 
     pub(super) fn disconnect(&mut self) {
         self.session = None;
-    }
-
-    pub(super) fn identity(&self) -> Result<Identity, StoreError> {
-        let sql = format!("SELECT {}", Identity::COLUMNS);
-        let row = self.rows(&sql, &[])?.into_iter().next();
-        Identity::read(&row.ok_or(StoreError::Corrupt("no answer"))?, 0)
     }
 
     /// Waits for something that is not the database's answer, while the connection is kept going.
@@ -107,12 +109,12 @@ impl Link {
     }
 
     pub(super) fn batch(&self, text: &str) -> Result<(), StoreError> {
-        self.wait(PATIENCE, |session| session.batch(text))
+        self.wait(self.patience, |session| session.batch(text))
     }
 
     /// The rows of an answer to what no other database is asked.
     pub(super) fn rows_of(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
-        self.wait(PATIENCE, |session| session.rows(sql, params))
+        self.wait(self.patience, |session| session.rows(sql, params))
     }
 
     /// The rows of an answer.
@@ -125,7 +127,7 @@ impl Link {
     pub(crate) fn change(&self, sql: &str, params: &[&dyn Bind]) -> Result<u64, StoreError> {
         let values: Vec<_> = params.iter().map(|param| param.value()).collect();
         let params = typed(&values);
-        self.wait(PATIENCE, |session| session.change(sql, &params))
+        self.wait(self.patience, |session| session.change(sql, &params))
     }
 
     pub(super) fn send_ahead(&self, text: &'static str) {

@@ -8,8 +8,7 @@
 //! ```
 //!
 //! Each box is a thread with a connection of its own, to the primary and to nothing else. What is not
-//! here: the steps themselves, which are in `sql`, and what to do about a database that lost a part of
-//! its history.
+//! here: the steps themselves, which are in `sql`.
 
 mod append;
 mod batch;
@@ -18,14 +17,17 @@ mod fault;
 mod gate;
 mod health;
 mod history;
+mod known;
 mod lease;
 pub(crate) mod link;
 mod migrate;
+mod moving;
 mod notify;
 mod open;
 mod options;
 mod poll;
 mod reader;
+mod recover;
 mod revoke;
 mod scribe;
 mod session;
@@ -45,6 +47,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 pub use self::gate::Concern;
 pub use self::health::Condition;
 use self::health::Health;
+use self::known::Known;
 use self::lease::{Asked, Leases};
 use self::link::Link;
 use self::notify::{Notifier, Nudge};
@@ -126,12 +129,13 @@ impl PostgresStore {
     }
 
     fn start(options: &Arc<PostgresOptions>, follower: Follower) -> Result<Self, StoreError> {
-        let Opened { link, identity, journal, head } = open::open(options)?;
+        let Opened { link, last, journal, head } = open::open(options)?;
         let health = Arc::new(Health::new());
         let woken = Arc::<Notify>::default();
         let ended = Arc::<AtomicBool>::default();
         let (lines, written) = sync_channel(scribe::QUEUE);
         let tail = Arc::new(Tail::new(head, follower, lines.clone(), Arc::clone(&woken)));
+        let known = Arc::new(Known::new(last, Arc::clone(&tail)));
         let (steps, queue) = mpsc::channel(writer::QUEUE);
         let (questions, asked) = mpsc::channel(reader::QUEUE);
         let (leases, renewals) = mpsc::channel(lease::QUEUE);
@@ -155,7 +159,7 @@ impl PostgresStore {
         };
         let writer = Writer {
             link,
-            identity: identity.clone(),
+            known: Arc::clone(&known),
             queue,
             tail: Arc::clone(&tail),
             journal: lines,
@@ -172,7 +176,7 @@ impl PostgresStore {
         }
         let poller = Poller {
             link: link_to()?.listening(Arc::clone(&woken)),
-            identity: identity.clone(),
+            known: Arc::clone(&known),
             tail,
             health: Arc::clone(&health),
             woken,
@@ -182,7 +186,7 @@ impl PostgresStore {
         store.keep(spawn("store-poller", move || poller.run())?);
         let leases = Leases {
             link: link_to()?,
-            identity: identity.clone(),
+            known: Arc::clone(&known),
             health: Arc::clone(&health),
             queue: renewals,
         };
@@ -191,7 +195,7 @@ impl PostgresStore {
         for _ in 0..reader::READERS {
             let reader = Reader {
                 link: link_to()?,
-                identity: identity.clone(),
+                known: Arc::clone(&known),
                 queue: Arc::clone(&asked),
                 health: Arc::clone(&health),
             };

@@ -10,7 +10,8 @@ use tokio::time::timeout;
 use tokio_postgres::types::Type;
 
 use super::health::Health;
-use super::history::{self, Identity, Meta};
+use super::history::{self, Meta};
+use super::known::Known;
 use super::link::{Link, PATIENCE};
 use super::notify::CHANNEL;
 use super::options::{Pooling, PostgresOptions, WakeUps};
@@ -24,7 +25,7 @@ const PAGE: i64 = 2_000;
 /// The thread's state.
 pub(super) struct Poller {
     pub(super) link: Link,
-    pub(super) identity: Identity,
+    pub(super) known: Arc<Known>,
     pub(super) tail: Arc<Tail>,
     pub(super) health: Arc<Health>,
     pub(super) woken: Arc<Notify>,
@@ -51,24 +52,44 @@ impl Poller {
             // Late or woken: both are a reason to look.
             let _ = self.link.idle(async { timeout(pause, woken.notified()).await });
         }
+        self.tell();
+    }
+
+    /// Writes down in the database what makes this store doubt it, if that is to be found there.
+    fn tell(&mut self) {
+        while !self.ended.load(Ordering::SeqCst) && self.health.is_in_doubt() {
+            self.link.disconnect();
+            match self.link.connect_to(&self.known) {
+                Err(StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_)) => {}
+                Ok(_) | Err(_) => return,
+            }
+            let woken = Arc::clone(&self.woken);
+            let _ =
+                self.link.idle(async { timeout(Duration::from_secs(1), woken.notified()).await });
+        }
     }
 
     /// Looks once; answers whether there is more.
     fn poll(&mut self) -> Result<bool, StoreError> {
         const LOG: &str =
             "SELECT seq, id, kind, body FROM log WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
-        if self.link.connect_to(&self.identity)? && self.listens() {
+        if self.link.connect_to(&self.known)? && self.listens() {
             self.link.batch(&format!("LISTEN {CHANNEL}"))?;
         }
         let applied = self.tail.applied();
-        let meta = format!("SELECT epoch, head, {} FROM meta WHERE one = 1", Identity::COLUMNS);
+        let meta = Meta::sql();
         let from = signed(applied.seq);
         let params = [(&from as _, Type::INT8), (&PAGE as _, Type::INT8)];
         let (meta, rows) = self.link.wait(PATIENCE, |session| {
             future::try_join(session.rows(&meta, &[]), session.rows(LOG, &params))
         })?;
-        let meta = Meta::read(&meta)?;
-        self.identity.confirm(&meta.identity)?;
+        let meta = Meta::read(&meta)?.without_doubt()?;
+        if !self.known.is(&meta) {
+            return Err(StoreError::Unavailable("another server answers".to_owned()));
+        }
+        if meta.lossless != meta.waits {
+            self.known.settle(&self.link)?;
+        }
         let full = signed(rows.len() as u64) >= PAGE;
         let (entries, end) = history::after(applied, history::entries(&rows)?)?;
         self.tail.offer(entries);

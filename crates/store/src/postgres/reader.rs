@@ -6,7 +6,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::fault::Fault;
 use super::health::Health;
-use super::history::Identity;
+use super::known::Known;
 use super::link::Link;
 use crate::error::StoreError;
 use crate::sql::Db;
@@ -26,7 +26,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 /// A reading thread's state.
 pub(super) struct Reader {
     pub(super) link: Link,
-    pub(super) identity: Identity,
+    pub(super) known: Arc<Known>,
     pub(super) queue: Arc<Mutex<mpsc::Receiver<Question>>>,
     pub(super) health: Arc<Health>,
 }
@@ -49,7 +49,7 @@ impl Reader {
     /// A connection may have been lost while nobody used it: what is asked anew then.
     fn serve(&mut self, question: &mut Question) -> Result<(), StoreError> {
         for last in [false, true] {
-            self.link.connect_to(&self.identity)?;
+            self.link.connect_to(&self.known)?;
             self.link.take_fault();
             self.link.send_ahead(BEGIN);
             let Err(failure) = question.run(&mut Db::Postgres(&self.link)) else { return Ok(()) };

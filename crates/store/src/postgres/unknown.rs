@@ -48,7 +48,7 @@ impl Writer {
     }
 
     fn look(&mut self, written: &Written) -> Result<bool, StoreError> {
-        self.link.connect_to(&self.identity)?;
+        self.link.connect_to(&self.known)?;
         let (entries, ..) = self.begin(&Wanted::default())?;
         if !self.is_there(written)? {
             self.link.batch("ROLLBACK")?;

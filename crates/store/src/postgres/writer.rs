@@ -27,7 +27,7 @@ use super::batch::{revocations, split_revocations};
 use super::begin::lock;
 use super::fault::Fault;
 use super::health::Health;
-use super::history::Identity;
+use super::known::Known;
 use super::link::{Link, PATIENCE};
 use super::notify::Nudge;
 use super::revoke::{Revoked, Wanted, revoke_all};
@@ -59,7 +59,7 @@ pub(super) const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 /// The writer's state, moved to its thread.
 pub(super) struct Writer {
     pub(super) link: Link,
-    pub(super) identity: Identity,
+    pub(super) known: Arc<Known>,
     pub(super) queue: mpsc::Receiver<Step>,
     pub(super) tail: Arc<Tail>,
     pub(super) journal: SyncSender<Line>,
@@ -127,7 +127,7 @@ impl Writer {
 
     /// Tries once; answers what others had appended before and what was appended now.
     fn attempt(&mut self, batch: &mut [Step]) -> Result<Vec<Entry>, Stop> {
-        if self.link.connect_to(&self.identity).map_err(Stop::of_connecting)? {
+        if self.link.connect_to(&self.known).map_err(Stop::of_connecting)? {
             // Known before anything is sent: nothing must overtake it.
             let known =
                 self.link.wait(PATIENCE, |session| async { session.prepare(&lock()).await });

@@ -156,10 +156,17 @@ pub(crate) struct Record {
 
 /// Writes records, numbered in this order after those that are there.
 pub(super) fn write(db: Db<'_>, records: &[Record]) -> Result<(), StoreError> {
+    const LAST: &str = "SELECT COALESCE(MAX(id), 0) FROM audit";
     const SQL: &str = "INSERT INTO audit
-            (at, operator, came_from, action, workspace, jti, reason, about, note)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+            (at, operator, came_from, action, workspace, jti, reason, about, note, id)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    // SQLite numbers by itself. Writers come one after the other, so the next number is free.
+    let mut id: Option<i64> = match db {
+        Db::Postgres(_) if !records.is_empty() => one(db, LAST, &[], |row| row.get(0))?,
+        Db::Postgres(_) | Db::Sqlite(_) => None,
+    };
     for record in records {
+        id = id.map(|id| id + 1);
         let params: &[&dyn Bind] = &[
             &record.at,
             &record.operator.as_str(),
@@ -170,6 +177,7 @@ pub(super) fn write(db: Db<'_>, records: &[Record]) -> Result<(), StoreError> {
             &record.reason,
             &record.about,
             &record.note,
+            &id,
         ];
         change(db, SQL, params)?;
     }

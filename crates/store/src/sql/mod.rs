@@ -13,7 +13,7 @@ pub(crate) mod job;
 mod keys;
 pub(crate) mod log;
 mod member;
-mod node;
+pub(crate) mod node;
 mod place;
 mod receipt;
 pub(crate) mod recovery;

@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::node::{End, Home, KnownNode, NewNode, Renewal, Renewed, Standing};
 
 /// Those that are not gone.
-pub(super) fn list(db: Db<'_>) -> Result<Vec<KnownNode>, StoreError> {
+pub(crate) fn list(db: Db<'_>) -> Result<Vec<KnownNode>, StoreError> {
     const SQL: &str = "SELECT node, incarnation, address, home, version, state, renewals, acked,
             last_seen
         FROM nodes WHERE state <> 'gone' ORDER BY node, incarnation";

@@ -8,10 +8,12 @@
 //! and their places with them. So no list that was open, and no number of a list that may have been
 //! made, is drawn from again.
 
+use std::collections::HashSet;
+
 use nt_revocation::{Entry, Fact, Position, ScopeOf, first_of_epoch};
 use nt_token::{EntryId, Place};
 
-use super::db::{Bind, Db, change, one};
+use super::db::{Bind, Db, all, change, one};
 use super::log;
 use super::row::{number, signed};
 use super::writing::Writing;
@@ -22,40 +24,110 @@ use crate::recovery::{Recovered, Recovery, counts};
 /// Lists that may have been made in the history that was lost: more than any has in a day.
 const LISTS_LEFT_OUT: i64 = 256;
 
+/// How many identities are looked for at once.
+const IDS: usize = 500;
+
 /// Why the records of these tokens say that they are revoked.
 const BECAUSE: &str = "recovered from the nodes' journals";
 const BEFORE: &str = "issued before the recovery";
 
 /// Recovers. `db` is in a transaction that nobody else writes beside.
 pub(crate) fn recover(db: Db<'_>, recovery: &Recovery) -> Result<Recovered, StoreError> {
-    const REACH: &str = "UPDATE meta SET epoch = ?1, head = ?2 WHERE one = 1";
+    const REACH: &str = "UPDATE meta SET epoch = ?1 WHERE one = 1";
     let from = log::head(db)?;
-    let (mut entries, epoch) = begin(from, recovery);
+    let (entries, epoch) = begin(from, recovery);
     let last = entries.last().ok_or(StoreError::Corrupt("a log that nothing can begin behind"))?;
-    let mut at = Position { epoch, seq: last.seq, entry: last.id };
-    let (mut put_back, mut records) = (0, 0);
-    for entry in recovery.witnessed.iter().filter(|entry| counts(&entry.fact)) {
-        if is_known(db, entry.id)? || entries.iter().any(|known| known.id == entry.id) {
-            continue;
-        }
-        at = Position { seq: at.seq + 1, entry: entry.id, ..at };
-        records += mark(db, at.seq, &entry.fact, &recovery.act, BECAUSE)?;
-        entries.push(Entry { seq: at.seq, ..entry.clone() });
-        put_back += 1;
-    }
+    let at = Position { epoch, seq: last.seq, entry: last.id };
+    let mut writing = Writing::new(db, at);
+    writing.appended = entries;
+    leave_nodes(&mut writing, recovery.entry)?;
+    let PutBack { entries: put_back, mut records } =
+        put_back(&mut writing, &recovery.witnessed, &recovery.act)?;
     if let Some(id) = recovery.revoke_before {
-        at = Position { seq: at.seq + 1, entry: id, ..at };
         let fact = Fact::ScopeRevoked { scope: ScopeOf::All, except: Vec::new() };
-        records += mark(db, at.seq, &fact, &recovery.act, BEFORE)?;
-        entries.push(Entry { seq: at.seq, id, fact });
+        let seq = writing.append(id, fact.clone())?;
+        records += mark(db, seq, &fact, &recovery.act, BEFORE)?;
     }
     leave_lists(db)?;
-    let mut writing = Writing::new(db, at);
     writing.audit(&recovery.act, Action::AuthorityRecovered, None, None, None);
-    writing.appended = entries;
+    let to = writing.head;
     writing.finish()?;
-    change(db, REACH, &[&signed(at.epoch), &signed(at.seq)])?;
-    Ok(Recovered { from, to: at, put_back, records })
+    change(db, REACH, &[&signed(epoch)])?;
+    Ok(Recovered { from, to, put_back, records })
+}
+
+/// What was put back into a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PutBack {
+    /// How many entries.
+    pub(crate) entries: u64,
+    /// How many tokens' records say since then that they are revoked.
+    pub(crate) records: u64,
+}
+
+/// Appends what counts of these and the log has not got, in their order.
+pub(crate) fn put_back(
+    writing: &mut Writing<'_>,
+    witnessed: &[Entry],
+    act: &Act,
+) -> Result<PutBack, StoreError> {
+    let mut done = PutBack { entries: 0, records: 0 };
+    for entry in missing(writing.db, witnessed)? {
+        let seq = writing.append_unless(entry.id, entry.fact.clone(), None)?;
+        done.records += mark(writing.db, seq, &entry.fact, act, BECAUSE)?;
+        done.entries += 1;
+    }
+    Ok(done)
+}
+
+/// What counts of these and the log has not got, each once and in their order.
+pub(crate) fn missing<'e>(
+    db: Db<'_>,
+    witnessed: &'e [Entry],
+) -> Result<Vec<&'e Entry>, StoreError> {
+    let mut seen = HashSet::new();
+    let mut counting = witnessed.iter().filter(|entry| counts(&entry.fact)).collect::<Vec<_>>();
+    counting.retain(|entry| seen.insert(entry.id.0));
+    let mut known = HashSet::new();
+    for some in counting.chunks(IDS) {
+        known.extend(known_of(db, some.iter().map(|entry| entry.id))?);
+    }
+    counting.retain(|entry| !known.contains(&entry.id.0));
+    Ok(counting)
+}
+
+/// Which of a few entries the log has.
+pub(crate) fn known_of(
+    db: Db<'_>,
+    ids: impl Iterator<Item = EntryId>,
+) -> Result<Vec<[u8; 16]>, StoreError> {
+    let ids: Vec<[u8; 16]> = ids.map(|id| id.0).collect();
+    let holders: Vec<String> = (1..=ids.len()).map(|n| format!("?{n}")).collect();
+    let sql = format!("SELECT id FROM log WHERE id IN ({})", holders.join(", "));
+    let params: Vec<&dyn Bind> = ids.iter().map(|id| id as &dyn Bind).collect();
+    if params.is_empty() { Ok(Vec::new()) } else { all(db, &sql, &params, |row| row.get(0)) }
+}
+
+/// No node of the epoch before is one of the new epoch: whose process is still there joins anew. Where
+/// several nodes share a database, their leases have run out before anything is recovered. (With SQLite
+/// there is one, and its successor waits for what it has granted.)
+fn leave_nodes(writing: &mut Writing<'_>, random: EntryId) -> Result<(), StoreError> {
+    const LEFT: &str = "SELECT node, incarnation FROM nodes WHERE state <> 'gone'
+        ORDER BY node, incarnation";
+    const LEAVE: &str = "UPDATE nodes SET state = 'gone' WHERE state <> 'gone'";
+    if let Db::Sqlite(_) = writing.db {
+        return Ok(());
+    }
+    let left = all(writing.db, LEFT, &[], |row| {
+        Ok((row.get::<i64>(0)?.cast_unsigned(), row.get::<i64>(1)?.cast_unsigned()))
+    })?;
+    for (nth_of_them, (node, incarnation)) in left.into_iter().enumerate() {
+        // Behind the numbers of epochs, which are far fewer.
+        let id = nth(random, u64::MAX - nth_of_them as u64);
+        writing.append(id, Fact::NodeGone { node, incarnation })?;
+    }
+    change(writing.db, LEAVE, &[])?;
+    Ok(())
 }
 
 /// The entry that begins the epoch, and the epoch: later than every one that is known. Several entries,
@@ -81,10 +153,6 @@ fn begin(from: Position, recovery: &Recovery) -> (Vec<Entry>, u64) {
 /// An identity beside one that was drawn at random.
 fn nth(id: EntryId, number: u64) -> EntryId {
     EntryId((u128::from_be_bytes(id.0) ^ u128::from(number)).to_be_bytes())
-}
-
-fn is_known(db: Db<'_>, id: EntryId) -> Result<bool, StoreError> {
-    Ok(one(db, "SELECT 1 FROM log WHERE id = ?1", &[&id.0], |_| Ok(()))?.is_some())
 }
 
 /// Lets the records say what the log says; answers how many did not before.
