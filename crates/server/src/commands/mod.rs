@@ -1,7 +1,7 @@
 //! What `ntd` can be told to do.
 
 mod check;
-mod database;
+pub(crate) mod database;
 mod edge;
 mod keys;
 mod nodes;

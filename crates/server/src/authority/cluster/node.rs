@@ -172,9 +172,10 @@ impl Node {
         }
         Some(self.health.failing().map_or_else(
             || "this node has no lease from the database yet".to_owned(),
-            |(since, why)| {
+            // The database's own words stay in the log.
+            |(since, _)| {
                 let seconds = since.elapsed().as_secs();
-                format!("the database gives no answer since {seconds} seconds: {why}")
+                format!("the database gives no answer since {seconds} seconds")
             },
         ))
     }
