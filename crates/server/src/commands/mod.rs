@@ -3,6 +3,7 @@
 mod check;
 pub(crate) mod database;
 mod edge;
+mod export;
 mod keys;
 mod nodes;
 mod serve;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
   ntd keys list                show the signing keys
   ntd nodes list               show the nodes that share a database
   ntd keys rotate              have another key sign; those before go on checking
+  ntd export FILE              write everything to a file, to move it or to keep a copy
   ntd edge --help              check tokens beside a service, for an authority elsewhere
 
 Every setting of the authority can stand in a configuration file (listen = \"…\") or in the
@@ -43,6 +45,8 @@ enum What {
     Edge(edge::Args),
     #[command(subcommand)]
     Keys(keys::Keys),
+    Export(export::Export),
+    Import(export::Import),
     #[command(subcommand)]
     Nodes(nodes::Nodes),
 }
@@ -55,6 +59,8 @@ impl Command {
             What::Check(args) => args.run(),
             What::Edge(args) => args.run(),
             What::Keys(keys) => keys.run(),
+            What::Export(args) => args.run(),
+            What::Import(args) => args.run(),
             What::Nodes(nodes) => nodes.run(),
         }
     }
