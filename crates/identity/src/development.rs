@@ -47,10 +47,15 @@ pub const SCOPES: [&str; 3] = ["openid", "email", "profile"];
 /// The scope that asks for a refresh token; a client that can keep one adds it.
 const OFFLINE_ACCESS: &str = "offline_access";
 
+/// As whose its users are remembered where several nodes have a provider each.
+const EVERYWHERE: &str = "urn:ntd:development";
+
 /// The provider: its name, its key, and the codes and refresh tokens it has handed out.
 #[derive(Debug)]
 pub struct DevelopmentProvider {
     issuer: String,
+    /// Under which issuer its users are remembered.
+    known_as: String,
     signing: SigningKey,
     keys: KeySet,
     codes: Codes,
@@ -63,14 +68,28 @@ struct Served {
     clock: Arc<dyn Clock>,
 }
 
+fn issuer_at(base_url: &str) -> String {
+    format!("{}/dev", base_url.trim_end_matches('/'))
+}
+
 impl DevelopmentProvider {
     /// A provider whose issuer is `<base_url>/dev`, with a key that lives as long as it does.
     pub fn new(base_url: &str) -> Result<Arc<Self>, BadKey> {
+        let issuer = issuer_at(base_url);
+        Self::known_as(issuer.clone(), issuer)
+    }
+
+    /// The same at one of several nodes: its users are those of the other nodes' providers.
+    pub fn of_several(base_url: &str) -> Result<Arc<Self>, BadKey> {
+        Self::known_as(issuer_at(base_url), EVERYWHERE.to_owned())
+    }
+
+    fn known_as(issuer: String, known_as: String) -> Result<Arc<Self>, BadKey> {
         let (signing, _) = SigningKey::generate()?;
         let keys = KeySet::new([VerifyingKey::from_jwk(&signing.jwk())?])?;
-        let issuer = format!("{}/dev", base_url.trim_end_matches('/'));
         Ok(Arc::new(Self {
             issuer,
+            known_as,
             signing,
             keys,
             codes: Codes::default(),
@@ -112,7 +131,8 @@ impl DevelopmentProvider {
             nonce: nonce.map(str::to_owned),
         };
         let proof = id_token::prove(id_token, &self.keys, &expected, now)?;
-        let Proof { identity, expires_at, .. } = proof;
+        let Proof { mut identity, expires_at, .. } = proof;
+        identity.issuer.clone_from(&self.known_as);
         Ok(Identified { identity, session: None, expires_at })
     }
 

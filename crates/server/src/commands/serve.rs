@@ -24,7 +24,7 @@ use self::opening::{Opened, open};
 use crate::authority::feed::Admission;
 use crate::authority::start::Start;
 use crate::authority::{Authority, Policy};
-use crate::config::{Config, Layer, LogFormat, ProviderSettings};
+use crate::config::{Config, Database, Layer, LogFormat, ProviderSettings};
 use crate::data_dir::DataDir;
 use crate::http::serve::Stopped;
 use crate::tls::Tls;
@@ -220,7 +220,7 @@ fn provider(
             Ok((Some(Provider::Oidc(OidcProvider::new(settings.clone())?)), None))
         }
         None if dev => {
-            let provider = development_provider(base)?;
+            let provider = development_provider(config, base)?;
             let router = Arc::clone(&provider).router(Arc::clone(clock));
             Ok((Some(Provider::Development(provider)), Some(router)))
         }
@@ -228,12 +228,20 @@ fn provider(
     }
 }
 
-fn development_provider(base: &str) -> anyhow::Result<Arc<DevelopmentProvider>> {
+fn development_provider(
+    config: &Config,
+    base: &str,
+) -> anyhow::Result<Arc<DevelopmentProvider>> {
     tracing::warn!(
         "DEVELOPMENT: anybody on this machine can sign in as any of the development users; do not \
          use --dev for anything else"
     );
-    DevelopmentProvider::new(base).context("the development provider cannot start")
+    // Whoever signs in at one node is the same person at the others.
+    let provider = match &config.database {
+        Some(Database::Postgres(_)) => DevelopmentProvider::of_several(base),
+        Some(Database::Sqlite(_)) | None => DevelopmentProvider::new(base),
+    };
+    provider.context("the development provider cannot start")
 }
 
 fn announce(provider: Option<&Provider>) {
