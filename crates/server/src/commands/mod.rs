@@ -5,6 +5,7 @@ mod database;
 mod edge;
 mod keys;
 mod nodes;
+mod recover;
 mod serve;
 
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
   ntd keys list                show the signing keys
   ntd nodes list               show the nodes that share a database
   ntd keys rotate              have another key sign; those before go on checking
+  ntd recover --dry-run        see what a database that lost a part of its history lacks
   ntd edge --help              check tokens beside a service, for an authority elsewhere
 
 Every setting of the authority can stand in a configuration file (listen = \"…\") or in the
@@ -45,6 +47,7 @@ enum What {
     Keys(keys::Keys),
     #[command(subcommand)]
     Nodes(nodes::Nodes),
+    Recover(recover::Args),
 }
 
 impl Command {
@@ -56,6 +59,7 @@ impl Command {
             What::Edge(args) => args.run(),
             What::Keys(keys) => keys.run(),
             What::Nodes(nodes) => nodes.run(),
+            What::Recover(args) => args.run(),
         }
     }
 }
