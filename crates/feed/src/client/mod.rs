@@ -32,7 +32,7 @@ pub use connect::{NotConnected, PlainHttp, Settings, connect, heard};
 pub(crate) use current::Current;
 pub use introduction::{NotTold, introduce};
 use known::Known;
-pub use position_file::NoPosition;
+pub use position_file::{NoPosition, read_position};
 use run::Run;
 
 /// A connection is made within this, else another is tried.

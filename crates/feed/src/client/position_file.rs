@@ -63,6 +63,14 @@ fn lock(path: &Path) -> Result<Lock, NoPosition> {
     }
 }
 
+/// What a position file, or a copy of one, says: how far its verifier has been. Nothing is locked, and
+/// nothing is written.
+pub fn read_position(path: &Path) -> Result<Position, NoPosition> {
+    let at = |source| NoPosition::File { path: path.to_owned(), source };
+    let bytes = std::fs::read(path).map_err(at)?;
+    parse(&bytes).ok_or_else(|| NoPosition::Damaged(path.to_owned()))
+}
+
 /// What the file says; `None` if there is none yet. Finds out, too, whether it can be written.
 pub(super) fn open(path: &Path) -> Result<(Option<Position>, Lock), NoPosition> {
     let at = |source| NoPosition::File { path: path.to_owned(), source };

@@ -6,6 +6,7 @@ mod edge;
 mod export;
 mod keys;
 mod nodes;
+mod recover;
 mod serve;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
   ntd nodes list               show the nodes that share a database
   ntd keys rotate              have another key sign; those before go on checking
   ntd export FILE              write everything to a file, to move it or to keep a copy
+  ntd recover --dry-run        see what a database that lost a part of its history lacks
   ntd edge --help              check tokens beside a service, for an authority elsewhere
 
 Every setting of the authority can stand in a configuration file (listen = \"…\") or in the
@@ -49,6 +51,7 @@ enum What {
     Import(export::Import),
     #[command(subcommand)]
     Nodes(nodes::Nodes),
+    Recover(recover::Args),
 }
 
 impl Command {
@@ -62,6 +65,7 @@ impl Command {
             What::Export(args) => args.run(),
             What::Import(args) => args.run(),
             What::Nodes(nodes) => nodes.run(),
+            What::Recover(args) => args.run(),
         }
     }
 }

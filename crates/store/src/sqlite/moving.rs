@@ -1,4 +1,5 @@
-//! Moving an authority to and from SQLite, and recovering one whose database lost a part of its log. Nobody else may have the database open meanwhile.
+//! Moving an authority to and from SQLite, and recovering one whose database lost a part of its log.
+//! Nobody else may have the database open meanwhile.
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -12,8 +13,8 @@ use crate::error::StoreError;
 use crate::high_water::{self, HighWater};
 use crate::moving::{ExportKind, ImportError, Moved, export, import};
 use crate::recovery::{Recovered, Recovery};
-use crate::sql::Db;
 use crate::sql::recovery::recover;
+use crate::sql::{Db, log};
 
 impl SqliteOptions {
     /// Writes everything to a file.
@@ -28,6 +29,14 @@ impl SqliteOptions {
         };
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         export(Db::Sqlite(&transaction), kind, to)
+    }
+
+    /// Where the log ends, and how far this authority has answered for it, if that is known. Changes
+    /// nothing.
+    pub fn look(&self) -> Result<(Position, Option<Position>), StoreError> {
+        let witness = HighWater::open(&self.high_water)?;
+        let db = self.existing()?;
+        Ok((log::head(Db::Sqlite(&db))?, witness.as_ref().map(HighWater::position)))
     }
 
     /// Begins a new epoch behind what the database has kept.
