@@ -7,6 +7,7 @@
 //!   node               which node of an authority of several this is, 0600
 //!   key-secret         what the private signing keys in the database are encrypted under, 0600
 //!   journal/           what this node has seen of a database that it shares with others
+//!   moved              there once everything was exported to go on elsewhere
 //!   feed.granted       there while verifiers may be under leases of this authority
 //!   keys/              0700; earlier versions had the signing keys here, which stand in imported/ then
 //!     high-water       how far this authority has answered for its log
@@ -125,6 +126,17 @@ impl DataDir {
     /// The database, where the configuration names no other.
     pub fn database(&self) -> PathBuf {
         self.root.join("ntd.db")
+    }
+
+    /// There once the authority was moved elsewhere.
+    pub fn left(&self) -> PathBuf {
+        self.root.join("moved")
+    }
+
+    /// Notes that the authority goes on elsewhere, from this position of its log on.
+    pub fn leave(&self, head: &nt_revocation::Position) -> Result<(), DataDirError> {
+        let text = format!("exported at log position {} of epoch {}\n", head.seq, head.epoch);
+        write_new(&self.root, "moved", text.as_bytes())
     }
 
     /// The note that verifiers may be under leases.

@@ -18,12 +18,12 @@ use crate::config::{Config, Database};
 use crate::data_dir::DataDir;
 
 /// A store that other nodes may use too.
-pub(super) struct Shared {
-    pub(super) store: Arc<dyn Store>,
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
     /// Where entries go that another node tells of.
-    pub(super) hint: Hint,
+    pub(crate) hint: Hint,
     /// Says when the store cannot be relied on any more.
-    pub(super) doubted: Doubted,
+    pub(crate) doubted: Doubted,
 }
 
 /// The database file of a configuration that names none on a server.
@@ -45,7 +45,7 @@ pub(super) fn open_sqlite(
 }
 
 /// Opens a database on a server, as one of its nodes.
-pub(super) fn open_shared(
+pub(crate) fn open_shared(
     url: &Secret,
     gate: Gate,
     data_dir: &DataDir,

@@ -1,8 +1,9 @@
 //! What `ntd` can be told to do.
 
 mod check;
-mod database;
+pub(crate) mod database;
 mod edge;
+mod export;
 mod keys;
 mod nodes;
 mod recover;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
   ntd nodes list               show the nodes that share a database
   ntd keys rotate              have another key sign; those before go on checking
   ntd recover --dry-run        see what a database that lost a part of its history lacks
+  ntd export FILE              write everything to a file, to move it or to keep a copy
   ntd edge --help              check tokens beside a service, for an authority elsewhere
 
 Every setting of the authority can stand in a configuration file (listen = \"…\") or in the
@@ -45,6 +47,8 @@ enum What {
     Edge(edge::Args),
     #[command(subcommand)]
     Keys(keys::Keys),
+    Export(export::Export),
+    Import(export::Import),
     #[command(subcommand)]
     Nodes(nodes::Nodes),
     Recover(recover::Args),
@@ -58,6 +62,8 @@ impl Command {
             What::Check(args) => args.run(),
             What::Edge(args) => args.run(),
             What::Keys(keys) => keys.run(),
+            What::Export(args) => args.run(),
+            What::Import(args) => args.run(),
             What::Nodes(nodes) => nodes.run(),
             What::Recover(args) => args.run(),
         }

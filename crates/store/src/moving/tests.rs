@@ -128,3 +128,13 @@ async fn nothing_is_imported_into_what_is_not_empty_and_nothing_exported_that_ru
     assert!(options(from.path()).export(ExportKind::Copy, &mut sink).is_err());
     assert!(sink.is_empty());
 }
+
+#[tokio::test]
+async fn nothing_is_served_from_a_copy_before_it_was_recovered() {
+    let from = authority().await;
+    let mut file = Vec::new();
+    options(from.path()).export(ExportKind::Copy, &mut file).expect("exported");
+    let (to, _) = imported(&file).expect("imported");
+    let opened = SqliteStore::open(options(to.path()), Box::new(|_| ()));
+    assert!(matches!(opened, Err(crate::StoreError::HistoryLost { .. })));
+}

@@ -23,6 +23,11 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 /// The file may be slow to come.
 const AT_LEISURE: &str = "SET LOCAL idle_in_transaction_session_timeout = 0";
 
+const DOUBT: &str = "UPDATE meta SET doubt = ?1 WHERE one = 1";
+
+/// Why nobody may rely on what was read from a copy.
+const COPY: &str = "it was imported from a copy, which may lack what came after it";
+
 impl PostgresOptions {
     /// A connection to a database of this version's schema, which the gate lets through.
     pub(super) fn link(&self, patience: Duration) -> Result<Link, StoreError> {
@@ -57,6 +62,13 @@ impl PostgresOptions {
             .batch(AT_LEISURE)
             .map_err(ImportError::from)
             .and_then(|()| import(Db::Postgres(&link), from))
+            .and_then(|moved| {
+                // Of a copy nobody knows what came after it.
+                if moved.kind == ExportKind::Copy {
+                    link.change(DOUBT, &[&COPY])?;
+                }
+                Ok(moved)
+            })
             .inspect_err(|_| undo(&link))?;
         commit(&link)?;
         Ok(moved)

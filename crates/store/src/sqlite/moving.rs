@@ -5,6 +5,7 @@ use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 
 use nt_revocation::Position;
+use nt_token::EntryId;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{SqliteOptions, confirm, connection, exists, first_witness};
@@ -82,10 +83,21 @@ impl SqliteOptions {
                 tracing::warn!(%error, "what was imported so far cannot be removed");
             }
         })?;
-        HighWater::create(&self.high_water, moved.head)?;
+        HighWater::create(&self.high_water, witness_of(&moved))?;
         std::fs::rename(&draft, &self.database)?;
         high_water::sync_directory(&self.database)?;
         Ok(moved)
+    }
+}
+
+/// Of a copy nobody knows what came after it: it is not started from before it was recovered, because its
+/// witness has seen more than there is.
+fn witness_of(moved: &Moved) -> Position {
+    match moved.kind {
+        ExportKind::Move => moved.head,
+        ExportKind::Copy => {
+            Position { seq: moved.head.seq + 1, entry: EntryId([0xff; 16]), ..moved.head }
+        }
     }
 }
 

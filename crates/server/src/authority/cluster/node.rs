@@ -1,26 +1,27 @@
 //! This process as one of several nodes: what it does all the time, and how it ends.
 
+mod care;
+mod hears;
+
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use nt_feed::server::Feed;
 use nt_revocation::Entry;
-use nt_revocation::entry::ProofOfDeath;
 use nt_revocation::protocol::time::kappa;
-use nt_revocation::protocol::{Boot, Lengths, Member};
+use nt_revocation::protocol::{Lengths, Member};
 use nt_store::{End, KnownNode, Store, StoreError};
 use nt_token::clock::Clock;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
+use self::hears::Hears;
 use super::everywhere::Everywhere;
 use super::identity::Identity;
-use super::join::{JoinError, Joining, answer_within, shown};
-use super::lease::{Health, Holder, Lease, Lost};
-use super::peers::{Dialling, Heard, PeerKey, Peers};
-use super::suspicion::Suspicion;
+use super::join::{JoinError, Joining, answer_within};
+use super::lease::{Health, Lease, Lost};
+use super::peers::{Dialling, PeerKey, Peers};
 use crate::authority::doubt::Doubt;
 use crate::authority::entropy::entry_id;
 use crate::authority::feed::FeedSource;
@@ -172,9 +173,10 @@ impl Node {
         }
         Some(self.health.failing().map_or_else(
             || "this node has no lease from the database yet".to_owned(),
-            |(since, why)| {
+            // The database's own words stay in the log.
+            |(since, _)| {
                 let seconds = since.elapsed().as_secs();
-                format!("the database gives no answer since {seconds} seconds: {why}")
+                format!("the database gives no answer since {seconds} seconds")
             },
         ))
     }
@@ -267,84 +269,6 @@ impl Node {
         Ok(*identity)
     }
 
-    /// Looks after the others: who is suspected, and who is gone.
-    async fn watch(&self) {
-        let lengths = self.lengths();
-        let mut suspicion = Suspicion::new(lengths);
-        let mut due = interval(Suspicion::looks_each(&lengths));
-        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            due.tick().await;
-            let Ok(Ok(nodes)) = timeout(answer_within(&lengths), self.store.nodes()).await else {
-                // The lease says that the database gives no answer.
-                continue;
-            };
-            for known in &nodes {
-                self.everywhere.complete(known.member, known.acked);
-            }
-            let suspected = suspicion.look(self.everywhere.now(), self.me(), &nodes);
-            self.nodes.send_replace(nodes);
-            if !self.feed.serves() {
-                continue;
-            }
-            for member in suspected {
-                self.fence(member).await;
-            }
-            for member in self.everywhere.ended() {
-                self.declare_gone(member).await;
-            }
-        }
-    }
-
-    async fn fence(&self, member: Member) {
-        let fenced = async { self.store.fence(member, ProofOfDeath::None, entry_id()?).await };
-        match fenced.await {
-            Ok(Some(seq)) => tracing::warn!(
-                node = %shown(member), seq,
-                "a node that does not renew its lease is fenced: revokes wait for it a little longer"
-            ),
-            // Another was faster.
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "a node could not be fenced: it is tried again"),
-        }
-    }
-
-    async fn declare_gone(&self, member: Member) {
-        let gone = async { self.store.gone(member, End::RanOut, entry_id()?).await };
-        match gone.await {
-            Ok(Some(seq)) => tracing::info!(
-                node = %shown(member), seq, "a fenced node is gone: no revoke waits for it any more"
-            ),
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "a node could not be declared gone"),
-        }
-    }
-
-    /// Says loudly that nothing is said, for as long as that is so. A database that was recovered ends
-    /// this process: one that starts anew reads it from the beginning.
-    async fn mind_doubt(&self) {
-        /// How often it is said.
-        const SAID_EACH: u32 = 60;
-        self.doubt.begun().await;
-        self.feed.renewal_refused();
-        let mut seconds = 0_u32;
-        loop {
-            if let Ok(Ok(head)) = timeout(answer_within(&self.lengths()), self.store.head()).await
-                && head.epoch > self.epoch
-            {
-                tracing::warn!(epoch = head.epoch, "the database was recovered: this process ends");
-                self.ending.send_replace(Some(Ending::Anew));
-                return;
-            }
-            if seconds.is_multiple_of(SAID_EACH) {
-                let why = self.doubt.why().unwrap_or_default();
-                tracing::error!(why, "QUARANTINE: this node says nothing and grants nothing");
-            }
-            seconds = seconds.wrapping_add(1);
-            sleep(Duration::from_secs(1)).await;
-        }
-    }
-
     /// Begins to end in order, and returns when no verifier has a lease of this node any more.
     pub async fn leave(&self) {
         self.leaving.send_replace(true);
@@ -385,39 +309,5 @@ impl Running {
             }
         }
         node.peers.close();
-    }
-}
-
-impl Holder for Feed<FeedSource> {
-    fn renewed(&self, anchor: Boot, head: u64) {
-        Self::renewed(self, anchor, head);
-    }
-
-    fn refused(&self) {
-        self.renewal_refused();
-    }
-
-    fn complete(&self) -> u64 {
-        *Self::complete(self).borrow()
-    }
-}
-
-/// What becomes of what peers say.
-struct Hears {
-    parts: std::sync::Weak<Parts>,
-    everywhere: Arc<Everywhere>,
-    epoch: u64,
-    hint: Hint,
-}
-
-impl Heard for Hears {
-    fn entries(&self, entries: Vec<Entry>) {
-        let Some(parts) = self.parts.upgrade() else { return };
-        parts.was_told_of(&entries);
-        (self.hint)(self.epoch, entries);
-    }
-
-    fn complete(&self, member: Member, seq: u64) {
-        self.everywhere.complete(member, seq);
     }
 }

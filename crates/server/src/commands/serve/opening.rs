@@ -13,6 +13,7 @@ use crate::authority::cluster::node::Takes;
 use crate::authority::cluster::peers::PeerKey;
 use crate::authority::follow::Following;
 use crate::commands::database::{open_shared, open_sqlite};
+use crate::commands::export::refuse_left;
 use crate::config::{Config, Database};
 use crate::data_dir::DataDir;
 use crate::key_secret::{IfMissing, KeySecretSource};
@@ -36,6 +37,7 @@ pub(super) fn open(
 ) -> anyhow::Result<Opened> {
     let failed = "the authority cannot start";
     let Some(Database::Postgres(url)) = &config.database else {
+        refuse_left(data_dir)?;
         let following = Following::new(Arc::clone(clock));
         let store = open_sqlite(config, data_dir, following.follower()).context(failed)?;
         let key_secret = config.key_secret();

@@ -9,10 +9,11 @@ use nt_api::tokens::{CreateToken, TokenRevoked};
 use nt_api::workspaces::WorkspaceCreated;
 use nt_feed::client::{Following as Follows, Settings, connect};
 use nt_identity::trust::TrustedIssuers;
+use nt_postgres_testing::Cluster;
 use nt_revocation::receipt::{Proven, Receipt, read_unverified};
-use nt_store::{MemoryStore, SharedMemory};
+use nt_store::{Follower, Gate, MemoryStore, SharedMemory};
 use nt_token::clock::{Stopwatch, SystemClock};
-use nt_token::{Jti, Lifetime, WorkspaceId};
+use nt_token::{Jti, Lifetime, Secret, WorkspaceId};
 use nt_verifier::Verifier;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -28,12 +29,15 @@ use crate::authority::follow::Following;
 use crate::authority::start::{Start, StartError};
 use crate::authority::tests::{admitted, named};
 use crate::authority::{Authority, Binding, Caller, NotAccepted, Policy};
+use crate::commands::database::{Shared as Opened, open_shared};
 use crate::data_dir::DataDir;
 use crate::key_secret::KeySecretSource;
 
 /// What nodes share.
 struct Shared {
     memory: SharedMemory,
+    /// Where they share a database on a server instead: its URL.
+    server: Option<Secret>,
     /// Another way to it, for the tests.
     store: MemoryStore,
 }
@@ -49,7 +53,23 @@ struct One {
 impl Shared {
     fn new() -> Self {
         let memory = SharedMemory::default();
-        Self { store: memory.store(Box::new(|_| {})), memory }
+        Self { store: memory.store(Box::new(|_| {})), memory, server: None }
+    }
+
+    fn on_a_server() -> Self {
+        let server = Cluster::shared().and_then(Cluster::database).expect("a PostgreSQL");
+        Self { server: Some(Secret::from(server)), ..Self::new() }
+    }
+
+    fn open(&self, data_dir: &DataDir, follower: Follower) -> Opened {
+        match &self.server {
+            Some(url) => open_shared(url, Gate::AllowLoss, data_dir, follower).expect("it opens"),
+            None => Opened {
+                store: Arc::new(self.memory.store(follower)),
+                hint: Box::new(|_, _| {}),
+                doubted: Box::pin(std::future::pending()),
+            },
+        }
     }
 
     async fn node(&self) -> One {
@@ -64,7 +84,7 @@ impl Shared {
     async fn start(&self, data_dir: DataDir, identity: Identity) -> Result<One, StartError> {
         let clock = Arc::new(SystemClock);
         let following = Following::of_several(clock.clone(), short());
-        let store = self.memory.store(following.follower());
+        let Opened { store, hint, doubted } = self.open(&data_dir, following.follower());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let takes = Takes {
@@ -72,11 +92,11 @@ impl Shared {
             address: url.clone(),
             key: PeerKey::new(&[7; 32]),
             ca: None,
-            hint: Box::new(|_, _| {}),
-            doubted: Box::pin(std::future::pending()),
+            hint,
+            doubted,
         };
         let start = Start {
-            store: Arc::new(store),
+            store,
             following,
             node: Some(takes),
             granted: data_dir.granted(),
@@ -374,4 +394,29 @@ async fn a_process_in_whose_name_another_renews_ends() {
     };
     assert_eq!(ended, Ok(Ending::Copied));
     assert!(a.node().not_serving().is_some());
+}
+
+#[tokio::test]
+async fn nodes_of_one_postgresql_wait_for_each_others_verifiers_and_for_nobody_who_has_left() {
+    let shared = Shared::on_a_server();
+    let [a, b, c] = shared.nodes().await;
+    let (owner, made) = a.owner("owner@example.com").await;
+    let token = made.access_token.expose();
+    let (verifier, _follows) = b.verifier(token).await;
+    let (revoked, took) = a.revoke(&owner, made.workspace_id, &made.jti).await;
+    assert!(verifier.verify(token).is_err(), "at the very moment");
+    assert!(took < SOON, "{took:?}");
+    assert_eq!(receipt(&revoked).nodes, 3);
+
+    b.authority.leave().await;
+    b.authority.end_node().await;
+    a.until(|node| node.everywhere().members() == 2).await;
+    let took = a.another(&owner, made.workspace_id).await;
+    assert!(took < SOON, "{took:?}");
+
+    let (lock, _dir) = c.kill().await;
+    a.until(|node| node.everywhere().members() == 1).await;
+    let took = a.another(&owner, made.workspace_id).await;
+    assert!(took < SOON, "{took:?}");
+    drop(lock);
 }
