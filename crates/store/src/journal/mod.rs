@@ -159,6 +159,13 @@ impl Journal {
         }
         Ok(())
     }
+
+    /// The same journal, but each write to it fails.
+    #[cfg(test)]
+    pub(crate) fn read_only(self) -> Self {
+        let path = segment::path(&self.directory, self.number);
+        Self { file: File::open(path).expect("the file is there"), ..self }
+    }
 }
 
 /// Reads a journal that nobody needs to have open, in order: what each of its records says.

@@ -65,3 +65,48 @@ impl Scribe {
         self.journal.rotate(SystemClock.now())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use nt_revocation::{Fact, Position};
+    use nt_token::EntryId;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::error::StoreError;
+    use crate::sql::Writing;
+    use crate::sql::job::Waiting;
+
+    fn entry() -> Entry {
+        let fact = Fact::NodeGone { node: 1, incarnation: 1 };
+        Entry { seq: 1, id: EntryId([1; 16]), fact }
+    }
+
+    /// Brings an entry and a caller; what the caller hears.
+    fn answered(journal: Journal) -> Result<(), StoreError> {
+        let (sender, lines) = sync_channel(QUEUE);
+        let (caller, mut answer) = oneshot::channel();
+        let done: fn(&mut Writing<'_>) -> Result<(), StoreError> = |_| Ok(());
+        let mut step = Waiting::new(done, caller);
+        step.keep(Ok(())).expect("done");
+        sender.send(Line::Entries(vec![entry()])).expect("taken");
+        sender.send(Line::Answer(vec![Box::new(step)])).expect("taken");
+        drop(sender);
+        Scribe { journal, lines, health: Arc::new(Health::new()) }.run();
+        answer.try_recv().expect("answered")
+    }
+
+    #[test]
+    fn a_caller_is_answered_when_the_entry_is_safe_and_with_a_failure_if_it_cannot_be() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut journal = Journal::open(directory.path()).expect("opens");
+        journal.begin_at(Position::START).expect("begun");
+        assert!(matches!(answered(journal.read_only()), Err(StoreError::Stopped)));
+        let journal = Journal::open(directory.path()).expect("opens");
+        answered(journal).expect("written");
+        let journal = Journal::open(directory.path()).expect("opens");
+        assert_eq!(journal.last().map(|last| last.seq), Some(1));
+    }
+}

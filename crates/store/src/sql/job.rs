@@ -87,7 +87,7 @@ impl<F, T> Waiting<F, T> {
         let _ = self.caller.send(answer);
     }
 
-    fn keep(&mut self, result: Result<T, StoreError>) -> Result<(), Failure> {
+    pub(crate) fn keep(&mut self, result: Result<T, StoreError>) -> Result<(), Failure> {
         let result = self.result.insert(result);
         result.as_ref().map(|_| ()).map_err(Failure::of)
     }

@@ -63,3 +63,48 @@ fn a_later_schema_is_used_where_it_says_so_and_refused_otherwise() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn an_ordinary_user_who_owns_the_database_will_do() {
+    let cluster = Cluster::shared().expect("starts");
+    let url = cluster.database().expect("a database");
+    let (_, name) = url.rsplit_once('/').expect("a name");
+    cluster.sql(&format!("CREATE ROLE {name} LOGIN")).expect("made");
+    cluster.sql(&format!("ALTER DATABASE {name} OWNER TO {name}")).expect("given");
+    let url = url.replace("postgres@", &format!("{name}@"));
+    opened(&url, Gate::AllowLoss).expect("opens");
+}
+
+#[test]
+fn an_encrypted_connection_is_to_the_one_who_was_asked_for_if_that_is_wanted() {
+    let cluster = Cluster::quick().expect("starts");
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("made");
+    let owner = std::fs::metadata(cluster.data_dir()).expect("its directory");
+    let keep = |name: &str, text: String| {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        let path = cluster.data_dir().join(name);
+        std::fs::write(&path, text).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("set");
+        std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).expect("given");
+    };
+    keep("server.crt", made.cert.pem());
+    keep("server.key", made.signing_key.serialize_pem());
+    cluster.config("ssl", "on").expect("set");
+    let directory = TempDir::new().expect("a directory");
+    let (right, wrong) = (directory.path().join("right.pem"), directory.path().join("wrong.pem"));
+    std::fs::write(&right, made.cert.pem()).expect("written");
+    let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("made");
+    std::fs::write(&wrong, other.cert.pem()).expect("written");
+
+    let url = cluster.database().expect("a database");
+    let encrypted = |settings: &str| opened(&format!("{url}?{settings}"), Gate::AllowLoss);
+    encrypted("sslmode=require").expect("with anybody");
+    let verified = |file: &std::path::Path| {
+        encrypted(&format!("sslmode=verify-full&sslrootcert={}", file.display()))
+    };
+    verified(&right).expect("with the one who is trusted");
+    assert!(matches!(verified(&wrong), Err(StoreError::Unavailable(_))));
+    assert!(matches!(encrypted("sslmode=verify-full"), Err(StoreError::Unavailable(_))));
+    cluster.config("ssl", "off").expect("set");
+    assert!(matches!(encrypted("sslmode=require"), Err(StoreError::Unavailable(_))));
+}
