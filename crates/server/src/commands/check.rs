@@ -1,16 +1,16 @@
 //! `ntd check`: whether an authority could start here, without starting one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use nt_store::{KeyState, Store, StoreError, StoredKey};
+use nt_store::{KeyState, PostgresOptions, PostgresStore, Store, StoreError, StoredKey};
 use nt_token::Secret;
 
 use crate::authority::keys::{KeysError, secret_for};
-use crate::commands::database::{open_shared, open_sqlite, sqlite_file};
+use crate::commands::database::{Tool, open_shared, open_sqlite, sqlite_file};
 use crate::config::{Config, Database, Layer};
-use crate::data_dir::{DataDir, private};
+use crate::data_dir::{DataDir, DataDirError, private};
 use crate::key_files;
 use crate::key_secret::KeySecretSource;
 use crate::tls::{Files, Tls};
@@ -60,36 +60,82 @@ impl Args {
         if let Some(files) = config.tls.clone() {
             tls(files)?;
         }
-        let data_dir = DataDir::open(&config.data_dir)?;
-        private(&config.data_dir, 0o700)?;
-        private(&data_dir.keys(), 0o700)?;
-        println!("directory  ok, {}", config.data_dir.display());
-        let (secret, files) = (config.key_secret(), key_files::read(&data_dir.keys())?);
-        let (shown, store) = open(&config, &data_dir)?;
+        let opened = match &config.database {
+            Some(Database::Postgres(url)) => shared(&config, url)?,
+            _ => alone(&config)?,
+        };
+        let Opened { store, shown, files, .. } = &opened;
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let found = runtime.block_on(async {
-            let entries = read_log(store.as_ref()).await;
+            let head = read_log(store.as_ref()).await;
             let keys = store.keys().await;
             store.close().await;
-            Ok::<_, StoreError>((entries?, keys?))
+            Ok::<_, StoreError>((head?, keys?))
         });
         let (head, keys) = found?;
-        println!("database   ok, {head} log entries, {shown}");
-        println!("keys       ok, {}", signs(&keys, &secret, files.len())?);
+        println!("database   ok, the log ends at {head}, {shown}");
+        println!("keys       ok, {}", signs(&keys, &config.key_secret(), *files)?);
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Opens what an authority would serve from, and answers what people call it.
-fn open(config: &Config, data_dir: &DataDir) -> anyhow::Result<(String, Arc<dyn Store>)> {
-    if let Some(Database::Postgres(url)) = &config.database {
-        let shared = open_shared(url, config.gate(), data_dir, Box::new(|_| {}))?;
-        return Ok(("on its server".to_owned(), shared.store));
-    }
-    let file = sqlite_file(config, data_dir);
+/// What an authority would serve from.
+struct Opened {
+    store: Arc<dyn Store>,
+    /// What people call it.
+    shown: String,
+    /// Keys that stand in files.
+    files: usize,
+    _directory: Option<DataDir>,
+    _beside: Option<Tool>,
+}
+
+fn alone(config: &Config) -> anyhow::Result<Opened> {
+    let data_dir = DataDir::open(&config.data_dir)?;
+    private(&config.data_dir, 0o700)?;
+    private(&data_dir.keys(), 0o700)?;
+    println!("directory  ok, {}", config.data_dir.display());
+    let files = key_files::read(&data_dir.keys())?.len();
+    let file = sqlite_file(config, &data_dir);
     anyhow::ensure!(file.is_file(), "{} does not exist", file.display());
-    let store = open_sqlite(config, data_dir, Box::new(|_| {}))?;
-    Ok((file.display().to_string(), Arc::new(store)))
+    let store = Arc::new(open_sqlite(config, &data_dir, Box::new(|_| {}))?);
+    let shown = file.display().to_string();
+    Ok(Opened { store, shown, files, _directory: Some(data_dir), _beside: None })
+}
+
+/// Nodes may run meanwhile, also one on this very directory: its journal is its own then, and is not
+/// compared with the database.
+fn shared(config: &Config, url: &Secret) -> anyhow::Result<Opened> {
+    let data_dir = match DataDir::open(&config.data_dir) {
+        Ok(data_dir) => Some(data_dir),
+        Err(DataDirError::Missing(_) | DataDirError::InUse { .. }) => None,
+        Err(other) => return Err(other.into()),
+    };
+    match (&data_dir, config.data_dir.is_dir()) {
+        (Some(_), _) => {
+            private(&config.data_dir, 0o700)?;
+            println!("directory  ok, {}", config.data_dir.display());
+        }
+        (None, true) => println!("directory  of a node that runs, {}", config.data_dir.display()),
+        (None, false) => {
+            println!("directory  made at the first start, {}", config.data_dir.display());
+        }
+    }
+    let shown = "on its server".to_owned();
+    let concerns = PostgresStore::concerns(PostgresOptions::new(url.expose(), Path::new("."))?)?;
+    for concern in &concerns {
+        println!("durability {concern}");
+    }
+    if concerns.is_empty() {
+        println!("durability ok, what is committed is kept");
+    }
+    if let Some(data_dir) = data_dir {
+        let store = open_shared(url, config.gate(), &data_dir, Box::new(|_| {}))?.store;
+        return Ok(Opened { store, shown, files: 0, _directory: Some(data_dir), _beside: None });
+    }
+    let beside = Tool::open(config)?;
+    let store = Arc::clone(&beside.store);
+    Ok(Opened { store, shown, files: 0, _directory: None, _beside: Some(beside) })
 }
 
 /// Which key signs, if the secret opens them all.
@@ -116,7 +162,7 @@ fn tls(files: Files) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads every entry: one that cannot be read would keep the authority from starting.
+/// Reads every entry, and answers where the log ends: one that cannot be read would keep the authority from starting.
 async fn read_log(store: &dyn Store) -> Result<u64, StoreError> {
     let mut seq = 0;
     while let Some(last) = store.entries_after(seq, 10_000).await?.last() {

@@ -63,9 +63,11 @@ pub(crate) fn open_shared(
     });
     let mut condition = store.condition();
     let doubted: Doubted = Box::pin(async move {
-        let in_doubt = |condition: &Condition| matches!(condition, Condition::InDoubt(_));
-        match condition.wait_for(in_doubt).await.map(|condition| condition.clone()) {
+        let is_over =
+            |now: &Condition| matches!(now, Condition::InDoubt(_) | Condition::Recovered(_));
+        match condition.wait_for(is_over).await.map(|condition| condition.clone()) {
             Ok(Condition::InDoubt(why)) => why,
+            Ok(Condition::Recovered(_)) => "the log was recovered".to_owned(),
             _ => std::future::pending().await,
         }
     });

@@ -34,14 +34,14 @@ const NAME_BYTES: usize = 128;
   ntd edge --authority https://tokens.example.com --listen unix:/run/ntd/edge.sock \\
       --credential-file /etc/ntd/edge.credential --name gateway-1
   ntd edge --authority https://a.internal,https://b.internal,https://c.internal \\
-      --listen 127.0.0.1:8481 --credential-file /etc/ntd/edge.credential    an authority of three nodes
+      --listen 127.0.0.1:8481 --credential-file edge.credential    an authority of three nodes
   ntd edge --authority https://tokens.internal:8480 --ca ca.pem --listen 0.0.0.0:8481 \\
       --credential-file /etc/ntd/edge.credential --tls-certificate edge.pem --tls-key edge.key
   curl --unix-socket /run/ntd/edge.sock -H \"Authorization: Bearer $TOKEN\" \\
       http://edge/v1/token_auth
 
 /v1/token_auth?freshness=sync asks the authority about this very token, for what cannot bear a
-lease's delay. Beside it: /readyz (200 while it can answer), /livez, /health, /metrics (OpenMetrics).
+lease's delay. Beside it: /readyz (200 while it can answer), /livez, /health, /metrics.
 SIGTERM and SIGINT stop it in order: it tells the authority first, so that no revoke waits for it.
 SIGHUP reads its TLS certificate and key again.
 

@@ -19,11 +19,11 @@ use crate::data_dir::{self, DataDir};
   ntd export copy.ntd --data-dir /var/lib/ntd
   ntd export --move authority.ntd            the authority goes on elsewhere: see `ntd import`
 
-With SQLite, stop the authority first. With PostgreSQL its nodes go on, and the file has what there is
-at one moment; with --move they have to be stopped.
+With SQLite, stop the authority first. With PostgreSQL its nodes go on, and the file has what there
+is at one moment; with --move they have to be stopped.
 
-The file holds hashes of credentials, and signing keys encrypted under the key secret, which is not in
-it. It is written for its owner alone.")]
+The file holds hashes of credentials, and signing keys encrypted under the key secret, which is not
+in it. It is written for its owner alone.")]
 pub(super) struct Export {
     /// The file; it must not be there yet
     file: PathBuf,
@@ -40,8 +40,8 @@ pub(super) struct Export {
   ntd import authority.ntd --database postgres://ntd@db-1/ntd
   ntd import copy.ntd --data-dir /var/lib/ntd
 
-Positions in the log are kept, so that verifiers go on where they are. Bring the key secret along: the
-signing keys are encrypted under it.
+Positions in the log are kept, so that verifiers go on where they are. Bring the key secret along:
+the signing keys are encrypted under it.
 
 What was written without --move may lack revocations that came after it: then serve nothing from it
 before `ntd recover` has begun a new epoch.")]

@@ -29,8 +29,8 @@ use crate::key_secret::KeySecretSource;
   ntd keys rotate --algorithm ES256
   ntd keys revoke KID                    nothing that this key signed counts any more
 
-With SQLite, stop the authority first: the database belongs to one process at a time. It knows the new
-keys when it is started again. On a server's database the nodes run on, and follow.")]
+With SQLite, stop the authority first: the database belongs to one process at a time. It knows the
+new keys when it is started again. On a server's database the nodes run on, and follow.")]
 pub(super) enum Keys {
     /// List the keys, and which of them signs. Private halves are never shown.
     List(List),
@@ -74,8 +74,8 @@ pub(super) struct List {
   ntd keys rotate --algorithm RS256
 
 The key before goes on checking what it signed; nobody has to sign in or change a token. Verifiers
-of this authority follow by themselves. Others fetch /.well-known/jwks.json, which they may keep for a
-minute: so long the new key waits before it signs, unless --now says otherwise.")]
+of this authority follow by themselves. Others fetch /.well-known/jwks.json, which they may keep for
+a minute: so long the new key waits before it signs, unless --now says otherwise.")]
 pub(super) struct Rotate {
     #[command(flatten)]
     place: Place,
@@ -117,8 +117,8 @@ pub(super) struct Retire {
   ntd keys revoke KID --data-dir /var/lib/ntd
   ntd keys revoke KID OTHER --force
 
-If the key that signs is revoked, the announced one signs from then on, and where there is none, a new
-one. If the key secret is lost: keep a new one in its place, and revoke all keys at once.")]
+If the key that signs is revoked, the announced one signs from then on, and where there is none, a
+new one. If the key secret is lost: keep a new one in its place, and revoke all keys at once.")]
 pub(super) struct Revoke {
     #[command(flatten)]
     place: Place,

@@ -32,12 +32,12 @@ use crate::data_dir::DataDir;
   ntd recover --assume-complete                    nobody else knows anything, you say
   ntd recover --revoke-issued-before-now           nobody knows: revoke all tokens there are
 
-Stop the node of this data directory first, and copy the data directories of the other nodes here, or
-at least their journal/ and node. While it recovers, no node gives verdicts; afterwards start again
-those that do not come back by themselves. Verifiers come back by themselves.
+Stop the node of this data directory first, and copy the data directories of the other nodes here,
+or at least their journal/ and node. While it recovers, no node gives verdicts; afterwards start
+again those that do not come back by themselves. Verifiers come back by themselves.
 
-Exits with 0 when the log is recovered, with 1 when it is not, and with 2 when the command line was not
-understood.")]
+Exits with 0 when the log is recovered, with 1 when it is not, and with 2 when the command line was
+not understood.")]
 pub(super) struct Args {
     /// Where this node keeps its journal [default: ./ntd-data]
     #[arg(long, value_name = "DIR")]
@@ -216,7 +216,7 @@ fn verifiers(evidence: &Evidence) {
 
 fn done(recovered: &Recovered, is_all_revoked: bool) {
     let Recovered { to: Position { epoch, .. }, put_back, records, .. } = recovered;
-    println!("recovered  epoch {epoch}, {put_back} entries put back, {records} tokens revoked");
+    println!("recovered  epoch {epoch}; entries put back: {put_back}; tokens revoked: {records}");
     println!("Start every node again that does not come back by itself. Verifiers do.");
     println!(
         "A journal that turns up later is not lost: its node puts back what it has as it starts."

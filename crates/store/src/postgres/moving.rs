@@ -53,7 +53,8 @@ impl PostgresOptions {
     /// Reads everything from a file, into a database that is empty, in one transaction. Not to be
     /// called where a runtime runs.
     pub fn import(&self, from: &mut dyn BufRead) -> Result<Moved, ImportError> {
-        if Journal::open(&self.journal)?.last().is_some() {
+        // A journal is a node's: where none was here yet, none is made.
+        if self.journal.is_dir() && Journal::open(&self.journal)?.last().is_some() {
             return Err(ImportError::NotEmpty);
         }
         let link = self.link(PATIENCE)?;
