@@ -569,4 +569,33 @@ mod tests {
             assert!(advertised(refused.to_owned()).is_err(), "{refused}");
         }
     }
+
+    /// What stands in `deploy/` under a name that no setting has would keep `ntd` from starting.
+    #[test]
+    fn what_is_shipped_for_deploying_names_settings_that_there_are() {
+        let shipped = [
+            include_str!("../../../deploy/compose/compose.yaml"),
+            include_str!("../../../deploy/docker/Dockerfile"),
+            include_str!("../../../deploy/helm/ntd/templates/statefulset.yaml"),
+            include_str!("../../../deploy/systemd/ntd.service"),
+        ];
+        let known: Vec<String> = KEYS.map(variable).to_vec();
+        let mut found = 0;
+        for text in shipped {
+            let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            for name in words.by_ref().filter(|word| word.starts_with(PREFIX)) {
+                // A Service's variables, which the chart speaks of to keep them out.
+                if name != PREFIX {
+                    assert!(known.iter().any(|known| known == name), "{name}");
+                    found += 1;
+                }
+            }
+        }
+        assert!(found > 20, "{found}");
+        let layer: Layer = toml::from_str(include_str!("../../../deploy/systemd/ntd.toml"))
+            .expect("settings that there are");
+        let config = Config::complete(layer).expect("complete");
+        assert!(matches!(config.database, Some(Database::Postgres(_))));
+        assert_eq!(config.advertise.as_deref(), Some("https://ntd-1.internal.example:8480"));
+    }
 }
