@@ -228,10 +228,7 @@ fn provider(
     }
 }
 
-fn development_provider(
-    config: &Config,
-    base: &str,
-) -> anyhow::Result<Arc<DevelopmentProvider>> {
+fn development_provider(config: &Config, base: &str) -> anyhow::Result<Arc<DevelopmentProvider>> {
     tracing::warn!(
         "DEVELOPMENT: anybody on this machine can sign in as any of the development users; do not \
          use --dev for anything else"
