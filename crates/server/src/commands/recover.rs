@@ -3,6 +3,8 @@
 //! Here is what is asked and said; what is done to the database stands in `nt_store`.
 
 mod evidence;
+#[cfg(test)]
+mod tests;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;

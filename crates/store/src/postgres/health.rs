@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use nt_revocation::Position;
 use tokio::sync::watch;
 
 use crate::error::StoreError;
@@ -16,6 +17,9 @@ pub enum Condition {
     Stopped,
     /// The database is another one than was answered from, or has lost a part of it; why.
     InDoubt(String),
+    /// It was in doubt, and an operator has recovered the database; where its log ends. Only a new
+    /// start goes on there.
+    Recovered(Position),
 }
 
 /// Shared by the threads of a store. A store that is not sound never becomes so again: only a new
@@ -37,7 +41,29 @@ impl Health {
             Condition::Sound => Ok(()),
             Condition::Stopped => Err(StoreError::Stopped),
             Condition::InDoubt(why) => Err(StoreError::HistoryInDoubt(why.clone())),
+            Condition::Recovered(_) => {
+                Err(StoreError::HistoryInDoubt("it was recovered: start anew".to_owned()))
+            }
         }
+    }
+
+    /// Where the log ends since it was recovered.
+    pub(super) fn recovered(&self) -> Option<Position> {
+        match *self.0.borrow() {
+            Condition::Recovered(head) => Some(head),
+            _ => None,
+        }
+    }
+
+    /// Takes note that a database in doubt was recovered.
+    pub(super) fn was_recovered(&self, head: Position) {
+        self.0.send_if_modified(|now| {
+            let was_in_doubt = matches!(now, Condition::InDoubt(_));
+            if was_in_doubt {
+                *now = Condition::Recovered(head);
+            }
+            was_in_doubt
+        });
     }
 
     /// Whether nothing can be believed of the disk any more.

@@ -248,6 +248,10 @@ impl Engine for PostgresStore {
         self.door.enter()
     }
 
+    fn recovered(&self) -> Option<Position> {
+        self.health.recovered()
+    }
+
     async fn renew(&self, renewal: Renewal) -> Result<Renewed, StoreError> {
         self.health.check()?;
         let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner).clone();

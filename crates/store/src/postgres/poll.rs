@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future;
+use nt_revocation::Position;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_postgres::types::Type;
@@ -18,6 +19,7 @@ use super::options::{Pooling, PostgresOptions, WakeUps};
 use super::tail::Tail;
 use crate::error::StoreError;
 use crate::sql::row::signed;
+use crate::sql::{Db, log};
 
 /// How many entries are read at once.
 const PAGE: i64 = 2_000;
@@ -55,18 +57,37 @@ impl Poller {
         self.tell();
     }
 
-    /// Writes down in the database what makes this store doubt it, if that is to be found there.
+    /// Writes down in the database what makes this store doubt it, if that is to be found there; then
+    /// looks out for its recovery.
     fn tell(&mut self) {
+        let mut is_told = false;
         while !self.ended.load(Ordering::SeqCst) && self.health.is_in_doubt() {
-            self.link.disconnect();
-            match self.link.connect_to(&self.known) {
-                Err(StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_)) => {}
-                Ok(_) | Err(_) => return,
+            if is_told {
+                match self.look_out() {
+                    Ok(Some(head)) => self.health.was_recovered(head),
+                    Ok(None) => {}
+                    Err(_) => self.link.disconnect(),
+                }
+            } else {
+                self.link.disconnect();
+                let told = self.link.connect_to(&self.known);
+                // Another error is none of the log's: it is tried again.
+                is_told = matches!(told, Ok(_) | Err(StoreError::HistoryInDoubt(_)));
             }
             let woken = Arc::clone(&self.woken);
-            let _ =
-                self.link.idle(async { timeout(Duration::from_secs(1), woken.notified()).await });
+            let pause = Duration::from_secs(1);
+            let _ = self.link.idle(async { timeout(pause, woken.notified()).await });
         }
+    }
+
+    /// Where the log ends, if it is of a later epoch.
+    fn look_out(&mut self) -> Result<Option<Position>, StoreError> {
+        self.link.connect()?;
+        let meta = Meta::read(&self.link.rows(&Meta::sql(), &[])?)?;
+        if meta.doubt.is_some() || meta.epoch <= self.tail.applied().epoch {
+            return Ok(None);
+        }
+        log::head(Db::Postgres(&self.link)).map(Some)
     }
 
     /// Looks once; answers whether there is more.

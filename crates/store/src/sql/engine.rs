@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use nt_revocation::Position;
 use tokio::sync::{mpsc, oneshot};
 
 use super::db::Db;
@@ -44,6 +45,12 @@ pub(crate) trait Engine: Send + Sync {
 
     /// The queues, if the store may still say anything.
     fn queues(&self) -> Result<Queues, StoreError>;
+
+    /// Where the log ends since an operator has recovered it, of which this store knows only what was
+    /// before.
+    fn recovered(&self) -> Option<Position> {
+        None
+    }
 
     /// Finishes what was accepted, and closes the database.
     fn finish(&self) -> impl Future<Output = ()> + Send;

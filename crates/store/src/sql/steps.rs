@@ -42,7 +42,10 @@ impl<E: Engine> Store for E {
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
-        self.read(log::head).await
+        match self.recovered() {
+            Some(head) => Ok(head),
+            None => self.read(log::head).await,
+        }
     }
 
     async fn entries_after(&self, seq: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {

@@ -1,8 +1,9 @@
 //! Databases that are behind, or other, than what was answered for.
 
 use nt_postgres_testing::{Backup, Cluster, Commit, Replicated};
-use nt_store::{Condition, Store, StoreError};
+use nt_store::{Condition, Store, StoreError, Witness};
 
+use super::recover::{recover, recovery};
 use super::{Node, eventually, fact, open_at};
 use crate::world::fresh_database;
 
@@ -139,7 +140,17 @@ async fn a_database_that_goes_back_in_time_under_a_running_node_is_in_doubt_for_
         matches!(opened.map(|_| ()), Err(StoreError::HistoryInDoubt(_)))
     })
     .await;
-    doubted(node.reopen(&url).await);
+    // Whoever was in doubt knows of the recovery, and that it is to start anew.
+    let recovered = recover(&url, &recovery(Witness::default())).expect("recovered");
+    let condition = node.store.condition();
+    eventually("it sees the recovery", async || {
+        *condition.borrow() == Condition::Recovered(recovered.to)
+    })
+    .await;
+    assert_eq!(node.store.head().await.expect("answers"), recovered.to);
+    let answer = node.store.append(vec![fact(3)]).await;
+    assert!(matches!(answer, Err(StoreError::HistoryInDoubt(_))), "{answer:?}");
+    node.reopen(&url).await.expect("goes on");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

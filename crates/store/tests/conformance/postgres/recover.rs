@@ -10,7 +10,7 @@ use crate::world::{Ids, T0, act, kid, new_node, operator, postgres_options};
 
 const BEGINS: EntryId = EntryId([0xee; 16]);
 
-fn recovery(witness: Witness) -> Recovery {
+pub(super) fn recovery(witness: Witness) -> Recovery {
     Recovery {
         entry: BEGINS,
         seen: witness.last.into_iter().collect(),
@@ -20,7 +20,7 @@ fn recovery(witness: Witness) -> Recovery {
     }
 }
 
-fn recover(url: &str, recovery: &Recovery) -> Result<Recovered, StoreError> {
+pub(super) fn recover(url: &str, recovery: &Recovery) -> Result<Recovered, StoreError> {
     let nothing = tempfile::tempdir().expect("a directory");
     postgres_options(url, nothing.path()).recover(recovery, LeasesOut::HaveEnded)
 }
@@ -95,6 +95,10 @@ async fn a_log_in_doubt_grants_no_lease_and_a_running_node_notices() {
     assert_eq!((recovered.to.epoch, recovered.to.entry), (2, EntryId([5; 16])));
     eventually("its lease is over", async || {
         !matches!(node.store.renew(renewal(1)).await, Ok(Renewed::Granted { .. }))
+    })
+    .await;
+    eventually("it sees the recovery", async || {
+        node.store.head().await.is_ok_and(|head| head == recovered.to)
     })
     .await;
     let node = node.reopen(&url).await.expect("opens in the new epoch");

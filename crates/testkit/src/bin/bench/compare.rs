@@ -32,8 +32,17 @@ pub(crate) fn compare(
 ) -> Result<Comparison> {
     control()?;
     system()?;
-    let mut pairs = Vec::with_capacity(ROUNDS);
-    for _ in 0..ROUNDS {
+    compare_cold(ROUNDS, control, system)
+}
+
+/// The same for what takes long, or is there only so many times: nothing warms up.
+pub(crate) fn compare_cold(
+    rounds: usize,
+    mut control: impl FnMut() -> Result<f64>,
+    mut system: impl FnMut() -> Result<f64>,
+) -> Result<Comparison> {
+    let mut pairs = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
         pairs.push((control()?, system()?));
     }
     let mut ratios: Vec<f64> = pairs.iter().map(|(control, system)| system / control).collect();

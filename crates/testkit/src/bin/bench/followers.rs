@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use nt_feed::client::{Follower, Following, follow};
+use nt_feed::client::{Follower, Following, follow_any};
 use nt_testkit::{World, process};
 use nt_token::Expected;
 use nt_verifier::{Options, Verifier};
@@ -24,13 +24,23 @@ pub(crate) struct Followers {
 impl Followers {
     /// So many, all with a lease.
     pub(crate) fn start(world: &World, runtime: &Runtime, count: usize) -> Result<Self> {
+        Self::of_several(&[world], &world.url(), runtime, count)
+    }
+
+    /// So many that know all these nodes, spread over them, all with a lease.
+    pub(crate) fn of_several(
+        nodes: &[&World],
+        issuer: &str,
+        runtime: &Runtime,
+        count: usize,
+    ) -> Result<Self> {
         let _within = runtime.enter();
         let mut all = Self { verifiers: Vec::new(), following: Vec::new() };
         let authorization: MetadataValue<Ascii> = "Bearer dev".parse()?;
         while all.verifiers.len() < count {
             let before = all.verifiers.len();
             for number in before..(before + AT_ONCE).min(count) {
-                let expected = Expected { issuer: world.url(), audience: world.url() };
+                let expected = Expected { issuer: issuer.to_owned(), audience: issuer.to_owned() };
                 // They check a single token each: a cache for thousands would be measured, not they.
                 let mut options = Options::new(expected);
                 options.cache_bytes = 1 << 12;
@@ -40,8 +50,11 @@ impl Followers {
                     instance: u128::try_from(number)?.to_be_bytes(),
                     authorization: authorization.clone(),
                 };
-                let endpoint = Endpoint::from_shared(world.url())?;
-                all.following.push(follow(endpoint, follower, state));
+                let from = number % nodes.len();
+                let turned = nodes[from..].iter().chain(&nodes[..from]);
+                let endpoints = turned.map(|node| Endpoint::from_shared(node.url()));
+                let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
+                all.following.push(follow_any(endpoints, follower, state));
                 all.verifiers.push(verifier);
             }
             process::until(SOON, || {

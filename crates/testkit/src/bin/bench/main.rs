@@ -10,6 +10,7 @@ mod machine;
 mod process;
 mod promise;
 mod sets;
+mod several;
 mod table;
 mod verify;
 mod writes;
@@ -61,6 +62,18 @@ enum Name {
     Thousand,
     /// What five thousand verifiers cost.
     Crowd,
+    /// A revoke at one of three nodes on PostgreSQL.
+    Nodes,
+    /// Revokes a second at nodes on PostgreSQL.
+    NodesRates,
+    /// What nodes on PostgreSQL cost that do nothing.
+    NodesIdle,
+    /// Starting with ten million revocations in PostgreSQL.
+    NodesStart,
+    /// Revokes while three nodes are restarted in turn.
+    NodesRolling,
+    /// Eight million tokens in PostgreSQL: a page of them, and deleting a million.
+    NodesLarge,
 }
 
 #[derive(Subcommand)]
@@ -111,6 +124,12 @@ fn measure(runtime: &tokio::runtime::Runtime, only: &[Name]) -> Result<()> {
             Name::Revoke => promise::with_eight(runtime, table)?,
             Name::Thousand => promise::with_a_thousand(runtime, table)?,
             Name::Crowd => promise::crowd(runtime, table)?,
+            Name::Nodes => several::revoke(runtime, table)?,
+            Name::NodesRates => several::rates(runtime, table)?,
+            Name::NodesIdle => several::idle(runtime, table)?,
+            Name::NodesStart => several::start(table)?,
+            Name::NodesRolling => several::rolling(runtime, table)?,
+            Name::NodesLarge => several::large(table)?,
         }
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

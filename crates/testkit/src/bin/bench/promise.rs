@@ -32,13 +32,13 @@ const CROWD: usize = 5_000;
 const IDLE: Duration = Duration::from_secs(10);
 
 /// The bare broadcaster, those who send its news back, and who asks for news.
-struct Broadcaster {
+pub(crate) struct Broadcaster {
     child: Child,
     asker: TcpStream,
 }
 
 impl Broadcaster {
-    fn start(runtime: &Runtime, echoes: usize) -> Result<Self> {
+    pub(crate) fn start(runtime: &Runtime, echoes: usize) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("broadcast").arg(address.to_string());
@@ -68,7 +68,7 @@ impl Broadcaster {
     }
 
     /// Until everybody has answered.
-    fn ask(&mut self) -> Result<()> {
+    pub(crate) fn ask(&mut self) -> Result<()> {
         self.asker.write_all(&[1])?;
         self.asker.read_exact(&mut [0])?;
         Ok(())
@@ -117,7 +117,7 @@ impl Stock {
 }
 
 /// The median of so many, in milliseconds.
-fn timed(times: usize, mut act: impl FnMut() -> Result<()>) -> Result<f64> {
+pub(crate) fn timed(times: usize, mut act: impl FnMut() -> Result<()>) -> Result<f64> {
     let mut took = Vec::with_capacity(times);
     for _ in 0..times {
         let watch = Stopwatch::start();
@@ -218,14 +218,14 @@ pub(crate) fn crowd(runtime: &Runtime, table: &mut Table) -> Result<()> {
 }
 
 /// For this process and those that it starts, as far as is allowed.
-fn raise_the_limit_of_files() -> Result<()> {
+pub(crate) fn raise_the_limit_of_files() -> Result<()> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
     ensure!(most > 12_000, "only {most} open files are allowed: raise `ulimit -Hn`");
     Ok(())
 }
 
-fn resident_kib(pid: i32) -> Result<f64> {
+pub(crate) fn resident_kib(pid: i32) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.split_whitespace().next()).context("VmRSS")?;
@@ -233,7 +233,7 @@ fn resident_kib(pid: i32) -> Result<f64> {
 }
 
 /// Seconds of processor time a second, over this long.
-fn busy_over(pid: i32, span: Duration) -> Result<f64> {
+pub(crate) fn busy_over(pid: i32, span: Duration) -> Result<f64> {
     let before = processor_seconds(pid)?;
     let watch = Stopwatch::start();
     std::thread::sleep(span);
@@ -252,7 +252,7 @@ fn processor_micros(pid: i32) -> Result<f64> {
     Ok(nanos / 1e3)
 }
 
-fn processor_seconds(pid: i32) -> Result<f64> {
+pub(crate) fn processor_seconds(pid: i32) -> Result<f64> {
     // Linux counts in hundredths here, on every architecture that we run on.
     const TICKS_A_SECOND: f64 = 100.0;
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
