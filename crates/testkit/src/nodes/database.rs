@@ -2,8 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use anyhow::Result;
-use nt_postgres_testing::{Cluster, Replicated};
+use anyhow::{Result, bail};
+use nt_postgres_testing::{Bouncer, Cluster, Replicated};
 
 /// A database for nodes to share.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +12,10 @@ pub enum Database<'a> {
     Sqlite,
     /// A fresh database of this server's.
     Cluster(&'a Cluster),
+    /// The same, where no node is woken by what another has committed.
+    Silent(&'a Cluster),
+    /// The same, through PgBouncer.
+    Bounced(&'a Cluster, &'a Bouncer),
     /// A fresh database of this pair's: whichever takes writes.
     Replicated(&'a Replicated),
 }
@@ -21,6 +25,8 @@ pub enum Database<'a> {
 pub(super) struct Place {
     servers: Vec<SocketAddr>,
     name: String,
+    /// How it is used: the URL's query.
+    query: &'static str,
     /// Arguments that go with it.
     more: Vec<String>,
 }
@@ -29,7 +35,9 @@ impl Database<'_> {
     fn servers(&self) -> Vec<&Cluster> {
         match self {
             Self::Sqlite => Vec::new(),
-            Self::Cluster(cluster) => vec![cluster],
+            Self::Cluster(cluster) | Self::Silent(cluster) | Self::Bounced(cluster, _) => {
+                vec![cluster]
+            }
             Self::Replicated(pair) => vec![pair.primary(), pair.standby()],
         }
     }
@@ -40,12 +48,24 @@ impl Database<'_> {
         let url = servers.first().map(|first| first.database()).transpose()?;
         let name = url.as_deref().and_then(|url| url.rsplit_once('/'));
         let name = name.map_or_else(String::new, |(_, name)| name.to_owned());
-        let servers = servers.iter().map(|server| server.address()).collect();
-        Ok(Place { servers, name, more: more.iter().map(ToString::to_string).collect() })
+        let servers = match self {
+            Self::Bounced(_, bouncer) => vec![bouncer.address()],
+            _ => servers.iter().map(|server| server.address()).collect(),
+        };
+        let query = match self {
+            Self::Sqlite | Self::Cluster(_) => "",
+            Self::Silent(_) => "?notify=off",
+            Self::Bounced(..) => "?pooling=transaction",
+            Self::Replicated(_) => "?target_session_attrs=read-write",
+        };
+        Ok(Place { servers, name, query, more: more.iter().map(ToString::to_string).collect() })
     }
 
     /// Lets its servers be reached at these addresses, one each.
     pub(super) fn listen(&self, at: &[Ipv4Addr]) -> Result<()> {
+        if matches!(self, Self::Bounced(..)) {
+            bail!("PgBouncer listens on loopback only");
+        }
         // The standby finds its primary on loopback, where both are.
         let mut servers = self.servers().into_iter().zip(at);
         servers.try_for_each(|(server, at)| server.also_listen((*at).into()))
@@ -65,8 +85,8 @@ impl Place {
     /// The arguments of `ntd serve`.
     pub(super) fn args(&self) -> Vec<String> {
         let servers: Vec<String> = self.servers.iter().map(ToString::to_string).collect();
-        let attributes = if servers.len() > 1 { "?target_session_attrs=read-write" } else { "" };
-        let url = format!("postgres://postgres@{}/{}{attributes}", servers.join(","), self.name);
+        let (name, query) = (&self.name, self.query);
+        let url = format!("postgres://postgres@{}/{name}{query}", servers.join(","));
         let database = ["--database".to_owned(), url];
         let database = database.into_iter().filter(|_| !servers.is_empty());
         database.chain(self.more.iter().cloned()).collect()
@@ -78,14 +98,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_names_all_servers_and_asks_for_the_one_that_takes_writes() {
+    fn a_url_names_all_servers_and_how_they_are_used() {
         let server = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let place = Place { servers: vec![server(1)], name: "test".to_owned(), more: Vec::new() };
+        let name = "test".to_owned();
+        let place = Place { servers: vec![server(1)], name, query: "", more: Vec::new() };
         assert_eq!(place.args(), ["--database", "postgres://postgres@127.0.0.1:1/test"]);
-        let both = place.at(vec![server(1), server(2)]).args();
-        let wanted =
-            "postgres://postgres@127.0.0.1:1,127.0.0.1:2/test?target_session_attrs=read-write";
-        assert_eq!(both, ["--database", wanted]);
+        let used = Place { query: "?notify=off", ..place.at(vec![server(1), server(2)]) };
+        let wanted = "postgres://postgres@127.0.0.1:1,127.0.0.1:2/test?notify=off";
+        assert_eq!(used.args(), ["--database", wanted]);
         assert!(place.at(Vec::new()).args().is_empty());
     }
 }

@@ -3,6 +3,7 @@
 
 mod faults;
 mod lost;
+mod pooled;
 mod restored;
 mod rolling;
 mod twin;

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use nt_revocation::Entry;
 use nt_revocation::protocol::{Lengths, Member, Mono};
+use nt_token::EntryId;
 use nt_token::clock::Stopwatch;
 use tokio::sync::{Notify, oneshot, watch};
 
+use super::reports::{Report, Reports};
 use super::waits::{Settled, Waits};
 
 /// What is in force at every node, as far as this one knows.
@@ -24,6 +26,7 @@ pub struct Everywhere {
 
 struct Inner {
     waits: Waits,
+    reports: Reports,
     /// By the entry that they wait for.
     waiting: BTreeMap<u64, Vec<oneshot::Sender<()>>>,
 }
@@ -31,7 +34,11 @@ struct Inner {
 impl Everywhere {
     /// Nothing is known yet.
     pub fn new(lengths: Lengths) -> Self {
-        let inner = Inner { waits: Waits::new(lengths), waiting: BTreeMap::new() };
+        let inner = Inner {
+            waits: Waits::new(lengths),
+            reports: Reports::default(),
+            waiting: BTreeMap::new(),
+        };
         Self {
             lengths,
             began: Stopwatch::start(),
@@ -58,6 +65,7 @@ impl Everywhere {
 
     /// Takes in what was read of the log at the start.
     pub fn replay(&self, entries: &[Entry]) {
+        self.lock().reports.note(entries);
         self.step(|waits, now| waits.replay(now, entries));
     }
 
@@ -68,10 +76,28 @@ impl Everywhere {
 
     /// Takes in entries, after their commit.
     pub fn note(&self, entries: &[Entry]) {
-        self.step(|waits, now| waits.note(now, entries));
+        let count = self.lock().reports.note(entries);
+        self.step(|waits, now| {
+            waits.note(now, entries);
+            for Report { member, seq, .. } in count {
+                waits.complete(now, member, seq);
+            }
+        });
     }
 
-    /// Everything up to here is complete at a node.
+    /// A node reports by itself up to where everything is complete there. Counts where it is of this log.
+    pub fn reported(&self, report: Report) {
+        if self.lock().reports.counts(report) {
+            self.complete(report.member, report.seq);
+        }
+    }
+
+    /// Which entry has this number, if that is not too long ago to be known.
+    pub fn entry_at(&self, seq: u64) -> Option<EntryId> {
+        self.lock().reports.entry_at(seq)
+    }
+
+    /// Everything up to here is complete at a node, by what this one or the database knows.
     pub fn complete(&self, member: Member, seq: u64) {
         self.step(|waits, now| waits.complete(now, member, seq));
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use axum::serve::ListenerExt as _;
 use clap::Parser;
-use nt_feed::client::{Follower, follow, introduce};
+use nt_feed::client::{Follower, follow_any, introduce};
 use nt_verifier::{Options, Verifier};
 use tokio::net::TcpListener;
 use tonic::metadata::MetadataValue;
@@ -27,9 +27,9 @@ const RETRY_EACH: Duration = Duration::from_millis(50);
 /// A service that checks tokens itself.
 #[derive(Parser)]
 struct Args {
-    /// Where the authority is
-    #[arg(long)]
-    authority: String,
+    /// Where the authority is, or each of its nodes
+    #[arg(long, required = true)]
+    authority: Vec<String>,
     /// Where to listen
     #[arg(long)]
     listen: SocketAddr,
@@ -47,23 +47,29 @@ struct Args {
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let endpoint = Endpoint::from_shared(args.authority)?;
+    let endpoints = args.authority.into_iter().map(Endpoint::from_shared);
+    let mut endpoints: Vec<Endpoint> = endpoints.collect::<Result<_, _>>()?;
     let mut instance = [0; 16];
     aws_lc_rs::rand::fill(&mut instance).ok().context("the system has randomness")?;
     let authorization = MetadataValue::try_from(format!("Bearer {}", args.credential))?;
     let follower = Follower { name: args.name, instance, authorization };
+    // A fleet spreads over the nodes, as `connect` makes it.
+    let first = usize::from(follower.instance[0]) % endpoints.len();
+    endpoints.rotate_left(first);
     // The port is closed until there is somebody whose tokens could be checked.
+    let mut nodes = endpoints.iter().cycle();
     let expected = loop {
-        match introduce(&endpoint, &follower).await {
+        let node = nodes.next().context("clap asks for one")?;
+        match introduce(node, &follower).await {
             Ok(expected) => break expected,
             Err(_) => tokio::time::sleep(RETRY_EACH).await,
         }
     };
     let (verifier, state) = Verifier::new(Options::new(expected));
     let _following = match args.mutant {
-        None | Some(Mutant::VerdictCached) => Some(follow(endpoint, follower, state)),
+        None | Some(Mutant::VerdictCached) => Some(follow_any(endpoints, follower, state)),
         Some(mutant) => {
-            tokio::spawn(mutant::follow(endpoint, follower, state, mutant));
+            tokio::spawn(mutant::follow(endpoints, follower, state, mutant));
             None
         }
     };

@@ -65,8 +65,13 @@ pub(crate) fn with_cached_verdicts(routes: Router) -> Router {
     }))
 }
 
-/// Follows as `nt_feed::client` does, but for one rule.
-pub(crate) async fn follow(endpoint: Endpoint, follower: Follower, state: State, mutant: Mutant) {
+/// Follows as `nt_feed::client` does, but for one rule; of several nodes one after the other.
+pub(crate) async fn follow(
+    endpoints: Vec<Endpoint>,
+    follower: Follower,
+    state: State,
+    mutant: Mutant,
+) {
     let state = Arc::new(state);
     let (late, mut queue) = mpsc::unbounded_channel::<Vec<Entry>>();
     let applied_late = Arc::clone(&state);
@@ -77,8 +82,8 @@ pub(crate) async fn follow(endpoint: Endpoint, follower: Follower, state: State,
             let _known = applied_late.apply_all(&entries);
         }
     });
-    loop {
-        let ended = session(&endpoint, &follower, &state, mutant, &late).await;
+    for endpoint in endpoints.iter().cycle() {
+        let ended = session(endpoint, &follower, &state, mutant, &late).await;
         eprintln!("the session ended: {ended:?}");
         tokio::time::sleep(RETRY_EACH).await;
     }

@@ -4,12 +4,14 @@ use std::sync::{Arc, Weak};
 
 use nt_feed::server::Feed;
 use nt_revocation::Entry;
-use nt_revocation::protocol::{Boot, Member};
+use nt_revocation::protocol::Boot;
+use nt_token::EntryId;
 
 use super::Hint;
 use crate::authority::cluster::everywhere::Everywhere;
 use crate::authority::cluster::lease::Holder;
 use crate::authority::cluster::peers::Heard;
+use crate::authority::cluster::reports::Report;
 use crate::authority::feed::FeedSource;
 use crate::authority::follow::Parts;
 
@@ -42,7 +44,11 @@ impl Heard for Hears {
         (self.hint)(self.epoch, entries);
     }
 
-    fn complete(&self, member: Member, seq: u64) {
-        self.everywhere.complete(member, seq);
+    fn complete(&self, report: Report) {
+        self.everywhere.reported(report);
+    }
+
+    fn entry_at(&self, seq: u64) -> Option<EntryId> {
+        self.everywhere.entry_at(seq)
     }
 }

@@ -17,6 +17,7 @@ use std::time::Duration;
 use nt_feed::proto::Entries;
 use nt_revocation::Entry;
 use nt_revocation::protocol::{Incarnation, Member, NodeId};
+use nt_token::EntryId;
 use tokio::sync::{broadcast, mpsc, watch};
 use tonic::{Status, Streaming};
 
@@ -24,6 +25,7 @@ pub use self::dial::Dialling;
 pub use self::listen::Listening;
 pub use self::proof::PeerKey;
 use self::proto::{Complete, FromPeer, from_peer};
+use super::reports::Report;
 
 /// The messages and the service, generated from `proto/peers.proto`.
 pub mod proto {
@@ -52,8 +54,10 @@ const BATCHES: usize = 256;
 pub trait Heard: Send + Sync {
     /// The database has these entries. They may be known already, and nobody vouches for them.
     fn entries(&self, entries: Vec<Entry>);
-    /// Everything up to here is complete at this node.
-    fn complete(&self, member: Member, seq: u64);
+    /// Everything up to an entry is complete at another node, if that entry is of this log.
+    fn complete(&self, report: Report);
+    /// Which entry of this node's log has this number, if that is known.
+    fn entry_at(&self, seq: u64) -> Option<EntryId>;
 }
 
 /// What this node is to its peers.
@@ -183,10 +187,12 @@ impl Peers {
     ) -> Result<(), Status> {
         while let Some(FromPeer { message }) = requests.message().await? {
             match message {
-                Some(from_peer::Message::Complete(Complete { epoch, seq })) => {
+                Some(from_peer::Message::Complete(Complete { epoch, seq, entry_id })) => {
                     // What is said of another history says nothing of this one.
-                    if epoch == self.epoch {
-                        self.heard.complete(peer, seq);
+                    if epoch == self.epoch
+                        && let Ok(entry) = entry_id.as_ref().try_into().map(EntryId)
+                    {
+                        self.heard.complete(Report { member: peer, seq, entry });
                     }
                 }
                 Some(from_peer::Message::Entries(Entries { epoch, entries })) => {
@@ -226,7 +232,13 @@ impl Peers {
                         if self.me() != me {
                             return;
                         }
-                        from_peer::Message::Complete(Complete { epoch: self.epoch, seq })
+                        // What is not known by its entry is told by the database alone.
+                        let Some(EntryId(entry)) = self.heard.entry_at(seq) else { continue };
+                        from_peer::Message::Complete(Complete {
+                            epoch: self.epoch,
+                            seq,
+                            entry_id: entry.to_vec().into(),
+                        })
                     }
                     Err(_) => return,
                 },

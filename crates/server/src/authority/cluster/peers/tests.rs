@@ -22,8 +22,14 @@ impl Heard for Notes {
         self.0.send(Said::Entries(entries)).expect("the test listens");
     }
 
-    fn complete(&self, member: Member, seq: u64) {
-        self.0.send(Said::Complete(member, seq)).expect("the test listens");
+    fn complete(&self, report: Report) {
+        let said = Said::Complete(report.member, report.seq);
+        assert_eq!(Some(report.entry), self.entry_at(report.seq));
+        self.0.send(said).expect("the test listens");
+    }
+
+    fn entry_at(&self, seq: u64) -> Option<EntryId> {
+        Some(EntryId([u8::try_from(seq).expect("few"); 16]))
     }
 }
 
