@@ -28,7 +28,7 @@ use crate::world::{Options, SignIn, World, free_port};
 const OWNER: &str = "owner@example.com";
 
 /// What nodes in production encrypt the keys by that they share.
-const SECRET: &str = "a secret of this test and of no other one";
+const SECRET: &str = "04738d338f802bf101b8122e31ff21f17219f5d3c1ed2caa03c4a679c34de981";
 
 /// What lies between the nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
