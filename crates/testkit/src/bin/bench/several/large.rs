@@ -95,7 +95,7 @@ fn plan(database: &Plain, owner: &Operator, large: &Issued) -> Result<String> {
     let took = watch.elapsed();
     let id = large.workspace.replace('-', "");
     let middle = database.number(&format!(
-        "SELECT created_at - 500000 + 500000 - 60000 FROM tokens WHERE jti = '{}'",
+        "SELECT created_at - 960000 FROM tokens WHERE jti = '{}'",
         large.jti
     ))?;
     let page = database.text(&format!(
