@@ -17,9 +17,9 @@ pub(crate) enum Aim {
     None,
 }
 
-/// The results.
+/// The results, and what people have written below them.
 #[derive(Debug, Default)]
-pub(crate) struct Table(Vec<String>);
+pub(crate) struct Table(Vec<String>, String);
 
 impl Table {
     pub(crate) fn add(
@@ -63,7 +63,8 @@ impl Table {
         ));
     }
 
-    /// Puts the rows of an earlier page that were not measured now among those that were.
+    /// Puts the rows of an earlier page that were not measured now among those that were, and keeps
+    /// what stands below them.
     pub(crate) fn keep(&mut self, page: &str) {
         let name = |row: &str| row.split('|').nth(1).map(str::trim).unwrap_or_default().to_owned();
         let mut new = std::mem::take(&mut self.0);
@@ -73,6 +74,7 @@ impl Table {
             self.0.push(again.map_or_else(|| row.to_owned(), |at| new.remove(at)));
         }
         self.0.append(&mut new);
+        page.find("\n## ").map(|at| &page[at..]).unwrap_or_default().clone_into(&mut self.1);
     }
 
     /// The whole page.
@@ -90,6 +92,7 @@ impl Table {
         for row in &self.0 {
             writeln!(page, "{row}").expect("a String takes all");
         }
+        page.push_str(&self.1);
         page
     }
 }
@@ -136,4 +139,15 @@ fn a_row_that_was_measured_again_takes_the_place_of_the_old_one_and_others_stay(
     assert!(table.0[1].starts_with("| b | 2.00 ms |"), "{:?}", table.0);
     assert!(table.0[2].contains("≤ 2 ms, **missed**"), "{:?}", table.0);
     assert_eq!(table.0.len(), 3);
+}
+
+#[test]
+fn what_people_have_written_below_the_table_stays() {
+    let mut table = Table::default();
+    table.note("b", 2.0, "ms", None);
+    table.keep(&format!("{}\n## Why\nBecause.\n", Table::default().page("- machine")));
+    let again = table.page("- machine");
+    assert!(again.ends_with("|\n\n## Why\nBecause.\n"), "{again}");
+    table.keep(&again);
+    assert_eq!(table.page("- machine"), again);
 }

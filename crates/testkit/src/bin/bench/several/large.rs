@@ -94,10 +94,8 @@ fn plan(database: &Plain, owner: &Operator, large: &Issued) -> Result<String> {
     owner.expect(200, "GET", &path, None)?;
     let took = watch.elapsed();
     let id = large.workspace.replace('-', "");
-    let middle = database.number(&format!(
-        "SELECT created_at - 500000 + 500000 - 60000 FROM tokens WHERE jti = '{}'",
-        large.jti
-    ))?;
+    let middle = database
+        .number(&format!("SELECT created_at - 960000 FROM tokens WHERE jti = '{}'", large.jti))?;
     let page = database.text(&format!(
         "EXPLAIN (ANALYZE, BUFFERS) SELECT * FROM token_records
          WHERE workspace = '\\x{id}' AND revoked_at IS NULL AND expires_at > 1764000000
