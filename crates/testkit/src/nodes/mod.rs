@@ -20,6 +20,7 @@ use self::database::Place;
 pub use self::link::Link;
 use crate::namespaces::Namespaces;
 use crate::operator::Operator;
+use crate::process;
 use crate::proxy::Proxy;
 use crate::service::Service;
 use crate::world::{Options, SignIn, World, free_port};
@@ -114,6 +115,25 @@ impl Nodes {
         ensure!(copied.success(), "the data folder cannot be copied");
         let options = Options { data_dir: Some(copy), listen: None, ..original.options().clone() };
         World::prepare(options)
+    }
+
+    /// Stops all nodes and runs `ntd recover` at the first of them, with the journals of the others; what
+    /// it said.
+    pub fn recover(&mut self) -> Result<String> {
+        self.nodes.iter_mut().try_for_each(|node| node.world.kill9())?;
+        let (first, others) = self.nodes.split_first().context("one node at least")?;
+        let mut command = Command::new(&first.world.binaries().ntd);
+        command.args(["recover", "--force", "--data-dir"]).arg(first.world.data_dir());
+        for other in others {
+            command.arg("--journal").arg(other.world.data_dir());
+        }
+        let args = &first.world.options().args;
+        let database = args.iter().position(|arg| arg == "--database").context("a database")?;
+        command.args(args.iter().skip(database).take(2));
+        command.env_clear().current_dir(first.world.dir());
+        let done = process::run(&mut command, None)?;
+        ensure!(done.code == Some(0), "ntd recover: {}{}", done.stdout, done.stderr);
+        Ok(done.stdout)
     }
 
     /// Starts a program that takes the options of the tests' `verifier`, told where all nodes are.
