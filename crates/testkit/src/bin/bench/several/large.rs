@@ -81,7 +81,9 @@ fn fill(database: &Plain, large: &[Issued]) -> Result<()> {
              JOIN model t ON t.turn = n % {workspaces}"
         ))?;
     }
-    database.run("VACUUM ANALYZE tokens; CHECKPOINT")
+    // By itself: several statements in one message are one transaction, in which nothing is vacuumed.
+    database.run("VACUUM ANALYZE tokens")?;
+    database.run("CHECKPOINT")
 }
 
 /// The plan of a page from the middle of a workspace's tokens, and how much there is.
