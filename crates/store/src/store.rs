@@ -357,7 +357,8 @@ pub trait Store: Send + Sync {
         connected: Vec<(VerifierId, Timestamp, String)>,
     ) -> Result<(), StoreError>;
 
-    /// A node begins a life: its row and the log's entry. Answers the entry's number.
+    /// A node begins a life: its row and the log's entry. Answers the entry's number. An error while
+    /// another of its lives is granted renewals.
     async fn join(&self, new: NewNode, entry: EntryId) -> Result<u64, StoreError>;
 
     /// Renews a node's lease, by a durable write that a database which was replaced cannot make. Waits

@@ -21,6 +21,12 @@ impl State {
         if self.nodes.contains_key(&new.member) || self.gone_nodes.contains(&new.member) {
             return Err(StoreError::Database("such a node is there".to_owned()));
         }
+        let goes_on = |known: &KnownNode| {
+            known.member.node == new.member.node && known.standing == Standing::Active
+        };
+        if self.nodes.values().any(goes_on) {
+            return Err(StoreError::Database("another life of this node goes on".to_owned()));
+        }
         let known = KnownNode {
             member: new.member,
             address: new.address,

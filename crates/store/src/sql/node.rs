@@ -5,7 +5,7 @@ use nt_revocation::entry::ProofOfDeath;
 use nt_revocation::protocol::{Incarnation, Member, NodeId};
 use nt_token::EntryId;
 
-use super::db::{Bind, Db, all, change};
+use super::db::{Bind, Db, all, change, first};
 use super::row::{Row, number, signed, time};
 use super::writing::Writing;
 use crate::error::StoreError;
@@ -53,7 +53,11 @@ impl Writing<'_> {
         const SQL: &str = "INSERT INTO nodes (node, incarnation, address, home, version, state,
                 renewals, acked, last_seen)
             VALUES (?1, ?2, ?3, ?4, ?5, 'active', 0, 0, ?6)";
+        const OTHER: &str = "SELECT 1 FROM nodes WHERE node = ?1 AND state = 'active'";
         let (node, incarnation) = key(new.member);
+        if first(self.db, OTHER, &[&node], |_| Ok(Some(())))?.is_some() {
+            return Err(StoreError::Database("another life of this node goes on".to_owned()));
+        }
         let params: &[&dyn Bind] =
             &[&node, &incarnation, &new.address, &new.home.0, &new.version, &new.at.unix()];
         change(self.db, SQL, params)?;

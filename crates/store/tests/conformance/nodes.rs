@@ -54,6 +54,9 @@ async fn a_node_that_joins_is_in_the_log_and_in_the_list() {
             world.store.join(new(first), world.ids.entry()).await.is_err(),
             "a life is lived once"
         );
+        let copy = member(1, 8);
+        let joined = world.store.join(new(copy), world.ids.entry()).await;
+        assert!(joined.is_err(), "a node has one life at a time");
     })
     .await;
 }

@@ -48,12 +48,13 @@ impl Joining {
     /// Joins; answers the number of the log's entry. The lease comes after it, once that is applied.
     pub async fn join(&self) -> Result<u64, JoinError> {
         let me = self.identity.member;
-        for earlier in self.earlier().await? {
+        // Again, for as long as there is one: while one is watched, another may have begun.
+        while let Some(earlier) = self.earlier().await?.first() {
             // Whoever holds the lock of the same home knows that the process before has ended.
             let proof = if earlier.home == self.identity.home {
                 ProofOfDeath::LockTaken
             } else {
-                self.watch(&earlier).await?;
+                self.watch(earlier).await?;
                 ProofOfDeath::None
             };
             self.store.fence(earlier.member, proof, entry_id()?).await?;

@@ -101,6 +101,27 @@ async fn a_node_whose_earlier_life_stood_still_elsewhere_fences_it_and_joins() {
     assert_eq!(log[1].fact, fenced, "nothing proves that it is dead");
 }
 
+#[tokio::test]
+async fn a_copy_does_not_join_where_the_original_came_back_in_another_life_meanwhile() {
+    let store = store();
+    joining(&store, 1, 1).join().await.expect("the first");
+    let coming_back = async {
+        sleep(short().node / 4).await;
+        joining(&store, 3, 1).join().await.expect("at its home");
+        for renewals in 0.. {
+            assert!(matches!(renew(&store, 3, renewals).await, Renewed::Granted { .. }));
+            sleep(short().node_renews_each()).await;
+        }
+    };
+    let copy = joining(&store, 2, 2);
+    let refused = tokio::select! {
+        joined = copy.join() => joined.expect_err("a copy"),
+        () = coming_back => unreachable!("it renews for ever"),
+    };
+    assert!(matches!(refused, JoinError::Copy { .. }), "{refused}");
+    assert_eq!(standings(&store).await, [(1, Standing::Fenced), (3, Standing::Active)]);
+}
+
 /// Notes what it is told.
 #[derive(Default)]
 struct Told {
