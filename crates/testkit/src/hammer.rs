@@ -49,13 +49,21 @@ pub struct Hammer {
     /// Tokens that each second question is about.
     hot: Mutex<BTreeSet<usize>>,
     done: AtomicBool,
+    patience: Duration,
 }
 
 impl Hammer {
     /// Clients for these verifiers. Each has a question for each token.
     pub fn new(targets: Vec<Target>) -> Self {
         let hot = Mutex::default();
-        Self { watch: Stopwatch::start(), targets, hot, done: AtomicBool::new(false) }
+        let done = AtomicBool::new(false);
+        Self { watch: Stopwatch::start(), targets, hot, done, patience: PATIENCE }
+    }
+
+    /// The same, whose clients give up on an answer after this: for where no process is stopped, and
+    /// no answer means that something is wrong.
+    pub fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Lets the clients ask while this work is done; what they saw.
@@ -172,27 +180,27 @@ impl Hammer {
             };
             let token = hot.unwrap_or(half % target.questions.len());
             let start = self.watch.elapsed();
-            let verdict = ask(target, &mut connection, token);
+            let verdict = self.ask(target, &mut connection, token);
             let end = self.watch.elapsed();
             checks.push(Check { token, client, verifier, start, end, verdict });
             thread::sleep(REST);
         }
         checks
     }
-}
 
-fn ask(target: &Target, connection: &mut Option<Connection>, token: usize) -> Verdict {
-    if connection.is_none() {
-        *connection = Connection::open_for(target.address, PATIENCE).ok();
-    }
-    let answer = connection.as_mut().map(|open| open.exchange(&target.questions[token]));
-    match answer {
-        Some(Ok(answer)) if answer.status == 200 => Verdict::Accepted,
-        Some(Ok(answer)) if answer.status == 401 => Verdict::Refused,
-        Some(Ok(_)) => Verdict::Unknown,
-        Some(Err(_)) | None => {
-            *connection = None;
-            Verdict::Unknown
+    fn ask(&self, target: &Target, connection: &mut Option<Connection>, token: usize) -> Verdict {
+        if connection.is_none() {
+            *connection = Connection::open_for(target.address, self.patience).ok();
+        }
+        let answer = connection.as_mut().map(|open| open.exchange(&target.questions[token]));
+        match answer {
+            Some(Ok(answer)) if answer.status == 200 => Verdict::Accepted,
+            Some(Ok(answer)) if answer.status == 401 => Verdict::Refused,
+            Some(Ok(_)) => Verdict::Unknown,
+            Some(Err(_)) | None => {
+                *connection = None;
+                Verdict::Unknown
+            }
         }
     }
 }
