@@ -8,6 +8,7 @@ mod database;
 mod link;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 pub use self::database::Database;
 use self::database::Place;
 pub use self::link::Link;
+use crate::cli::Output;
 use crate::namespaces::Namespaces;
 use crate::operator::Operator;
 use crate::process;
@@ -109,31 +111,30 @@ impl Nodes {
     /// A process on a copy of a node's data folder, with all that it was told but for where it listens,
     /// as if its disk had been cloned; not started yet.
     pub fn twin(&self, nth: usize) -> Result<World> {
-        let original = &self.nodes[nth].world;
-        let copy = self.dir.path().join(format!("twin-of-{nth}"));
-        let copied = Command::new("cp").arg("-a").arg(original.data_dir()).arg(&copy).status()?;
-        ensure!(copied.success(), "the data folder cannot be copied");
-        let options = Options { data_dir: Some(copy), listen: None, ..original.options().clone() };
-        World::prepare(options)
+        let copy = self.copy(nth, "twin")?;
+        let original = self.nodes[nth].world.options().clone();
+        World::prepare(Options { data_dir: Some(copy), listen: None, ..original })
     }
 
-    /// Stops all nodes and runs `ntd recover` at the first of them, with the journals of the others; what
-    /// it said.
-    pub fn recover(&mut self) -> Result<String> {
-        self.nodes.iter_mut().try_for_each(|node| node.world.kill9())?;
-        let (first, others) = self.nodes.split_first().context("one node at least")?;
-        let mut command = Command::new(&first.world.binaries().ntd);
-        command.args(["recover", "--force", "--data-dir"]).arg(first.world.data_dir());
-        for other in others {
-            command.arg("--journal").arg(other.world.data_dir());
-        }
-        let args = &first.world.options().args;
-        let database = args.iter().position(|arg| arg == "--database").context("a database")?;
-        command.args(args.iter().skip(database).take(2));
-        command.env_clear().current_dir(first.world.dir());
-        let done = process::run(&mut command, None)?;
-        ensure!(done.code == Some(0), "ntd recover: {}{}", done.stdout, done.stderr);
-        Ok(done.stdout)
+    /// `ntd recover` at a node that does not run, with these arguments more.
+    pub fn recover(&self, nth: usize, more: &[&str]) -> Result<Output> {
+        let world = &self.nodes[nth].world;
+        let told = world.options();
+        let mut command = Command::new(&world.binaries().ntd);
+        command.arg("recover").arg("--data-dir").arg(world.data_dir());
+        let database = told.args.windows(2).find(|pair| pair[0] == "--database");
+        command.args(database.context("a database that is shared")?).args(more);
+        command.env_clear().envs(told.env.iter().map(|(name, value)| (name, value)));
+        process::run(&mut command, None)
+    }
+
+    /// A copy of a node's data folder, as somebody takes it who carries it elsewhere.
+    pub fn copy(&self, nth: usize, name: &str) -> Result<PathBuf> {
+        let copy = self.dir.path().join(format!("{name}-of-{nth}"));
+        let original = self.nodes[nth].world.data_dir();
+        let copied = Command::new("cp").arg("-a").arg(original).arg(&copy).status()?;
+        ensure!(copied.success(), "the data folder cannot be copied");
+        Ok(copy)
     }
 
     /// Starts a program that takes the options of the tests' `verifier`, told where all nodes are.

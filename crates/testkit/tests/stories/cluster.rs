@@ -104,3 +104,20 @@ fn assert_all_refuse(
     }
     Ok(())
 }
+
+/// Nobody accepts it, for a while: no verifier, and no node at its own door.
+fn assert_stays_revoked(nodes: &Nodes, followers: &[Follower], revoked: &Issued) -> Result<()> {
+    let watch = Stopwatch::start();
+    while watch.elapsed() < WATCHED {
+        for follower in followers {
+            let said = said(&follower.service, &revoked.token);
+            ensure!(said == Some(401), "a verifier says {said:?} of what was revoked");
+        }
+        for node in &nodes.nodes {
+            let said = said_at_door(&node.world, &revoked.token);
+            ensure!(said == Some(401), "a node says {said:?} of what was revoked");
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
