@@ -2,7 +2,7 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use anyhow::{Context as _, ensure};
@@ -14,7 +14,7 @@ use nt_token::Secret;
 
 use crate::authority::cluster::node::{Doubted, Hint};
 use crate::authority::entropy::random;
-use crate::config::{Config, Database};
+use crate::config::{Config, ConfigError, Database, Layer};
 use crate::data_dir::DataDir;
 
 /// A store that other nodes may use too.
@@ -34,14 +34,44 @@ pub(super) fn sqlite_file(config: &Config, data_dir: &DataDir) -> PathBuf {
     }
 }
 
+/// Where a store on SQLite has its files.
+pub(super) fn sqlite_options(config: &Config, data_dir: &DataDir) -> SqliteOptions {
+    let database = sqlite_file(config, data_dir);
+    SqliteOptions { database, high_water: data_dir.high_water() }
+}
+
 /// Opens a file, for one process.
 pub(super) fn open_sqlite(
     config: &Config,
     data_dir: &DataDir,
     follower: Follower,
 ) -> Result<SqliteStore, StoreError> {
-    let database = sqlite_file(config, data_dir);
-    SqliteStore::open(SqliteOptions { database, high_water: data_dir.high_water() }, follower)
+    SqliteStore::open(sqlite_options(config, data_dir), follower)
+}
+
+/// How a database on a server is used, with a journal in this directory.
+pub(super) fn postgres_options(
+    url: &Secret,
+    gate: Gate,
+    journal: &Path,
+) -> Result<PostgresOptions, StoreError> {
+    let mut options = PostgresOptions::new(url.expose(), journal)?;
+    options.gate = gate;
+    Ok(options)
+}
+
+/// The settings of a command that is told where the authority is, and nothing else.
+pub(super) fn settings(
+    data_dir: Option<&Path>,
+    database: Option<&str>,
+    file: Option<&Path>,
+) -> Result<Config, ConfigError> {
+    let flags = Layer {
+        data_dir: data_dir.map(Path::to_owned),
+        database: database.map(|url| Secret::from(url.to_owned())),
+        ..Layer::default()
+    };
+    Config::load(flags, file)
 }
 
 /// Opens a database on a server, as one of its nodes.
@@ -51,8 +81,7 @@ pub(crate) fn open_shared(
     data_dir: &DataDir,
     follower: Follower,
 ) -> Result<Shared, StoreError> {
-    let mut options = PostgresOptions::new(url.expose(), &data_dir.journal())?;
-    options.gate = gate;
+    let options = postgres_options(url, gate, &data_dir.journal())?;
     let store = Arc::new(PostgresStore::open(options, follower)?);
     // The store's own thread tells the node, and must not be kept alive by it.
     let hinted: Weak<PostgresStore> = Arc::downgrade(&store);
@@ -94,8 +123,7 @@ impl Tool {
         };
         // The journal of a node is that node's: what is appended here comes to stand in theirs.
         let scratch = Scratch::new()?;
-        let mut options = PostgresOptions::new(url.expose(), &scratch.0.join("journal"))?;
-        options.gate = config.gate();
+        let options = postgres_options(url, config.gate(), &scratch.0.join("journal"))?;
         let store = Arc::new(PostgresStore::open(options, Box::new(|_| {}))?);
         Ok(Self { store, alone: None, _scratch: Some(scratch) })
     }

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use nt_store::{ExportKind, Moved, PostgresOptions, SqliteOptions};
 
-use super::database::sqlite_file;
-use crate::config::{Config, Database, Layer};
+use super::database::{postgres_options, settings, sqlite_options};
+use crate::config::{Config, Database};
 use crate::data_dir::{self, DataDir};
 
 /// Write everything that the authority remembers to a file.
@@ -68,12 +68,8 @@ struct Place {
 
 impl Place {
     fn settings(&self) -> anyhow::Result<Config> {
-        let flags = Layer {
-            data_dir: self.data_dir.clone(),
-            database: self.database.clone().map(Into::into),
-            ..Layer::default()
-        };
-        Ok(Config::load(flags, self.config.as_deref())?)
+        let (data_dir, file) = (self.data_dir.as_deref(), self.config.as_deref());
+        Ok(settings(data_dir, self.database.as_deref(), file)?)
     }
 }
 
@@ -91,13 +87,11 @@ impl Store {
         if let Some(Database::Postgres(url)) = &config.database {
             // The journal of a node that runs here is that node's; one that ran here is a witness.
             let journal = config.data_dir.join("journal");
-            let mut options = PostgresOptions::new(url.expose(), &journal)?;
-            options.gate = config.gate();
+            let options = postgres_options(url, config.gate(), &journal)?;
             return Ok(Self::Postgres(Box::new(options)));
         }
         let data_dir = data_dir()?;
-        let database = sqlite_file(config, &data_dir);
-        let options = SqliteOptions { database, high_water: data_dir.high_water() };
+        let options = sqlite_options(config, &data_dir);
         Ok(Self::Sqlite { options, data_dir })
     }
 }

@@ -4,11 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use nt_store::{KnownNode, Standing};
-use nt_token::Secret;
 
 use crate::authority::cluster::join::shown;
-use crate::commands::database::Tool;
-use crate::config::{Config, Layer};
+use crate::commands::database::{Tool, settings};
 
 /// Show the nodes that share a database.
 #[derive(Debug, clap::Subcommand)]
@@ -39,8 +37,7 @@ impl Nodes {
     /// Does it.
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let Self::List(List { database, data_dir, config }) = self;
-        let flags = Layer { database: database.map(Secret::from), data_dir, ..Layer::default() };
-        let config = Config::load(flags, config.as_deref())?;
+        let config = settings(data_dir.as_deref(), database.as_deref(), config.as_deref())?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let tool = Tool::open(&config)?;
         let nodes = runtime.block_on(async {

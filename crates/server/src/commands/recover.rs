@@ -13,14 +13,13 @@ use std::process::ExitCode;
 use anyhow::{bail, ensure};
 use nt_revocation::Position;
 use nt_store::{Findings, LeasesOut, PostgresOptions, Recovered, Recovery, SqliteOptions};
-use nt_token::Secret;
 use nt_token::clock::{Clock as _, SystemClock};
 
 use self::evidence::{Evidence, by_kind, place};
 use crate::authority::entropy::entry_id;
 use crate::authority::keys::by_itself;
-use crate::commands::database::sqlite_file;
-use crate::config::{Config, Database, Layer};
+use crate::commands::database::{postgres_options, settings, sqlite_options};
+use crate::config::Database;
 use crate::data_dir::DataDir;
 
 /// Put a log together again whose database lost a part of it: after a fail-over that lost commits, or
@@ -78,23 +77,14 @@ struct Unknown {
 impl Args {
     /// Recovers.
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let flags = Layer {
-            data_dir: self.data_dir.clone(),
-            database: self.database.clone().map(Secret::from),
-            ..Layer::default()
-        };
-        let config = Config::load(flags, self.config.as_deref())?;
+        let (data_dir, file) = (self.data_dir.as_deref(), self.config.as_deref());
+        let config = settings(data_dir, self.database.as_deref(), file)?;
         let data_dir = DataDir::open(&config.data_dir)?;
         if let Some(Database::Postgres(url)) = &config.database {
-            let mut options = PostgresOptions::new(url.expose(), &data_dir.journal())?;
-            options.gate = config.gate();
+            let options = postgres_options(url, config.gate(), &data_dir.journal())?;
             return self.shared(&options, &data_dir);
         }
-        let options = SqliteOptions {
-            database: sqlite_file(&config, &data_dir),
-            high_water: data_dir.high_water(),
-        };
-        self.alone(&options)
+        self.alone(&sqlite_options(&config, &data_dir))
     }
 
     /// A database of several nodes, each with a journal.
