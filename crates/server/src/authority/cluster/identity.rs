@@ -1,15 +1,15 @@
 //! Who this node is: a number that stays with its data directory, and where its process lives.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use nt_revocation::protocol::{Incarnation, Member, NodeId};
 use nt_store::{Home, StoreError};
 
 use crate::authority::entropy::{random, sha256};
-use crate::data_dir::{DataDir, DataDirError, at, private};
+use crate::data_dir::{DataDir, DataDirError, at, private, write_new};
 
 /// Names the boot that the machine runs since.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -40,7 +40,7 @@ pub struct Identity {
 impl Identity {
     /// Begins a life. The directory's lock is held, so no other process has the same home.
     pub fn begin(data_dir: &DataDir) -> Result<Self, IdentityError> {
-        let node = number(&data_dir.node())?;
+        let node = number(data_dir)?;
         let incarnation = Incarnation(u64::from_be_bytes(random()?));
         let home = home(data_dir.root())?;
         Ok(Self { member: Member { node: NodeId(node), incarnation }, home })
@@ -53,33 +53,23 @@ impl Identity {
     }
 }
 
-/// The number in this file; draws one where there is none.
-fn number(path: &Path) -> Result<u64, IdentityError> {
-    match fs::read_to_string(path) {
+/// The number in the directory's file; draws one where there is none.
+fn number(data_dir: &DataDir) -> Result<u64, IdentityError> {
+    let path = data_dir.node();
+    match fs::read_to_string(&path) {
         Ok(text) => {
-            private(path, 0o600)?;
+            private(&path, 0o600)?;
             let number = u64::from_str_radix(text.trim(), 16);
-            number.map_err(|_| IdentityError::Damaged(path.to_owned()))
+            number.map_err(|_| IdentityError::Damaged(path))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let number = u64::from_be_bytes(random()?);
-            write(path, number).map_err(|source| at(path, source))?;
+            // Whole or not at all: half a number is another node's.
+            write_new(data_dir.root(), "node", format!("{number:016x}\n").as_bytes())?;
             Ok(number)
         }
-        Err(source) => Err(at(path, source).into()),
+        Err(source) => Err(at(&path, source).into()),
     }
-}
-
-/// Whole or not at all: half a number is another node's.
-fn write(path: &Path, number: u64) -> io::Result<()> {
-    let draft = path.with_extension("new");
-    let mut options = File::options();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    writeln!(file, "{number:016x}")?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// The boot of the machine and the directory's place on it. A copy of the directory has another home,
