@@ -60,6 +60,10 @@ pub struct ActiveToken {
     pub active: bool,
     /// What the token may be used for, separated by spaces.
     pub scope: String,
+    /// From which networks the token may be used, for whoever asks to look at; left out where it may be
+    /// used from anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub source_networks: Vec<String>,
     /// Who had it issued.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub client_id: OperatorId,
