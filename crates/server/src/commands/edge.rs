@@ -15,7 +15,7 @@ use crate::edge::link::{Link, PROGRAM, authorities, credential};
 use crate::edge::listener::{Address, Listener};
 use crate::edge::serve;
 use crate::telemetry;
-use crate::tls::{Files, Tls};
+use crate::tls::{Clients, Files, Tls};
 
 /// The longest name that the feed takes, in bytes.
 const NAME_BYTES: usize = 128;
@@ -43,7 +43,7 @@ const NAME_BYTES: usize = 128;
 /v1/token_auth?freshness=sync asks the authority about this very token, for what cannot bear a
 lease's delay. Beside it: /readyz (200 while it can answer), /livez, /health, /metrics.
 SIGTERM and SIGINT stop it in order: it tells the authority first, so that no revoke waits for it.
-SIGHUP reads its TLS certificate and key again.
+SIGHUP reads its TLS certificate, key and client CA again.
 
 Each flag can stand in the environment too (NTD_EDGE_AUTHORITY=…); flags win over it. With
 --without-lease ask it goes on by asking, which needs no credential: one whose verifier was removed
@@ -88,6 +88,16 @@ pub(super) struct Args {
         requires = "tls_certificate"
     )]
     tls_key: Option<PathBuf>,
+    /// Let only those ask here whose certificate those in this PEM file have signed; others come no
+    /// further than the TLS handshake, also where they ask for /livez, /readyz and /metrics
+    #[arg(
+        long,
+        hide_env = true,
+        env = "NTD_EDGE_CLIENT_CA",
+        value_name = "FILE",
+        requires = "tls_certificate"
+    )]
+    client_ca: Option<PathBuf>,
     /// What this process calls itself: listings show it beside the name that its credential is
     /// registered under. Receipts and logs have that name, and this one where there is no credential
     /// [default: edge]
@@ -180,7 +190,8 @@ impl Args {
             without_lease: self.without_lease,
         };
         let files = self.tls_certificate.zip(self.tls_key);
-        let files = files.map(|(certificate, key)| Files { certificate, key });
+        let clients = self.client_ca.map_or(Clients::NotAsked, Clients::Demanded);
+        let files = files.map(|(certificate, key)| Files { certificate, key, clients });
         let tls = files.map(Tls::open).transpose()?;
         let listener = Listener::bind(&self.listen).await?;
         let (address, is_encrypted) = (listener.address()?, tls.is_some());

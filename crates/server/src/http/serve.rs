@@ -35,6 +35,7 @@ use crate::authority::{Authority, limits};
 use crate::http::client_address::{Peer, client_address};
 use crate::http::{Doors, forward_auth, router};
 use crate::tls::Tls;
+use crate::tls::clients::ClientCertificate;
 
 /// Why serving has come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,11 +196,32 @@ where
     match tls {
         None => converse_openly(stream, service, watcher).await,
         Some(tls) => {
-            if let Some(stream) = tls.accept(stream).await {
-                converse_openly(stream, service, watcher).await;
+            if let Some((stream, certificate)) = tls.accept(stream).await {
+                converse_openly(stream, showing(service, certificate), watcher).await;
             }
         }
     }
+}
+
+/// The same service, told which certificate the client has shown.
+fn showing<S>(
+    service: S,
+    certificate: Option<ClientCertificate>,
+) -> impl hyper::service::Service<
+    Request<Incoming>,
+    Response = Response,
+    Error = Infallible,
+    Future = S::Future,
+>
+where
+    S: hyper::service::Service<Request<Incoming>, Response = Response, Error = Infallible>,
+{
+    service_fn(move |mut request: Request<Incoming>| {
+        if let Some(certificate) = &certificate {
+            request.extensions_mut().insert(certificate.clone());
+        }
+        service.call(request)
+    })
 }
 
 async fn converse_openly<I, S>(stream: I, service: S, watcher: Watcher)

@@ -24,6 +24,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tonic::Extensions;
 use tonic::codegen::Bytes;
 use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
@@ -48,7 +49,11 @@ impl Log {
 
 #[async_trait]
 impl Source for Log {
-    async fn authenticate(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
+    async fn authenticate(
+        &self,
+        metadata: &MetadataMap,
+        _: &Extensions,
+    ) -> Result<String, NotAdmitted> {
         let shown = metadata.get("authorization").and_then(|shown| shown.to_str().ok());
         let shown = shown.and_then(|shown| shown.strip_prefix("Bearer "));
         shown.filter(|shown| *shown == SECRET).ok_or(NotAdmitted::Unauthenticated)?;
