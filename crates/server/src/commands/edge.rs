@@ -1,10 +1,12 @@
 //! `ntd edge`: checks tokens beside a service, for an authority elsewhere.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args as _;
+use ipnet::IpNet;
 use nt_feed::ask::HttpAsk;
 use nt_feed::client::{AuthorityUrl, PlainHttp, Settings};
 use tokio::signal::unix::{SignalKind, signal};
@@ -126,6 +128,17 @@ pub(super) struct Args {
     /// Follow the authority over http:// beyond this machine, where something else encrypts it
     #[arg(long, hide_env = true, env = "NTD_EDGE_PLAIN_HTTP")]
     plain_http: bool,
+    /// Believe X-Forwarded-For of these, the networks or addresses of gateways in front; whoever asks
+    /// through a Unix socket is believed in any case. Give several by commas or by further flags
+    #[arg(
+        long = "trusted-proxy",
+        hide_env = true,
+        env = "NTD_EDGE_TRUSTED_PROXIES",
+        value_name = "CIDR",
+        value_delimiter = ',',
+        value_parser = network
+    )]
+    trusted_proxies: Vec<IpNet>,
     /// What is logged: error, warn, info, debug, or a filter by module [default: info]
     #[arg(
         long,
@@ -188,6 +201,7 @@ impl Args {
             issuer: self.issuer,
             audience: self.audience,
             without_lease: self.without_lease,
+            proxies: self.trusted_proxies,
         };
         let files = self.tls_certificate.zip(self.tls_key);
         let clients = self.client_ca.map_or(Clients::NotAsked, Clients::Demanded);
@@ -213,6 +227,12 @@ fn variables() -> Vec<String> {
     let command = Args::augment_args(clap::Command::new("edge"));
     let named = command.get_arguments().filter_map(clap::Arg::get_env);
     named.filter_map(|name| name.to_str().map(str::to_owned)).collect()
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    let address = text.parse::<IpAddr>().map(|address| address.to_canonical().into());
+    address.or_else(|_| text.parse()).map_err(|_| "use a network such as 10.0.0.0/8, or an address")
 }
 
 fn name(text: &str) -> Result<String, &'static str> {
@@ -244,5 +264,18 @@ mod tests {
         assert_eq!(authorities_of(&by_flags).expect("origins"), three);
         assert!(authorities_of(&[]).is_err());
         assert!(authorities_of(&["--authority", "https://a,"]).is_err());
+    }
+
+    #[test]
+    fn trusted_proxies_are_networks_or_addresses() {
+        let command = Args::augment_args(clap::Command::new("edge"));
+        let flags = ["edge", "--listen", "127.0.0.1:1", "--authority", "https://a"];
+        let more = ["--trusted-proxy", "10.0.0.0/8,192.0.2.7", "--trusted-proxy=::1"];
+        let matches = command.clone().try_get_matches_from(flags.iter().chain(&more));
+        let args = Args::from_arg_matches(&matches.expect("flags")).expect("flags");
+        let read: Vec<String> = args.trusted_proxies.iter().map(ToString::to_string).collect();
+        assert_eq!(read, ["10.0.0.0/8", "192.0.2.7/32", "::1/128"]);
+        let bad = flags.iter().chain(&["--trusted-proxy", "somewhere"]);
+        assert!(command.try_get_matches_from(bad).is_err());
     }
 }

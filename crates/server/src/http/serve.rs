@@ -9,15 +9,14 @@ use std::time::Duration;
 use anyhow::bail;
 use axum::Router;
 use axum::body::Body;
+use axum::http::Request;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{Method, Request};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use nt_api::path::TOKEN_AUTH;
 use nt_feed::proto::feed_server::FeedServer;
 use nt_feed::server::Feed;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -32,7 +31,8 @@ use crate::authority::cluster::peers::proto::peers_server::{PeersServer, SERVICE
 use crate::authority::feed::{CLIENT, FeedSource};
 use crate::authority::janitor::Janitor;
 use crate::authority::{Authority, limits};
-use crate::http::client_address::{Peer, client_address};
+use crate::http::client_address::{Neighbour, Peer, client_address};
+use crate::http::forward_auth::unread;
 use crate::http::{Doors, forward_auth, router};
 use crate::tls::Tls;
 use crate::tls::clients::ClientCertificate;
@@ -273,9 +273,11 @@ impl Service {
         mut request: Request<Incoming>,
         peer: SocketAddr,
     ) -> Result<Response, Infallible> {
-        let asked = matches!(*request.method(), Method::GET | Method::POST | Method::HEAD);
-        if asked && request.uri().path() == TOKEN_AUTH {
-            return Ok(forward_auth::answer(&self.doors, &request, Some(Peer(peer))));
+        if forward_auth::is_asked(request.uri().path()) {
+            let (headers, doors) = (request.headers(), &self.doors);
+            let source = Neighbour::Peer(Peer(peer)).source(headers, &doors.proxies);
+            let answer = forward_auth::answer(doors, headers, request.uri(), source);
+            return Ok(unread::left(request, answer));
         }
         if is_grpc(&request) {
             let from = client_address(Peer(peer), request.headers(), &self.doors.proxies);

@@ -165,13 +165,20 @@ impl Authority {
         let mut settings = Settings::new(self.url(), "edge");
         settings.credential = Some(Secret::from(SECRET.to_owned()));
         settings.ask = Some(HttpAsk::new(&settings.authority, None).expect("a client"));
-        Link { settings, issuer: None, audience: None, without_lease: WithoutLease::Refuse }
+        let without_lease = WithoutLease::Refuse;
+        Link { settings, issuer: None, audience: None, without_lease, proxies: Vec::new() }
     }
 
     /// A token, told apart by its number, and its workspace.
     pub(super) fn token(&self, idx: u32) -> (String, WorkspaceId) {
         let claims = claims(idx);
         (sign(&claims, &self.key).expose().to_owned(), claims.sub)
+    }
+
+    /// A token that may be used from there alone.
+    pub(super) fn token_from(&self, idx: u32, network: &str) -> String {
+        let source_networks = Networks::new([network.parse().expect("a network")]).expect("one");
+        sign(&Claims { source_networks, ..claims(idx) }, &self.key).expose().to_owned()
     }
 
     /// Revokes it, and waits until that is in force.
