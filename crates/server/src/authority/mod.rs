@@ -4,6 +4,7 @@
 pub mod access;
 pub mod audit;
 mod canary;
+pub mod clients;
 pub mod cluster;
 mod doubt;
 pub mod entropy;
@@ -20,7 +21,9 @@ pub mod limits;
 pub mod list;
 mod measured;
 pub mod members;
+pub mod oauth;
 pub mod people;
+mod rates;
 pub mod receipts;
 pub mod refresh;
 pub mod revocation;
@@ -49,6 +52,7 @@ use nt_store::{Act, Store};
 use nt_token::clock::{Clock, Stopwatch};
 use nt_token::{Expected, Lifetime};
 
+use crate::authority::clients::Clients;
 use crate::authority::cluster::node::Running;
 use crate::authority::doubt::Doubt;
 use crate::authority::error::Refusal;
@@ -59,6 +63,7 @@ use crate::authority::first::FirstRevocations;
 use crate::authority::keyring::{Keyring, Keys};
 use crate::authority::measured::Measured;
 use crate::authority::people::People;
+use crate::authority::rates::Rates;
 use crate::authority::receipts::{Commits, Receipts};
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
@@ -117,6 +122,8 @@ pub struct Authority {
     trusted: TrustedIssuers,
     people: People,
     verifiers: Arc<Verifiers>,
+    clients: Clients,
+    rates: Rates,
     feed: Feed<FeedSource>,
     granted: Arc<Granted>,
     measured: Measured,

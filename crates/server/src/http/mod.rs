@@ -6,11 +6,12 @@
 pub mod audit;
 pub mod auth;
 pub mod client_address;
+pub mod clients;
 pub mod error;
 pub mod extract;
 pub mod forward_auth;
-pub mod introspect;
 pub mod members;
+pub mod oauth;
 pub mod openapi;
 pub mod operations;
 pub mod prefer;
@@ -24,7 +25,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
 use ipnet::IpNet;
+use nt_api::path::{RESOURCE_METADATA, SERVER_METADATA};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -42,6 +45,7 @@ pub struct Doors {
 
 /// All doors, and the development provider's where there is one.
 pub fn router(doors: Doors, development: Option<Router>) -> Router {
+    let resource = oauth::metadata::resource_metadata_url(doors.authority.issuer());
     let (router, document) = OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(auth::token_exchange))
         .routes(routes!(auth::configuration))
@@ -61,7 +65,12 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .routes(routes!(verifiers::remove))
         .routes(routes!(audit::list))
         .routes(routes!(forward_auth::get, forward_auth::post))
-        .routes(routes!(introspect::introspect))
+        .routes(routes!(clients::add, clients::list))
+        .routes(routes!(clients::remove))
+        .routes(routes!(oauth::introspect::introspect))
+        .routes(routes!(oauth::revoke::revoke))
+        .routes(routes!(oauth::metadata::server))
+        .routes(routes!(oauth::metadata::resource))
         .routes(routes!(operations::jwks))
         .routes(routes!(operations::health))
         .routes(routes!(operations::livez))
@@ -70,6 +79,8 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .split_for_parts();
     let router = router
         .route("/openapi.json", openapi::serve(&document))
+        .route(&format!("{SERVER_METADATA}/{{*below}}"), get(oauth::metadata::server_below))
+        .route(&format!("{RESOURCE_METADATA}/{{*below}}"), get(oauth::metadata::resource_below))
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES))
@@ -78,5 +89,5 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         Some(provider) => router.merge(provider),
         None => router,
     };
-    request::observed(router)
+    request::observed(router, Some(&resource))
 }
