@@ -20,6 +20,7 @@ pub mod proxy;
 pub mod pty;
 pub mod service;
 pub mod settings;
+pub mod venv;
 pub mod world;
 
 pub use checker::{Check, Report, Revoke, Verdict};
