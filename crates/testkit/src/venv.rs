@@ -8,12 +8,12 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::binaries;
+use crate::binaries::target_dir;
 
 /// The folder of the programs in a virtual environment of this name that has these requirements (the
 /// text of a `requirements.txt`: each version pinned, where possible with its hashes).
 pub fn venv(name: &str, requirements: &str) -> Result<PathBuf> {
-    let all = binaries::target_dir()?.join("tmp/venv");
+    let all = target_dir()?.join("tmp/venv");
     fs::create_dir_all(&all)?;
     let (dir, asked) = (all.join(name), all.join(format!("{name}.txt")));
     let bin = dir.join("bin");

@@ -6,11 +6,13 @@
 
 pub mod check;
 pub mod claims;
+pub mod client;
 pub mod clock;
 pub mod id;
 pub mod jwk;
 pub mod jws;
 pub mod key;
+pub mod network;
 pub mod record;
 pub mod scope;
 pub mod secret;
@@ -20,8 +22,10 @@ pub mod verifier;
 
 pub use check::{Expected, Refusal, SignedClaims};
 pub use claims::{Claims, Place};
+pub use client::{ClientName, ClientRight, ClientRights};
 pub use id::{EntryId, Jti, KeyId, OperatorId, WorkspaceId};
 pub use key::{KeySet, SigningKey, VerifyingKey};
+pub use network::{Network, Networks};
 pub use record::{Expiry, State, TokenRecord, TokenStatus};
 pub use scope::{Scope, Scopes};
 pub use secret::Secret;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claims::{Claims, Place};
 use crate::id::{Jti, KeyId, OperatorId, WorkspaceId};
+use crate::network::Networks;
 use crate::scope::Scopes;
 use crate::time::Timestamp;
 
@@ -128,6 +129,7 @@ impl TokenRecord {
             iat: self.created_at,
             exp: self.expiry.claimed(),
             scope: self.scope.clone(),
+            source_networks: Networks::default(),
             client_id: self.created_by.clone(),
             rv: self.rv,
             place: self.place,

@@ -5,6 +5,7 @@ pub mod access;
 pub mod audit;
 mod canary;
 pub mod cluster;
+pub mod demand;
 mod doubt;
 pub mod entropy;
 pub mod error;
@@ -66,8 +67,9 @@ use crate::authority::usage::Usage;
 use crate::authority::verifiers::Verifiers;
 use crate::key_secret::KeySecret;
 
+pub use demand::{Binding, Demand, Source, Unmet};
 pub use people::Caller;
-pub use verify::{Binding, NotAccepted, VerifiedToken};
+pub use verify::{NotAccepted, VerifiedToken};
 
 /// What the operator of this authority decided.
 #[derive(Debug, Clone)]

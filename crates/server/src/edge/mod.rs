@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nt_feed::ask::HttpAsk;
 use nt_verifier::{Ask as _, Freshness, NotAccepted, Refused, Stats, Verifier};
 
+use crate::authority::Source;
 use crate::authority::seen::Texts;
 use crate::edge::link::Link;
 use crate::http::forward_auth::Denied;
@@ -74,9 +75,8 @@ impl Edge {
             tracing::debug!(%reason, "a token was not accepted");
             Denied::from(reason)
         })?;
-        if !question.binding.fits(token.claims()) {
-            return Err(Denied::OtherWorkspace);
-        }
+        // An edge does not know yet from where its callers' callers come.
+        question.demand(Source::Unknown).met_by(token.claims()).map_err(Denied::Unmet)?;
         Ok(Texts::of(token.claims()))
     }
 

@@ -6,10 +6,12 @@ use axum::response::{IntoResponse, Response};
 use nt_api::error::{ErrorBody, ErrorCode, ErrorDetail, ErrorFields};
 use nt_store::StoreError;
 
+use crate::authority::Unmet;
 use crate::authority::error::{Error, Refusal};
 
 const REALM: &str = "Bearer realm=\"ntd\"";
 const INVALID: &str = "Bearer realm=\"ntd\", error=\"invalid_token\"";
+const INSUFFICIENT_SCOPE: &str = "Bearer realm=\"ntd\", error=\"insufficient_scope\"";
 
 /// An answer that is an error.
 #[derive(Debug, Clone)]
@@ -19,7 +21,16 @@ pub struct ApiError {
     message: String,
     field: Option<&'static str>,
     /// What a client may learn of why its token is not good (RFC 6750, section 3).
-    challenge: Option<&'static str>,
+    challenge: Option<Challenge>,
+}
+
+/// The error of a challenge (RFC 6750, section 3.1).
+#[derive(Debug, Clone, Copy)]
+enum Challenge {
+    /// The token is not good, and this is why.
+    InvalidToken(&'static str),
+    /// The token is good, and lacks a scope.
+    InsufficientScope,
 }
 
 impl ApiError {
@@ -56,7 +67,10 @@ impl ApiError {
 
     /// A token that is not good, and what its holder may learn of why.
     pub fn token_refused(code: ErrorCode, why: &'static str) -> Self {
-        Self { challenge: Some(why), ..Self::new(StatusCode::UNAUTHORIZED, code, why) }
+        Self {
+            challenge: Some(Challenge::InvalidToken(why)),
+            ..Self::new(StatusCode::UNAUTHORIZED, code, why)
+        }
     }
 
     /// No token where one is needed.
@@ -65,10 +79,19 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationRequired, message)
     }
 
-    /// A good token, but for another workspace.
-    pub fn other_workspace() -> Self {
-        let message = "The access token is for another workspace";
-        Self::new(StatusCode::FORBIDDEN, ErrorCode::InsufficientPermissions, message)
+    /// A good token that lacks what is demanded of it.
+    pub fn unmet(unmet: Unmet) -> Self {
+        let (message, challenge) = match unmet {
+            Unmet::Workspace => ("The access token is for another workspace", None),
+            Unmet::Scope => (
+                "The access token lacks a scope that is needed here",
+                Some(Challenge::InsufficientScope),
+            ),
+            Unmet::Source => ("The access token may not be used from this address", None),
+        };
+        let forbidden =
+            Self::new(StatusCode::FORBIDDEN, ErrorCode::InsufficientPermissions, message);
+        Self { challenge, ..forbidden }
     }
 
     /// The body, complete but for what only the request knows.
@@ -90,7 +113,10 @@ impl ApiError {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         // RFC 6750, section 3: no error code where no credential was sent at all.
         let challenge = match (self.code, self.challenge) {
-            (_, Some(why)) => {
+            (_, Some(Challenge::InsufficientScope)) => {
+                Some(HeaderValue::from_static(INSUFFICIENT_SCOPE))
+            }
+            (_, Some(Challenge::InvalidToken(why))) => {
                 HeaderValue::try_from(format!("{INVALID}, error_description=\"{why}\"")).ok()
             }
             (ErrorCode::AuthenticationRequired, None) => Some(HeaderValue::from_static(REALM)),

@@ -17,8 +17,8 @@ use nt_api::verification::{
 };
 use nt_token::Refusal;
 
-use crate::authority::NotAccepted;
 use crate::authority::seen::Texts;
+use crate::authority::{NotAccepted, Source, Unmet};
 use crate::http::Doors;
 use crate::http::client_address::{Peer, client_address};
 use crate::http::error::ApiError;
@@ -53,8 +53,9 @@ pub fn answer<B>(doors: &Doors, request: &axum::http::Request<B>, peer: Option<P
     let Some(question) = Question::of(headers, request.uri()) else {
         return refused(Denied::NoToken);
     };
-    let from = peer.map(|peer| client_address(peer, headers, &doors.proxies));
-    match doors.authority.verify(question.token, question.binding, from) {
+    let source = peer
+        .map_or(Source::Unknown, |peer| Source::At(client_address(peer, headers, &doors.proxies)));
+    match doors.authority.verify(question.token, &question.demand(source)) {
         Ok(token) => accepted(token.texts()),
         Err(reason) => {
             tracing::debug!(%reason, "a token was not accepted");
@@ -74,8 +75,8 @@ pub enum Denied {
     Expired,
     /// It is not good for any other reason.
     Invalid,
-    /// It is good, but for another workspace.
-    OtherWorkspace,
+    /// It is good, but not for this.
+    Unmet(Unmet),
     /// It is not known here whether it is good.
     NotReady,
 }
@@ -85,7 +86,7 @@ impl From<NotAccepted> for Denied {
         match reason {
             NotAccepted::Revoked => Self::Revoked,
             NotAccepted::Refused(refusal) => refusal.into(),
-            NotAccepted::OtherWorkspace => Self::OtherWorkspace,
+            NotAccepted::Unmet(unmet) => Self::Unmet(unmet),
             NotAccepted::NotReady => Self::NotReady,
         }
     }
@@ -131,7 +132,7 @@ pub fn refused(why: Denied) -> Response {
         Denied::Revoked => ApiError::token_refused(ErrorCode::AuthenticationRequired, REVOKED),
         Denied::Expired => ApiError::token_refused(ErrorCode::TokenExpired, EXPIRED),
         Denied::Invalid => ApiError::token_refused(ErrorCode::AuthenticationRequired, INVALID),
-        Denied::OtherWorkspace => ApiError::other_workspace(),
+        Denied::Unmet(unmet) => ApiError::unmet(unmet),
         Denied::NotReady => ApiError::unavailable("The revocation state is not known here"),
     };
     named(&error, &request_id())

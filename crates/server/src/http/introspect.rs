@@ -7,7 +7,7 @@ use nt_api::error::ErrorBody;
 use nt_api::path;
 use nt_api::verification::{ActiveToken, Introspection, IntrospectionRequest};
 
-use crate::authority::{Binding, Caller, NotAccepted};
+use crate::authority::{Caller, Demand, NotAccepted};
 use crate::http::Doors;
 use crate::http::auth::NO_STORE;
 use crate::http::error::{ApiError, Reply};
@@ -25,7 +25,7 @@ pub async fn introspect(
     _caller: Caller,
     FormBody(request): FormBody<IntrospectionRequest>,
 ) -> Reply<([(HeaderName, &'static str); 1], Json<Introspection>)> {
-    let answer = match doors.authority.verify(&request.token, Binding::None, None) {
+    let answer = match doors.authority.verify(&request.token, &Demand::NOTHING) {
         Ok(token) => {
             let claims = token.claims();
             Introspection::Active(Box::new(ActiveToken {

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use nt_token::check::check_signature;
 use nt_token::sign::sign;
 use nt_token::{
-    Claims, EntryId, Jti, KeyId, KeySet, OperatorId, Place, Scopes, SigningKey, VerifyingKey,
-    WorkspaceId,
+    Claims, EntryId, Jti, KeyId, KeySet, Networks, OperatorId, Place, Scopes, SigningKey,
+    VerifyingKey, WorkspaceId,
 };
 use proptest::prelude::*;
 
@@ -52,6 +52,7 @@ impl Mint {
             iat: Timestamp::from_unix(1),
             exp: Timestamp::from_unix(exp),
             scope: Scopes::default(),
+            source_networks: Networks::default(),
             client_id: OperatorId::mint(1, [operator; 10]),
             rv,
             place,

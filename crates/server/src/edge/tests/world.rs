@@ -17,8 +17,8 @@ use nt_token::clock::{Clock as _, SystemClock};
 use nt_token::jwk::Jwks;
 use nt_token::sign::sign;
 use nt_token::{
-    Claims, EntryId, Jti, KeySet, OperatorId, Place, Scopes, Secret, SigningKey, Timestamp,
-    WorkspaceId,
+    Claims, EntryId, Jti, KeySet, Networks, OperatorId, Place, Scopes, Secret, SigningKey,
+    Timestamp, WorkspaceId,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -212,6 +212,7 @@ fn claims(idx: u32) -> Claims {
         iat: Timestamp::from_unix(now),
         exp: Timestamp::from_unix(now + 3_600),
         scope: Scopes::default(),
+        source_networks: Networks::default(),
         client_id: OperatorId::mint(1, [1; 10]),
         rv: 1,
         place: Place { list: 0, idx },

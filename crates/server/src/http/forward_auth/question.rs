@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, Uri};
 use nt_token::WorkspaceId;
 use percent_encoding::percent_decode_str;
 
-use crate::authority::Binding;
+use crate::authority::{Binding, Demand, Source};
 use crate::http::extract::bearer;
 
 /// What a gateway asks, whoever answers it.
@@ -17,6 +17,11 @@ pub struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
+    /// The same, as what is demanded of the token that is used from there.
+    pub fn demand(&self, source: Source) -> Demand {
+        Demand { binding: self.binding, scopes: Vec::new(), source }
+    }
+
     /// `None` where no token was sent.
     pub fn of(headers: &'a HeaderMap, uri: &Uri) -> Option<Self> {
         Some(Self { token: bearer(headers)?, binding: binding(headers, uri) })

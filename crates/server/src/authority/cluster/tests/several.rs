@@ -28,7 +28,7 @@ use crate::authority::feed::Admission;
 use crate::authority::follow::Following;
 use crate::authority::start::{Start, StartError};
 use crate::authority::tests::{admitted, named};
-use crate::authority::{Authority, Binding, Caller, NotAccepted, Policy};
+use crate::authority::{Authority, Caller, Demand, NotAccepted, Policy};
 use crate::commands::database::{Shared as Opened, open_shared};
 use crate::data_dir::DataDir;
 use crate::key_secret::KeySecretSource;
@@ -174,7 +174,7 @@ impl One {
     }
 
     fn verdict(&self, token: &str) -> Result<(), NotAccepted> {
-        self.authority.verify(token, Binding::None, None).map(drop)
+        self.authority.verify(token, &Demand::NOTHING).map(drop)
     }
 
     async fn revoke(&self, by: &Caller, of: WorkspaceId, jti: &Jti) -> (TokenRevoked, Duration) {
