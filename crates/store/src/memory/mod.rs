@@ -5,6 +5,7 @@
 
 mod by_key;
 mod keys;
+mod lists;
 mod log;
 mod members;
 mod nodes;

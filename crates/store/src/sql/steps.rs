@@ -13,10 +13,11 @@ use nt_token::{
 
 use super::engine::Engine;
 use super::revocation::Revocation;
-use super::{audit, by_key, keys, log, member, node, receipt, token, verifier, workspace};
+use super::{audit, by_key, keys, list, log, member, node, receipt, token, verifier, workspace};
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::error::StoreError;
 use crate::key::{AddedKey, NewKey, RetiredKey, RevokedKey, StoredKey};
+use crate::list::{KnownList, ListedPlaces};
 use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
 use crate::receipt::KeptReceipt;
 use crate::record::{
@@ -250,6 +251,14 @@ impl<E: Engine> Store for E {
     async fn revocation_of(&self, token: &TokenRecord) -> Result<Option<Position>, StoreError> {
         let token = token.clone();
         self.read(move |db| receipt::revocation_of(db, &token)).await
+    }
+
+    async fn lists(&self) -> Result<Vec<KnownList>, StoreError> {
+        self.read(list::known).await
+    }
+
+    async fn listed_places(&self, list: KnownList) -> Result<ListedPlaces, StoreError> {
+        self.read(move |db| list::places(db, &list)).await
     }
 
     async fn refresh_token(

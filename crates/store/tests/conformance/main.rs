@@ -10,6 +10,7 @@ mod full_disk;
 mod invitations;
 mod issuing;
 mod keys;
+mod lists;
 mod log;
 mod members;
 mod migration;
