@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod auth;
 pub mod client_address;
+pub mod conditional;
 pub mod error;
 pub mod extract;
 pub mod forward_auth;
@@ -16,6 +17,7 @@ pub mod operations;
 pub mod prefer;
 pub mod request;
 pub mod serve;
+pub mod status_lists;
 pub mod tokens;
 pub mod verifiers;
 pub mod workspaces;
@@ -63,6 +65,8 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .routes(routes!(forward_auth::get, forward_auth::post))
         .routes(routes!(introspect::introspect))
         .routes(routes!(operations::jwks))
+        .routes(routes!(status_lists::all))
+        .routes(routes!(status_lists::one))
         .routes(routes!(operations::health))
         .routes(routes!(operations::livez))
         .routes(routes!(operations::readyz))
