@@ -35,6 +35,7 @@ mod serving;
 pub mod sessions;
 pub mod sign_in;
 pub mod start;
+pub mod status_lists;
 #[cfg(test)]
 mod tests;
 pub mod usage;
@@ -69,6 +70,7 @@ use crate::authority::rates::Rates;
 use crate::authority::receipts::{Commits, Receipts};
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
+use crate::authority::status_lists::StatusLists;
 use crate::authority::usage::Usage;
 use crate::authority::verifiers::Verifiers;
 use crate::key_secret::KeySecret;
@@ -116,6 +118,7 @@ pub struct Authority {
     commits: Arc<Commits>,
     receipts: Receipts,
     first_revocations: FirstRevocations,
+    status_lists: StatusLists,
     seen: SeenTokens,
     sessions: Sessions,
     usage: Usage,

@@ -29,6 +29,7 @@ use crate::authority::rates::Rates;
 use crate::authority::receipts::Receipts;
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
+use crate::authority::status_lists::StatusLists;
 use crate::authority::usage::Usage;
 use crate::authority::verifiers::Verifiers;
 use crate::authority::{Authority, Policy};
@@ -134,6 +135,13 @@ impl Authority {
             }
             _ => None,
         };
+        let status_lists = StatusLists::new(
+            Arc::clone(&store),
+            Arc::clone(&parts.set),
+            Arc::clone(&parts.keys),
+            Arc::clone(&start.clock),
+            expected.issuer.clone(),
+        );
         Ok(Self {
             lease: feed.lease(),
             node,
@@ -148,6 +156,7 @@ impl Authority {
             commits: Arc::clone(&parts.commits),
             receipts: Receipts::default(),
             first_revocations: FirstRevocations::default(),
+            status_lists,
             seen: SeenTokens::new(limits::SEEN_BYTES),
             sessions: Sessions::new(sessions, start.policy.session_idle, sharing),
             usage: Usage::default(),

@@ -93,6 +93,14 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
     }
 
+    /// A status list of the past, which nobody keeps (draft-ietf-oauth-status-list, section 8.4).
+    pub fn no_history() -> Self {
+        let message = "This authority tells what is revoked now, and not what was";
+        let mut error = Self::new(StatusCode::NOT_IMPLEMENTED, ErrorCode::InvalidRequest, message);
+        error.field = Some("time");
+        error
+    }
+
     /// A token that is not good, and what its holder may learn of why.
     pub fn token_refused(code: ErrorCode, why: &'static str) -> Self {
         Self {
@@ -189,6 +197,7 @@ impl From<Refusal> for ApiError {
             Refusal::BadJti => (StatusCode::BAD_REQUEST, ErrorCode::InvalidJti),
             Refusal::SignInRefused => (StatusCode::UNAUTHORIZED, ErrorCode::TokenExchangeFailed),
             Refusal::NoSession
+            | Refusal::NoStatusList
             | Refusal::NoMember
             | Refusal::NotRevoked(_)
             | Refusal::NotBeingRevoked(_) => (StatusCode::NOT_FOUND, ErrorCode::NotFound),

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod client_address;
 pub mod client_certificates;
 pub mod clients;
+pub mod conditional;
 pub mod error;
 pub mod extract;
 pub mod forward_auth;
@@ -18,6 +19,7 @@ pub mod operations;
 pub mod prefer;
 pub mod request;
 pub mod serve;
+pub mod status_lists;
 pub mod tokens;
 pub mod verifiers;
 pub mod workspaces;
@@ -77,6 +79,8 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .routes(routes!(oauth::metadata::server))
         .routes(routes!(oauth::metadata::resource))
         .routes(routes!(operations::jwks))
+        .routes(routes!(status_lists::all))
+        .routes(routes!(status_lists::one))
         .routes(routes!(operations::health))
         .routes(routes!(operations::livez))
         .routes(routes!(operations::readyz))
