@@ -20,7 +20,7 @@ use crate::authority::janitor::Janitor;
 use crate::authority::keyring::Keyring;
 use crate::authority::keys::{by_itself, make};
 use crate::authority::tests::{World, refusal};
-use crate::authority::{Binding, NotAccepted};
+use crate::authority::{Demand, NotAccepted};
 
 /// A list as a third party reads it.
 struct Read {
@@ -105,7 +105,7 @@ async fn a_list_refuses_what_the_authority_refuses_however_it_was_revoked() {
     let agree = async |refused: &[&TokenCreated]| {
         world.later();
         for token in tokens {
-            let verdict = authority.verify(token.access_token.expose(), Binding::None, None);
+            let verdict = authority.verify(token.access_token.expose(), &Demand::NOTHING);
             let is_revoked = matches!(verdict, Err(NotAccepted::Revoked));
             assert_eq!(is_revoked, refused.iter().any(|one| one.jti == token.jti));
             assert_eq!(world.list_refuses(token).await, is_revoked, "{}", token.jti);
