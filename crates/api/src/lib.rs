@@ -6,10 +6,12 @@
 
 pub mod audit;
 pub mod auth;
+pub mod clients;
 pub mod error;
 pub mod health;
 pub mod iso;
 pub mod members;
+pub mod oauth;
 pub mod path;
 pub mod receipts;
 pub mod revocations;

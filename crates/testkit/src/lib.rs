@@ -13,6 +13,7 @@ pub mod hammer;
 pub mod http;
 pub mod load;
 pub mod namespaces;
+pub mod node;
 pub mod nodes;
 pub mod operator;
 pub mod process;
@@ -20,6 +21,7 @@ pub mod proxy;
 pub mod pty;
 pub mod service;
 pub mod settings;
+pub mod venv;
 pub mod world;
 
 pub use checker::{Check, Report, Revoke, Verdict};

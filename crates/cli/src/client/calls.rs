@@ -1,5 +1,7 @@
 //! The requests that there are: a method each.
 
+mod clients;
+
 use std::cell::OnceCell;
 
 use nt_api::ErrorCode;

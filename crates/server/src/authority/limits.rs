@@ -1,5 +1,6 @@
 //! Every limit, with its reason.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Longest request body in bytes: the largest that is needed is a token creation of a few hundred.
@@ -50,6 +51,31 @@ pub const PEOPLE_FOR: i64 = 60;
 /// Verifiers that are registered: a revoke is pushed to each of them.
 pub const VERIFIERS: usize = 1_000;
 
+/// Clients of the OAuth endpoints that are registered: a service has one, and somebody reads the list.
+pub const CLIENTS: usize = 1_000;
+
+/// Questions about tokens that one client or operator may ask in a second: far more than a service has
+/// requests that are not answered by forward-auth, and half of what one core answers.
+pub const INTROSPECTIONS: NonZeroU32 = NonZeroU32::new(5_000).expect("more than none");
+
+/// Revocations over the OAuth endpoint that one client or operator may ask for in a second. Each is an
+/// entry that the log keeps: a secret that leaked must not fill it.
+pub const REVOCATIONS: NonZeroU32 = NonZeroU32::new(50).expect("more than none");
+
+/// How many of them at once: whoever answers an incident has a list.
+pub const REVOCATIONS_AT_ONCE: NonZeroU32 = NonZeroU32::new(1_000).expect("more than none");
+
+/// How often the credentials from one network may be wrong in a second, on the long run: a program that
+/// was set up wrongly tries again each second.
+pub const FAILURES: NonZeroU32 = NonZeroU32::new(1).expect("more than none");
+
+/// How often at once: several programs behind one address that were set up wrongly, and a test of theirs.
+pub const FAILURES_AT_ONCE: NonZeroU32 = NonZeroU32::new(100).expect("more than none");
+
+/// Askers, and networks with wrong credentials, of whom it is remembered how often they came, some 100
+/// bytes each. Beyond it those are forgotten that were not met lately.
+pub const RATED: usize = 16_384;
+
 /// Longest version of a verifier's program that is kept, in characters.
 pub const VERSION_CHARS: usize = 64;
 
@@ -68,6 +94,10 @@ pub const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether the certificate's files changed: who renews it has days, not minutes.
 pub const CERTIFICATE_EVERY: Duration = Duration::from_mins(1);
+
+/// How often it is told that a client was refused for its certificate: one that is left alone comes back
+/// ten times a second.
+pub const CLIENT_CERTIFICATE_LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// How long a request may take, its body included.
 pub const REQUEST_WAIT: Duration = Duration::from_secs(30);

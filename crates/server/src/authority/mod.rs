@@ -4,6 +4,7 @@
 pub mod access;
 pub mod audit;
 mod canary;
+pub mod clients;
 pub mod cluster;
 pub mod demand;
 mod doubt;
@@ -21,7 +22,9 @@ pub mod limits;
 pub mod list;
 mod measured;
 pub mod members;
+pub mod oauth;
 pub mod people;
+mod rates;
 pub mod receipts;
 pub mod refresh;
 mod restrictions;
@@ -51,6 +54,7 @@ use nt_store::{Act, Store};
 use nt_token::clock::{Clock, Stopwatch};
 use nt_token::{Expected, Lifetime};
 
+use crate::authority::clients::Clients;
 use crate::authority::cluster::node::Running;
 use crate::authority::doubt::Doubt;
 use crate::authority::error::Refusal;
@@ -61,6 +65,7 @@ use crate::authority::first::FirstRevocations;
 use crate::authority::keyring::{Keyring, Keys};
 use crate::authority::measured::Measured;
 use crate::authority::people::People;
+use crate::authority::rates::Rates;
 use crate::authority::receipts::{Commits, Receipts};
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
@@ -120,6 +125,8 @@ pub struct Authority {
     trusted: TrustedIssuers,
     people: People,
     verifiers: Arc<Verifiers>,
+    clients: Clients,
+    rates: Rates,
     feed: Feed<FeedSource>,
     granted: Arc<Granted>,
     measured: Measured,

@@ -14,6 +14,7 @@ use nt_token::clock::{Clock, Stopwatch};
 use nt_token::key::BadKey;
 use nt_token::{Expected, KeyId};
 
+use crate::authority::clients::Clients;
 use crate::authority::cluster::join::JoinError;
 use crate::authority::cluster::node::{Node, Takes};
 use crate::authority::feed::granted::Granted;
@@ -24,6 +25,7 @@ use crate::authority::keys::{self, KeysError};
 use crate::authority::limits;
 use crate::authority::measured::Measured;
 use crate::authority::people::People;
+use crate::authority::rates::Rates;
 use crate::authority::receipts::Receipts;
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
@@ -31,6 +33,7 @@ use crate::authority::usage::Usage;
 use crate::authority::verifiers::Verifiers;
 use crate::authority::{Authority, Policy};
 use crate::key_secret::KeySecretSource;
+use crate::tls::clients::CertificateDemand;
 
 /// What an authority is started with.
 pub struct Start {
@@ -48,6 +51,8 @@ pub struct Start {
     pub granted: PathBuf,
     /// Who may follow the log.
     pub admission: Admission,
+    /// Whether whoever follows it shows a client certificate too.
+    pub client_certificate: CertificateDemand,
     /// The `iss` of every token, if this is the first start.
     pub issuer: String,
     /// The `aud` of every token; the issuer, where nothing is said.
@@ -99,6 +104,8 @@ impl Authority {
         let sharing = store.sharing();
         let sessions = store.live_sessions(start.clock.now()).await?;
         let verifiers = Arc::new(Verifiers::new(store.verifiers().await?));
+        let clients = Clients::new(store.clients().await?, sharing);
+        let rates = Rates::new(&start.clock);
         let expected =
             Expected { audience: start.audience.unwrap_or_else(|| issuer.clone()), issuer };
         let granted = Arc::new(Granted::at(start.granted));
@@ -110,6 +117,7 @@ impl Authority {
             verifiers: Arc::clone(&verifiers),
             clock: Arc::clone(&start.clock),
             admission: start.admission,
+            client_certificate: start.client_certificate,
             granted: Arc::clone(&granted),
             snapshots: tokio::sync::Mutex::default(),
         };
@@ -150,6 +158,8 @@ impl Authority {
             trusted: start.trusted,
             people: People::default(),
             verifiers,
+            clients,
+            rates,
             feed,
             granted,
             measured: Measured::default(),

@@ -1,15 +1,19 @@
 //! How the doors say no: the one place that knows status codes.
 
+use std::time::Duration;
+
 use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use nt_api::error::{ErrorBody, ErrorCode, ErrorDetail, ErrorFields};
 use nt_store::StoreError;
+use nt_token::Scope;
 
 use crate::authority::Unmet;
 use crate::authority::error::{Error, Refusal};
 
 const REALM: &str = "Bearer realm=\"ntd\"";
+const INVALID_REQUEST: &str = "Bearer realm=\"ntd\", error=\"invalid_request\"";
 const INVALID: &str = "Bearer realm=\"ntd\", error=\"invalid_token\"";
 const INSUFFICIENT_SCOPE: &str = "Bearer realm=\"ntd\", error=\"insufficient_scope\"";
 
@@ -20,22 +24,46 @@ pub struct ApiError {
     code: ErrorCode,
     message: String,
     field: Option<&'static str>,
+    /// In how many seconds it is worth to try again, where it is.
+    retry_after: u64,
     /// What a client may learn of why its token is not good (RFC 6750, section 3).
     challenge: Option<Challenge>,
 }
 
 /// The error of a challenge (RFC 6750, section 3.1).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Challenge {
+    /// The request has several credentials.
+    InvalidRequest(&'static str),
     /// The token is not good, and this is why.
     InvalidToken(&'static str),
-    /// The token is good, and lacks a scope.
-    InsufficientScope,
+    /// The token is good, and lacks one of these scopes.
+    InsufficientScope(String),
+}
+
+impl Challenge {
+    /// As a header. Scopes and our own words hold nothing that a quoted string cannot.
+    fn value(&self) -> Option<HeaderValue> {
+        let text = match self {
+            Self::InvalidRequest(why) => {
+                format!("{INVALID_REQUEST}, error_description=\"{why}\"")
+            }
+            Self::InvalidToken(why) => format!("{INVALID}, error_description=\"{why}\""),
+            Self::InsufficientScope(needed) if needed.is_empty() => INSUFFICIENT_SCOPE.to_owned(),
+            Self::InsufficientScope(needed) => format!("{INSUFFICIENT_SCOPE}, scope=\"{needed}\""),
+        };
+        HeaderValue::try_from(text).ok()
+    }
+}
+
+/// As RFC 6749, section 3.3, writes them.
+fn list(scopes: &[Scope]) -> String {
+    scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(" ")
 }
 
 impl ApiError {
     fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), field: None, challenge: None }
+        Self { status, code, message: message.into(), field: None, retry_after: 1, challenge: None }
     }
 
     /// No such path.
@@ -79,13 +107,23 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationRequired, message)
     }
 
-    /// A good token that lacks what is demanded of it.
-    pub fn unmet(unmet: Unmet) -> Self {
+    /// More than one credential. 401 and not 400 (RFC 6750, section 3.1): gateways pass it on.
+    pub fn several_tokens() -> Self {
+        let message = "The request has more than one credential";
+        let code = ErrorCode::AuthenticationRequired;
+        Self {
+            challenge: Some(Challenge::InvalidRequest(message)),
+            ..Self::new(StatusCode::UNAUTHORIZED, code, message)
+        }
+    }
+
+    /// A good token that lacks what is demanded of it, and which scopes are.
+    pub fn unmet(unmet: Unmet, needed: &[Scope]) -> Self {
         let (message, challenge) = match unmet {
             Unmet::Workspace => ("The access token is for another workspace", None),
             Unmet::Scope => (
                 "The access token lacks a scope that is needed here",
-                Some(Challenge::InsufficientScope),
+                Some(Challenge::InsufficientScope(list(needed))),
             ),
             Unmet::Source => ("The access token may not be used from this address", None),
         };
@@ -112,13 +150,8 @@ impl ApiError {
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         // RFC 6750, section 3: no error code where no credential was sent at all.
-        let challenge = match (self.code, self.challenge) {
-            (_, Some(Challenge::InsufficientScope)) => {
-                Some(HeaderValue::from_static(INSUFFICIENT_SCOPE))
-            }
-            (_, Some(Challenge::InvalidToken(why))) => {
-                HeaderValue::try_from(format!("{INVALID}, error_description=\"{why}\"")).ok()
-            }
+        let challenge = match (self.code, &self.challenge) {
+            (_, Some(challenge)) => challenge.value(),
             (ErrorCode::AuthenticationRequired, None) => Some(HeaderValue::from_static(REALM)),
             (ErrorCode::TokenExpired | ErrorCode::TokenExchangeFailed, None) => {
                 Some(HeaderValue::from_static(INVALID))
@@ -128,8 +161,9 @@ impl ApiError {
         if let Some(challenge) = challenge {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        let later = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
+        if later.contains(&self.status) {
+            headers.insert(RETRY_AFTER, HeaderValue::from(self.retry_after));
         }
         response
     }
@@ -138,12 +172,14 @@ impl ApiError {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let (status, code) = match &refusal {
-            Refusal::NotSignedIn => (StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationRequired),
+            Refusal::NotSignedIn | Refusal::BadClient => {
+                (StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationRequired)
+            }
             Refusal::SessionExpired => (StatusCode::UNAUTHORIZED, ErrorCode::TokenExpired),
             Refusal::OperatorNeeded => {
                 (StatusCode::FORBIDDEN, ErrorCode::ClerkAuthenticationRequired)
             }
-            Refusal::NotAllowed | Refusal::NotAdmin => {
+            Refusal::NotAllowed | Refusal::NotAdmin | Refusal::ClientMayNot => {
                 (StatusCode::FORBIDDEN, ErrorCode::InsufficientPermissions)
             }
             Refusal::NoWorkspace => (StatusCode::NOT_FOUND, ErrorCode::WorkspaceNotFound),
@@ -158,20 +194,33 @@ impl From<Refusal> for ApiError {
             | Refusal::NotBeingRevoked(_) => (StatusCode::NOT_FOUND, ErrorCode::NotFound),
             Refusal::VerifierExists(_) => (StatusCode::CONFLICT, ErrorCode::VerifierExists),
             Refusal::NoVerifier => (StatusCode::NOT_FOUND, ErrorCode::VerifierNotFound),
-            Refusal::AlreadyMember | Refusal::LastOwner | Refusal::TooManyVerifiers => {
-                (StatusCode::CONFLICT, ErrorCode::Conflict)
-            }
+            Refusal::ClientExists(_) => (StatusCode::CONFLICT, ErrorCode::ClientExists),
+            Refusal::NoClient => (StatusCode::NOT_FOUND, ErrorCode::ClientNotFound),
+            Refusal::AlreadyMember
+            | Refusal::LastOwner
+            | Refusal::TooManyVerifiers
+            | Refusal::TooManyClients => (StatusCode::CONFLICT, ErrorCode::Conflict),
+            Refusal::TooOften { .. } => (StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited),
             Refusal::NoProvider | Refusal::ProviderUnavailable | Refusal::NotServing => {
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable)
             }
+        };
+        let retry_after = match refusal {
+            Refusal::TooOften { again } => seconds(again),
+            _ => 1,
         };
         let field = match refusal {
             Refusal::Invalid { field, .. } => Some(field),
             Refusal::BadJti => Some("jti"),
             _ => None,
         };
-        Self { field, ..Self::new(status, code, refusal.to_string()) }
+        Self { field, retry_after, ..Self::new(status, code, refusal.to_string()) }
     }
+}
+
+/// A time as `Retry-After` has it: whole seconds, and one at the least.
+pub fn seconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX).max(1)
 }
 
 impl From<StoreError> for ApiError {

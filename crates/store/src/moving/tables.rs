@@ -157,5 +157,19 @@ pub(super) const TABLES: &[Table] = &[
             "changed_at",
         ],
     ),
+    table(
+        "oauth_clients",
+        1,
+        &[
+            "secret_hash",
+            "name",
+            "rights",
+            "workspace",
+            "created_at",
+            "created_by",
+            "removed_at",
+            "removed_by",
+        ],
+    ),
     table("job_tokens", 2, &["issuer", "digest", "until"]),
 ];
