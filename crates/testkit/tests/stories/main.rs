@@ -18,6 +18,7 @@ mod jobs;
 mod keys;
 mod nginx;
 mod nodes;
+mod oauth;
 mod outage;
 mod page;
 mod promise;
