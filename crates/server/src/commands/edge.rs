@@ -1,5 +1,7 @@
 //! `ntd edge`: checks tokens beside a service, for an authority elsewhere.
 
+mod proxying;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -136,6 +138,8 @@ pub(super) struct Args {
         hide_default_value = true
     )]
     log_format: LogFormat,
+    #[command(flatten)]
+    proxying: proxying::Flags,
 }
 
 impl Args {
@@ -183,6 +187,7 @@ impl Args {
         let files = files.map(|(certificate, key)| Files { certificate, key });
         let tls = files.map(Tls::open).transpose()?;
         let listener = Listener::bind(&self.listen).await?;
+        let proxying = self.proxying.proxying().await?;
         let (address, is_encrypted) = (listener.address()?, tls.is_some());
         let authority =
             self.authority.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
@@ -193,7 +198,7 @@ impl Args {
                 _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
             }
         };
-        serve::run(listener, tls, link, stop).await
+        Box::pin(serve::run(listener, tls, link, proxying, stop)).await
     }
 }
 

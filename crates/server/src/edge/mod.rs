@@ -7,6 +7,7 @@
 pub mod link;
 pub mod listener;
 mod metrics;
+pub mod proxy;
 mod routes;
 pub mod serve;
 #[cfg(test)]
@@ -16,10 +17,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nt_feed::ask::HttpAsk;
-use nt_verifier::{Ask as _, Freshness, NotAccepted, Refused, Stats, Verifier};
+use nt_verifier::{Ask as _, Freshness, NotAccepted, Refused, Stats, VerifiedToken, Verifier};
 
-use crate::authority::Source;
 use crate::authority::seen::Texts;
+use crate::authority::{Demand, Source};
 use crate::edge::link::Link;
 use crate::http::forward_auth::Denied;
 use crate::http::forward_auth::question::Question;
@@ -41,6 +42,8 @@ const NO_TOKEN: &str = "wst_ready";
 #[derive(Default)]
 pub struct Edge {
     verifier: OnceLock<Verifier>,
+    /// Whose tokens are accepted, once that was heard.
+    issuer: OnceLock<String>,
     /// How often the answer was "not ready" before there was a verifier to count it.
     asked_too_early: AtomicU64,
     /// Who is asked about each token while there is no lease, if anybody.
@@ -56,28 +59,41 @@ impl Edge {
         Self { ask, ..Self::default() }
     }
 
-    /// From now on this verifier decides. The first one stays.
-    fn decide_by(&self, verifier: Verifier) {
+    /// From now on this verifier decides, by the tokens of this issuer. The first one stays.
+    fn decide_by(&self, issuer: String, verifier: Verifier) {
+        self.issuer.get_or_init(|| issuer);
         self.verifier.get_or_init(|| verifier);
     }
 
     /// Whether the request that a gateway asks about may pass.
     async fn check(&self, question: &Question<'_>, fresh: Freshness) -> Result<Texts, Denied> {
+        // An edge does not know yet from where its callers' callers come.
+        let demand = question.demand(Source::Unknown);
+        let token = self.admit(question.token, &demand, fresh).await?;
+        Ok(Texts::of(token.claims()))
+    }
+
+    /// The token, where it is good and meets what is demanded.
+    async fn admit(
+        &self,
+        token: &str,
+        demand: &Demand,
+        fresh: Freshness,
+    ) -> Result<VerifiedToken, Denied> {
         let Some(verifier) = self.verifier.get() else {
             self.asked_too_early.fetch_add(1, Ordering::Relaxed);
             return Err(Denied::NotReady);
         };
         let checked = match (fresh, &self.ask) {
-            (Freshness::Local, None) => verifier.verify(question.token),
-            _ => verifier.verify_or_ask(question.token, fresh).await,
+            (Freshness::Local, None) => verifier.verify(token),
+            _ => verifier.verify_or_ask(token, fresh).await,
         };
         let token = checked.map_err(|reason| {
             tracing::debug!(%reason, "a token was not accepted");
             Denied::from(reason)
         })?;
-        // An edge does not know yet from where its callers' callers come.
-        question.demand(Source::Unknown).met_by(token.claims()).map_err(Denied::Unmet)?;
-        Ok(Texts::of(token.claims()))
+        demand.met_by(token.claims()).map_err(Denied::Unmet)?;
+        Ok(token)
     }
 
     /// `None` until the authority was heard for the first time.

@@ -53,13 +53,13 @@ fn binding(headers: &HeaderMap, uri: &Uri) -> Binding {
 }
 
 /// What is asked contradicts itself, or cannot be read as one workspace.
-struct Contradiction;
+pub(crate) struct Contradiction;
 
 /// The first path segment that is a UUID.
 ///
 /// The service behind the gateway may read the path otherwise than it was sent: `/A/../B`, or with
 /// escapes decoded. A path that names one workspace to us and another to it is refused.
-fn in_path(uri: &str) -> Result<Option<WorkspaceId>, Contradiction> {
+pub(crate) fn in_path(uri: &str) -> Result<Option<WorkspaceId>, Contradiction> {
     let path = uri.split(['?', '#']).next().unwrap_or_default();
     let path = match path.split_once("://") {
         Some((_, rest)) => rest.split_once('/').map_or("", |(_, path)| path),
