@@ -50,6 +50,10 @@ pub enum Action {
     VerifierAdded,
     /// A verifier was removed from the register.
     VerifierRemoved,
+    /// A client of the OAuth endpoints was registered; the reason says what it may do.
+    ClientAdded,
+    /// A client was removed from the register.
+    ClientRemoved,
     /// The log was recovered after a part of it was lost, and a new epoch began.
     AuthorityRecovered,
     /// A signing key was made, or taken over.
@@ -64,7 +68,7 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::SessionCreated,
         Self::SessionEnded,
         Self::WorkspaceCreated,
@@ -79,6 +83,8 @@ impl Action {
         Self::MemberRemoved,
         Self::VerifierAdded,
         Self::VerifierRemoved,
+        Self::ClientAdded,
+        Self::ClientRemoved,
         Self::AuthorityRecovered,
         Self::KeyAdded,
         Self::KeyActivated,
@@ -103,6 +109,8 @@ impl Action {
             Self::MemberRemoved => "member.removed",
             Self::VerifierAdded => "verifier.added",
             Self::VerifierRemoved => "verifier.removed",
+            Self::ClientAdded => "client.added",
+            Self::ClientRemoved => "client.removed",
             Self::AuthorityRecovered => "authority.recovered",
             Self::KeyAdded => "key.added",
             Self::KeyActivated => "key.activated",
@@ -160,7 +168,7 @@ pub struct AuditRecord {
     pub workspace: Option<WorkspaceId>,
     /// Which token. For a refresh, the new one; the old one has a record of its own.
     pub jti: Option<Jti>,
-    /// Whom it concerns: a member's identifier or e-mail address, a verifier's name, or a key's
+    /// Whom it concerns: a member's identifier or e-mail address, a verifier's or a client's name, or a key's
     /// identifier.
     pub about: Option<String>,
     /// Why, if that was said; for members, the role.

@@ -5,6 +5,7 @@
 //! batches all that waits into one commit, which is what makes the log dense and in commit order.
 
 pub mod audit;
+mod client;
 pub mod error;
 mod high_water;
 pub mod journal;
@@ -25,6 +26,7 @@ mod threads;
 mod verifier;
 
 pub use audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility};
+pub use client::{AddedClient, Client, NewClient};
 pub use error::StoreError;
 pub use key::{
     AddedKey, KeyState, Logged, NewKey, Purpose, RetiredKey, RevokedKey, SealedKey, StoredKey,

@@ -5,10 +5,12 @@ use nt_revocation::entry::ProofOfDeath;
 use nt_revocation::protocol;
 use nt_revocation::{Entry, Fact, Position};
 use nt_token::{
-    EntryId, Jti, KeyId, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
+    ClientName, EntryId, Jti, KeyId, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName,
+    WorkspaceId,
 };
 
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
+use crate::client::{AddedClient, Client, NewClient};
 use crate::error::StoreError;
 use crate::key::{AddedKey, NewKey, RetiredKey, RevokedKey, StoredKey};
 use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
@@ -356,6 +358,18 @@ pub trait Store: Send + Sync {
         &self,
         connected: Vec<(VerifierId, Timestamp, String)>,
     ) -> Result<(), StoreError>;
+
+    /// Registers a client of the OAuth endpoints. A name is given once among those that are registered.
+    async fn add_client(&self, new: NewClient, act: Act) -> Result<AddedClient, StoreError>;
+
+    /// The clients that are registered, by name.
+    async fn clients(&self) -> Result<Vec<Client>, StoreError>;
+
+    /// The client that is registered with this secret.
+    async fn client(&self, hash: CredentialHash) -> Result<Option<Client>, StoreError>;
+
+    /// Removes a client from the register; answers whether there was one. Its name is free then.
+    async fn remove_client(&self, name: ClientName, act: Act) -> Result<bool, StoreError>;
 
     /// A node begins a life: its row and the log's entry. Answers the entry's number. An error while
     /// another of its lives is granted renewals.

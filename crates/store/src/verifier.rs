@@ -4,7 +4,7 @@ use std::fmt;
 
 use nt_token::{OperatorId, Timestamp, VerifierId, VerifierName};
 
-/// SHA-256 of a verifier's credential; the credential itself is never stored.
+/// SHA-256 of a verifier's credential or of a client's secret, neither of which is ever stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CredentialHash(pub [u8; 32]);
 

@@ -25,9 +25,7 @@ pub fn binaries() -> Result<&'static Binaries> {
 }
 
 fn build() -> Result<Binaries> {
-    let profile_dir = profile_dir()?;
-    let target_dir =
-        profile_dir.parent().context("the profile's folder is in the target folder")?;
+    let (profile_dir, target_dir) = (profile_dir()?, target_dir()?);
     let mut cargo = Command::new(settings::cargo());
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
     // For the whole workspace, as everybody builds it: packages picked one by one would be built
@@ -41,6 +39,13 @@ fn build() -> Result<Binaries> {
     let stderr = String::from_utf8_lossy(&built.stderr);
     ensure!(built.status.success(), "ntd and ntcli do not build:\n{stderr}");
     Ok(Binaries { ntd: profile_dir.join("ntd"), ntcli: profile_dir.join("ntcli") })
+}
+
+/// `target`, wherever it is.
+pub(crate) fn target_dir() -> Result<PathBuf> {
+    let profile_dir = profile_dir()?;
+    let above = profile_dir.parent().context("the profile's folder is in the target folder")?;
+    Ok(above.to_owned())
 }
 
 /// `target/<profile>`: the folder of our own program, or the one above it for a test.

@@ -13,6 +13,7 @@ pub mod hammer;
 pub mod http;
 pub mod load;
 pub mod namespaces;
+pub mod node;
 pub mod nodes;
 pub mod operator;
 pub mod process;

@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod claims;
+pub mod client;
 pub mod clock;
 pub mod id;
 pub mod jwk;
@@ -21,6 +22,7 @@ pub mod verifier;
 
 pub use check::{Expected, Refusal, SignedClaims};
 pub use claims::{Claims, Place};
+pub use client::{ClientName, ClientRight, ClientRights};
 pub use id::{EntryId, Jti, KeyId, OperatorId, WorkspaceId};
 pub use key::{KeySet, SigningKey, VerifyingKey};
 pub use network::{Network, Networks};

@@ -108,10 +108,39 @@ impl Networks {
         self.0.is_empty()
     }
 
+    /// Whether whoever is in these networks is in the others too, so that a token with these can do no
+    /// more than one with the others.
+    pub fn within(&self, others: &Self) -> bool {
+        let inside = |one: &Network| others.0.iter().any(|other| other.0.contains(&one.0));
+        others.is_empty() || (!self.is_empty() && self.0.iter().all(inside))
+    }
+
     /// Whether a token may be used from there. Where nobody knows from where it is used, only one that
     /// may be used from anywhere: a restriction that is not looked at would be none.
     pub fn allow(&self, from: Option<IpAddr>) -> bool {
         self.is_empty() || from.is_some_and(|from| self.0.iter().any(|it| it.contains(from)))
+    }
+}
+
+/// The space-separated form, as scopes are written; empty where the token may be used from anywhere.
+impl fmt::Display for Networks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, network) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str(" ")?;
+            }
+            network.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Networks {
+    type Err = InvalidNetwork;
+
+    fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
+        let networks = text.split(' ').filter(|_| !text.is_empty()).map(str::parse);
+        Self::new(networks.collect::<Result<Vec<_>, _>>()?)
     }
 }
 
@@ -154,6 +183,26 @@ mod tests {
         assert_eq!(networks(&["::ffff:192.0.2.0/120"]), networks(&["192.0.2.0/24"]));
         assert_eq!(networks(&["10.0.0.1"]).iter().next().expect("one").to_string(), "10.0.0.1/32");
         assert_eq!(networks(&["10.0.0.0/8", "10.0.0.0/8"]).iter().count(), 1);
+    }
+
+    #[test]
+    fn networks_are_read_back_from_their_text() {
+        for some in [networks(&["2001:db8::/32", "192.0.2.0/24"]), Networks::default()] {
+            assert_eq!(some.to_string().parse(), Ok(some));
+        }
+        assert_eq!(" ".parse::<Networks>(), Err(InvalidNetwork::NotOne));
+        assert_eq!("10.0.0.0/8  ::1".parse::<Networks>(), Err(InvalidNetwork::NotOne));
+    }
+
+    #[test]
+    fn a_restriction_is_within_a_wider_one_and_never_the_other_way_round() {
+        let wide = networks(&["192.0.2.0/24", "2001:db8::/32"]);
+        let (none, narrow) = (Networks::default(), networks(&["192.0.2.128/25", "192.0.2.7"]));
+        let both = networks(&["192.0.2.0/24", "198.51.100.0/24"]);
+        assert!(wide.within(&wide) && narrow.within(&wide) && wide.within(&none));
+        assert!(none.within(&none));
+        assert!(!wide.within(&narrow) && !none.within(&wide) && !both.within(&wide));
+        assert!(!networks(&["0.0.0.0/0"]).within(&networks(&["::/0"])));
     }
 
     #[test]

@@ -85,15 +85,18 @@ impl FromStr for VerifierName {
     type Err = InvalidVerifierName;
 
     fn from_str(text: &str) -> Result<Self, InvalidVerifierName> {
-        let allowed =
-            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
-        let well_formed = (3..=64).contains(&text.len())
-            && text.starts_with(|first: char| first.is_ascii_lowercase())
-            && text.bytes().all(allowed)
-            && !text.ends_with(['-', '.'])
-            && !text.contains("..");
-        if well_formed { Ok(Self(text.to_owned())) } else { Err(InvalidVerifierName) }
+        if is_name(text) { Ok(Self(text.to_owned())) } else { Err(InvalidVerifierName) }
     }
+}
+
+/// Whether this may name a service.
+pub(crate) fn is_name(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+    (3..=64).contains(&text.len())
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(allowed)
+        && !text.ends_with(['-', '.'])
+        && !text.contains("..")
 }
 
 impl TryFrom<String> for VerifierName {

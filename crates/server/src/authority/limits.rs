@@ -69,6 +69,10 @@ pub const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
 /// How often it is looked whether the certificate's files changed: who renews it has days, not minutes.
 pub const CERTIFICATE_EVERY: Duration = Duration::from_mins(1);
 
+/// How often it is told that a client was refused for its certificate: one that is left alone comes back
+/// ten times a second.
+pub const CLIENT_CERTIFICATE_LOG_EVERY: Duration = Duration::from_secs(10);
+
 /// How long a request may take, its body included.
 pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
 

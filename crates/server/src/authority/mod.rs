@@ -24,6 +24,7 @@ pub mod members;
 pub mod people;
 pub mod receipts;
 pub mod refresh;
+mod restrictions;
 pub mod revocation;
 pub mod revoke;
 pub mod seen;

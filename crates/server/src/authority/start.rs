@@ -31,6 +31,7 @@ use crate::authority::usage::Usage;
 use crate::authority::verifiers::Verifiers;
 use crate::authority::{Authority, Policy};
 use crate::key_secret::KeySecretSource;
+use crate::tls::clients::Demand;
 
 /// What an authority is started with.
 pub struct Start {
@@ -48,6 +49,8 @@ pub struct Start {
     pub granted: PathBuf,
     /// Who may follow the log.
     pub admission: Admission,
+    /// Whether whoever follows it shows a client certificate too.
+    pub client_certificate: Demand,
     /// The `iss` of every token, if this is the first start.
     pub issuer: String,
     /// The `aud` of every token; the issuer, where nothing is said.
@@ -110,6 +113,7 @@ impl Authority {
             verifiers: Arc::clone(&verifiers),
             clock: Arc::clone(&start.clock),
             admission: start.admission,
+            client_certificate: start.client_certificate,
             granted: Arc::clone(&granted),
             snapshots: tokio::sync::Mutex::default(),
         };

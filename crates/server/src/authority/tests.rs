@@ -31,6 +31,7 @@ use super::start::{Start, StartError};
 use super::{Authority, Binding, Caller, Demand, NotAccepted, Policy, Source, Unmet};
 use crate::data_dir::DataDir;
 use crate::key_secret::KeySecretSource;
+use crate::tls::clients::Demand;
 
 pub(super) struct World {
     pub(super) authority: Authority,
@@ -149,6 +150,7 @@ async fn begin(
         node: None,
         granted: data_dir.granted(),
         admission: Admission::Registered,
+        client_certificate: Demand::Nothing,
         key_secret,
         keys: data_dir.keys(),
         issuer: "http://127.0.0.1:8480".to_owned(),

@@ -16,14 +16,14 @@ mod tests;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ipnet::IpNet;
 use nt_feed::ask::HttpAsk;
 use nt_verifier::{Ask as _, Freshness, NotAccepted, Refused, Stats, VerifiedToken, Verifier};
 
+use crate::authority::Demand;
 use crate::authority::seen::Texts;
-use crate::authority::{Demand, Source};
 use crate::edge::link::Link;
-use crate::http::forward_auth::Denied;
-use crate::http::forward_auth::question::Question;
+use crate::http::forward_auth::denied::Denied;
 
 /// What is done while there is no lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -48,6 +48,8 @@ pub struct Edge {
     asked_too_early: AtomicU64,
     /// Who is asked about each token while there is no lease, if anybody.
     ask: Option<HttpAsk>,
+    /// Whose forwarded addresses count.
+    proxies: Vec<IpNet>,
 }
 
 impl Edge {
@@ -56,7 +58,7 @@ impl Edge {
             WithoutLease::Refuse => None,
             WithoutLease::Ask => link.settings.ask.clone(),
         };
-        Self { ask, ..Self::default() }
+        Self { ask, proxies: link.proxies.clone(), ..Self::default() }
     }
 
     /// From now on this verifier decides, by the tokens of this issuer. The first one stays.
@@ -66,11 +68,8 @@ impl Edge {
     }
 
     /// Whether the request that a gateway asks about may pass.
-    async fn check(&self, question: &Question<'_>, fresh: Freshness) -> Result<Texts, Denied> {
-        // An edge does not know yet from where its callers' callers come.
-        let demand = question.demand(Source::Unknown);
-        let token = self.admit(question.token, &demand, fresh).await?;
-        Ok(Texts::of(token.claims()))
+    async fn check(&self, token: &str, demand: &Demand, fresh: Freshness) -> Result<Texts, Denied> {
+        Ok(Texts::of(self.admit(token, demand, fresh).await?.claims()))
     }
 
     /// The token, where it is good and meets what is demanded.

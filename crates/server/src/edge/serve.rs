@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Request};
+use axum::http::Request;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use nt_api::path::TOKEN_AUTH;
 use nt_feed::client::Following;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
@@ -25,7 +24,8 @@ use crate::edge::listener::{Listener, Stream};
 use crate::edge::proxy::settings::Settings;
 use crate::edge::proxy::{self, Proxy};
 use crate::edge::{Edge, routes};
-use crate::http::client_address::Peer;
+use crate::http::client_address::Neighbour;
+use crate::http::forward_auth::{self, unread};
 use crate::http::serve::converse;
 use crate::tls::Tls;
 
@@ -76,12 +76,12 @@ pub async fn run(
             accepted = async { (permit.await, next(&listener, admin.as_ref()).await) } => accepted,
         };
         match accepted {
-            (Ok(permit), Ok((At::Listener, stream, peer))) if let Some(proxy) = &proxy => {
+            (Ok(permit), Ok((At::Listener, stream, neighbour))) if let Some(proxy) = &proxy => {
                 let (proxy, tls) = (Arc::clone(proxy), tls.clone());
-                proxy::serve::connect(proxy, stream, peer, tls, permit, graceful.watcher());
+                proxy::serve::connect(proxy, stream, neighbour, tls, permit, graceful.watcher());
             }
-            (Ok(permit), Ok((_, stream, _))) => {
-                service.clone().connect(stream, permit, graceful.watcher());
+            (Ok(permit), Ok((_, stream, neighbour))) => {
+                service.clone().connect(stream, neighbour, permit, graceful.watcher());
             }
             (Err(_), _) => break,
             // Out of file descriptors, or a connection that went away before it was accepted.
@@ -127,8 +127,8 @@ enum At {
 async fn next(
     listener: &Listener,
     admin: Option<&Listener>,
-) -> io::Result<(At, Box<dyn Stream>, Option<Peer>)> {
-    let at = |at, (stream, peer)| (at, stream, peer);
+) -> io::Result<(At, Box<dyn Stream>, Neighbour)> {
+    let at = |at, (stream, neighbour)| (at, stream, neighbour);
     let Some(admin) = admin else { return Ok(at(At::Listener, listener.accept().await?)) };
     tokio::select! {
         accepted = listener.accept() => Ok(at(At::Listener, accepted?)),
@@ -144,20 +144,31 @@ struct Service {
 }
 
 impl Service {
-    fn connect(self, stream: Box<dyn Stream>, permit: OwnedSemaphorePermit, watcher: Watcher) {
+    fn connect(
+        self,
+        stream: Box<dyn Stream>,
+        neighbour: Neighbour,
+        permit: OwnedSemaphorePermit,
+        watcher: Watcher,
+    ) {
         let tls = self.tls.clone();
-        let service = service_fn(move |request| self.clone().call(request));
+        let service = service_fn(move |request| self.clone().call(request, neighbour));
         tokio::spawn(async move {
             converse(stream, tls, service, watcher).await;
             drop(permit);
         });
     }
 
-    async fn call(self, request: Request<Incoming>) -> Result<Response, Infallible> {
-        let asked = matches!(*request.method(), Method::GET | Method::POST | Method::HEAD);
-        if asked && request.uri().path() == TOKEN_AUTH {
-            let (head, _body) = request.into_parts();
-            return Ok(routes::token_auth(&self.edge, &head.headers, &head.uri).await);
+    async fn call(
+        self,
+        request: Request<Incoming>,
+        neighbour: Neighbour,
+    ) -> Result<Response, Infallible> {
+        if forward_auth::is_asked(request.uri().path()) {
+            let (headers, edge) = (request.headers(), &self.edge);
+            let source = neighbour.source(headers, &edge.proxies);
+            let answer = routes::token_auth(edge, headers, request.uri(), source).await;
+            return Ok(unread::left(request, answer));
         }
         self.router.oneshot(request.map(Body::new)).await
     }

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod auth;
 pub mod client_address;
+pub mod client_certificates;
 pub mod error;
 pub mod extract;
 pub mod forward_auth;
@@ -24,12 +25,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use ipnet::IpNet;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::authority::{Authority, limits};
 use crate::http::error::ApiError;
+use crate::tls::clients::Demand;
 
 /// What the doors lead to.
 #[derive(Clone)]
@@ -38,6 +41,8 @@ pub struct Doors {
     pub authority: Arc<Authority>,
     /// Whose forwarded addresses count.
     pub proxies: Vec<IpNet>,
+    /// Whether whoever asks at `/oauth2/*` shows a client certificate too.
+    pub client_certificate: Demand,
 }
 
 /// All doors, and the development provider's where there is one.
@@ -73,6 +78,7 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES))
+        .layer(from_fn_with_state(doors.client_certificate, client_certificates::demanded))
         .with_state(doors);
     let router = match development {
         Some(provider) => router.merge(provider),

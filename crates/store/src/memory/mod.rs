@@ -4,6 +4,7 @@
 //! module of their subject.
 
 mod by_key;
+mod clients;
 mod keys;
 mod log;
 mod members;

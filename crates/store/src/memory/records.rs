@@ -7,6 +7,7 @@ use nt_token::{Jti, KeyId, Timestamp, VerifierName, WorkspaceId};
 
 use super::state::State;
 use crate::audit::{Act, Action, AuditPage, AuditQuery, AuditRecord, Denial, Visibility, about};
+use crate::client::Client;
 use crate::record::{Person, Role, UseDelta};
 
 impl State {
@@ -35,6 +36,20 @@ impl State {
         self.record(act, action, None, None, None);
         if let Some(record) = self.audit.last_mut() {
             record.about = Some(name.as_str().to_owned());
+        }
+    }
+
+    /// A record about a client.
+    pub(super) fn record_client(
+        &mut self,
+        act: &Act,
+        action: Action,
+        client: &Client,
+        reason: Option<&str>,
+    ) {
+        self.record(act, action, client.workspace, None, reason);
+        if let Some(record) = self.audit.last_mut() {
+            record.about = Some(client.name.as_str().to_owned());
         }
     }
 

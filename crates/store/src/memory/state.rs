@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use nt_revocation::Entry;
 use nt_revocation::protocol::Member;
 use nt_token::record::TokenUse;
-use nt_token::{Jti, KeyId, OperatorId, Place, Timestamp, TokenRecord, VerifierId, WorkspaceId};
+use nt_token::{
+    ClientName, Jti, KeyId, OperatorId, Place, Timestamp, TokenRecord, VerifierId, WorkspaceId,
+};
 
 use crate::audit::{AuditRecord, Denial};
+use crate::client::Client;
 use crate::key::StoredKey;
 use crate::node::KnownNode;
 use crate::record::{Identity, Role, Session, Workspace};
@@ -33,6 +36,10 @@ pub(super) struct State {
     pub(super) verifiers: BTreeMap<VerifierId, Verifier>,
     /// Those that were removed: what they had is never given again.
     pub(super) removed_verifiers: BTreeMap<VerifierId, CredentialHash>,
+    /// Those that are registered.
+    pub(super) clients: BTreeMap<ClientName, Client>,
+    /// What those had that were removed: it is never given again.
+    pub(super) removed_clients: Vec<CredentialHash>,
     /// Those that are not gone.
     pub(super) nodes: BTreeMap<Member, KnownNode>,
     /// Lives that have ended: none begins again.

@@ -5,11 +5,13 @@ use nt_revocation::entry::ProofOfDeath;
 use nt_revocation::protocol;
 use nt_revocation::{Entry, Fact, Position};
 use nt_token::{
-    EntryId, Jti, KeyId, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
+    ClientName, EntryId, Jti, KeyId, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName,
+    WorkspaceId,
 };
 
 use super::MemoryStore;
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
+use crate::client::{AddedClient, Client, NewClient};
 use crate::error::StoreError;
 use crate::key::{AddedKey, NewKey, RetiredKey, RevokedKey, StoredKey};
 use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
@@ -268,6 +270,22 @@ impl Store for MemoryStore {
             state.touch_verifiers(&connected);
             Ok(())
         })
+    }
+
+    async fn add_client(&self, new: NewClient, act: Act) -> Result<AddedClient, StoreError> {
+        self.write(|state| state.add_client(new, &act))
+    }
+
+    async fn clients(&self) -> Result<Vec<Client>, StoreError> {
+        self.read(|state| Ok(state.clients()))
+    }
+
+    async fn client(&self, hash: CredentialHash) -> Result<Option<Client>, StoreError> {
+        self.read(|state| Ok(state.client(hash)))
+    }
+
+    async fn remove_client(&self, name: ClientName, act: Act) -> Result<bool, StoreError> {
+        self.write(|state| Ok(state.remove_client(&name, &act)))
     }
 
     async fn join(&self, new: NewNode, entry: EntryId) -> Result<u64, StoreError> {

@@ -104,6 +104,7 @@ pub(super) const TABLES: &[Table] = &[
                 "revoked_at",
                 "revoked_by",
                 "revoked_because",
+                "source_networks",
             ],
         )
     },
@@ -154,6 +155,20 @@ pub(super) const TABLES: &[Table] = &[
             "created_at",
             "signs_from",
             "changed_at",
+        ],
+    ),
+    table(
+        "oauth_clients",
+        1,
+        &[
+            "secret_hash",
+            "name",
+            "rights",
+            "workspace",
+            "created_at",
+            "created_by",
+            "removed_at",
+            "removed_by",
         ],
     ),
     table("job_tokens", 2, &["issuer", "digest", "until"]),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nt_token::{Jti, KeyId, OperatorId, Timestamp, VerifierName, WorkspaceId};
+use nt_token::{ClientName, Jti, KeyId, OperatorId, Timestamp, VerifierName, WorkspaceId};
 
 use super::db::{Bind, Db, all, change, one};
 use super::row::{Row, address, number, parsed, parsed_or_null, signed, time, workspace_id};
@@ -226,6 +226,19 @@ impl Writing<'_> {
     pub(super) fn audit_verifier(&mut self, act: &Act, action: Action, name: &VerifierName) {
         let about = Some(name.as_str());
         self.write_down(act, &What { action, workspace: None, jti: None, about, reason: None });
+    }
+
+    /// Leaves an audit record about a client.
+    pub(super) fn audit_client(
+        &mut self,
+        act: &Act,
+        action: Action,
+        name: &ClientName,
+        workspace: Option<WorkspaceId>,
+        reason: Option<&str>,
+    ) {
+        let about = Some(name.as_str());
+        self.write_down(act, &What { action, workspace, jti: None, about, reason });
     }
 
     /// Writes an audit record about a signing key.

@@ -6,6 +6,7 @@
 
 pub(crate) mod audit;
 mod by_key;
+mod client;
 pub(crate) mod db;
 pub(crate) mod engine;
 mod issue;

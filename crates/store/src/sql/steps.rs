@@ -8,13 +8,15 @@ use nt_revocation::entry::ProofOfDeath;
 use nt_revocation::protocol;
 use nt_revocation::{Entry, Fact, Position};
 use nt_token::{
-    EntryId, Jti, KeyId, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName, WorkspaceId,
+    ClientName, EntryId, Jti, KeyId, OperatorId, Timestamp, TokenRecord, VerifierId, VerifierName,
+    WorkspaceId,
 };
 
 use super::engine::Engine;
 use super::revocation::Revocation;
-use super::{audit, by_key, keys, log, member, node, receipt, token, verifier, workspace};
+use super::{audit, by_key, client, keys, log, member, node, receipt, token, verifier, workspace};
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
+use crate::client::{AddedClient, Client, NewClient};
 use crate::error::StoreError;
 use crate::key::{AddedKey, NewKey, RetiredKey, RevokedKey, StoredKey};
 use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
@@ -282,6 +284,22 @@ impl<E: Engine> Store for E {
         connected: Vec<(VerifierId, Timestamp, String)>,
     ) -> Result<(), StoreError> {
         self.write(move |writing| writing.touch_verifiers(&connected)).await
+    }
+
+    async fn add_client(&self, new: NewClient, act: Act) -> Result<AddedClient, StoreError> {
+        self.write(move |writing| writing.add_client(&new, &act)).await
+    }
+
+    async fn clients(&self) -> Result<Vec<Client>, StoreError> {
+        self.read(client::list).await
+    }
+
+    async fn client(&self, hash: CredentialHash) -> Result<Option<Client>, StoreError> {
+        self.read(move |db| client::of(db, hash)).await
+    }
+
+    async fn remove_client(&self, name: ClientName, act: Act) -> Result<bool, StoreError> {
+        self.write(move |writing| writing.remove_client(&name, &act)).await
     }
 
     async fn join(&self, new: NewNode, entry: EntryId) -> Result<u64, StoreError> {

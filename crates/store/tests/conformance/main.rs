@@ -4,6 +4,7 @@
 
 mod audit;
 mod by_key;
+mod clients;
 mod deletion;
 mod durability;
 mod full_disk;

@@ -4,13 +4,15 @@ use std::fmt::Debug;
 
 use nt_revocation::{Entry, Fact, ScopeOf};
 use nt_store::{
-    Act, Action, AuditQuery, CredentialHash, Denial, Grant, Identity, Logged, MemoryStore, NewKey,
-    NewSession, NewToken, NewVerifier, NewWorkspace, Organisation, PageRequest, PersonKey, Purpose,
-    Right, Role, SealedKey, SessionHash, Store, StoreError, TokenFilter, UseDelta, Visibility,
+    Act, Action, AuditQuery, CredentialHash, Denial, Grant, Identity, Logged, MemoryStore,
+    NewClient, NewKey, NewSession, NewToken, NewVerifier, NewWorkspace, Organisation, PageRequest,
+    PersonKey, Purpose, Right, Role, SealedKey, SessionHash, Store, StoreError, TokenFilter,
+    UseDelta, Visibility,
 };
 use nt_token::key::Algorithm;
 use nt_token::{
-    EntryId, Expiry, Jti, KeyId, OperatorId, Timestamp, VerifierId, VerifierName, WorkspaceId,
+    ClientName, EntryId, Expiry, Jti, KeyId, OperatorId, Timestamp, VerifierId, VerifierName,
+    WorkspaceId,
 };
 
 use crate::audit::{everything, records};
@@ -28,7 +30,7 @@ async fn random_steps_on_sqlite_answer_as_the_model_does() {
 #[expect(clippy::disallowed_methods, reason = "a test's own setting")]
 async fn random_steps_on_postgresql_answer_as_the_model_does() {
     let full = std::env::var_os("NT_TESTKIT_FULL").is_some_and(|value| value == "1");
-    compare(World::postgres(), 3, if full { 10_000 } else { 1_200 }).await;
+    compare(World::postgres(), 4, if full { 10_000 } else { 1_200 }).await;
 }
 
 async fn compare(world: World, seed: u64, steps: usize) {
@@ -109,6 +111,8 @@ enum Taken {
     AddVerifier(NewVerifier, Act),
     RemoveVerifier(VerifierName, Act),
     TouchVerifiers(VerifierId, i64),
+    AddClient(NewClient, Act),
+    RemoveClient(ClientName, Act),
     AddKey(NewKey, Act),
     ActivateKey(KeyId, Act),
     RetireKey(KeyId, Act),
@@ -185,6 +189,14 @@ impl Taken {
                 let touched = store.touch_verifiers(vec![(id.clone(), at, after.to_string())]);
                 told(touched.await) + &told(store.verifiers().await)
             }
+            Self::AddClient(new, act) => {
+                let added = told(store.add_client(new.clone(), act.clone()).await);
+                added + &told(store.client(new.hash).await)
+            }
+            Self::RemoveClient(name, act) => {
+                let removed = told(store.remove_client(name.clone(), act.clone()).await);
+                removed + &told(store.clients().await)
+            }
             Self::AddKey(new, act) => {
                 told(store.add_key(new.clone(), act.clone()).await) + &told(store.keys().await)
             }
@@ -242,13 +254,14 @@ struct Known {
     sessions: Vec<SessionHash>,
     belonging: Vec<(WorkspaceId, PersonKey, Role)>,
     verifiers: Vec<VerifierId>,
+    clients: Vec<CredentialHash>,
     keys: Vec<KeyId>,
 }
 
 impl Known {
     fn throw(&mut self, dice: &mut Dice) -> Taken {
         self.clock += i64::try_from(dice.below(3)).expect("small");
-        match dice.below(40) {
+        match dice.below(42) {
             0 => Taken::Append(self.facts(dice)),
             1 => self.open_session(dice),
             2 => Taken::EndSessions(vec![self.session(dice), self.session(dice)], self.act(dice)),
@@ -322,6 +335,8 @@ impl Known {
                 let (kid, entry) = (self.key_name(dice), self.entry(dice));
                 Taken::RevokeKey(kid, entry, self.new_key(dice), self.act(dice))
             }
+            39 => Taken::AddClient(self.new_client(dice), self.act(dice)),
+            40 => Taken::RemoveClient(client_name(dice), self.act(dice)),
             _ => Taken::Log(u64::from(small(dice)) * 10, small(dice)),
         }
     }
@@ -442,6 +457,9 @@ impl Known {
             1 => Right::Unrecorded,
             _ => Right::Member { least: role(dice) },
         };
+        if dice.coin() {
+            new.source_networks = "192.0.2.0/24 2001:db8::7".parse().expect("networks");
+        }
         new.description = text(dice);
         new.idempotency_key = key(dice);
         new.request_digest = [u8::from(dice.below(4) == 0); 32];
@@ -457,6 +475,18 @@ impl Known {
         self.verifiers.push(id.clone());
         let hash = self.ids.session(identity("0", None), operator(0), 0).hash.0;
         NewVerifier { id, name: verifier_name(dice), hash: CredentialHash(hash) }
+    }
+
+    /// Now and then with the secret of another one.
+    fn new_client(&mut self, dice: &mut Dice) -> NewClient {
+        let again = (dice.below(20) == 0).then(|| dice.of(&self.clients)).flatten();
+        let fresh = self.ids.session(identity("0", None), operator(0), 0).hash.0;
+        let hash = again.unwrap_or(CredentialHash(fresh));
+        self.clients.push(hash);
+        let rights = ["introspect", "revoke", "introspect revoke"][dice.below(3)];
+        let rights = rights.parse().expect("rights");
+        let workspace = dice.coin().then(|| self.workspace(dice));
+        NewClient { name: client_name(dice), hash, rights, workspace }
     }
 
     fn uses(&mut self, dice: &mut Dice) -> Vec<UseDelta> {
@@ -528,6 +558,11 @@ fn visible(dice: &mut Dice) -> Visibility {
 /// Few, so that some are taken.
 fn verifier_name(dice: &mut Dice) -> VerifierName {
     format!("edge-{}", dice.below(6)).parse().expect("a name")
+}
+
+/// Few, so that some are taken.
+fn client_name(dice: &mut Dice) -> ClientName {
+    format!("client-{}", dice.below(6)).parse().expect("a name")
 }
 
 fn small(dice: &mut Dice) -> u32 {

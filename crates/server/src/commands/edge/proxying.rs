@@ -102,7 +102,6 @@ impl Flags {
             scopes: self.scopes,
             public: self.public,
             workspace: self.workspace.unwrap_or_default(),
-            trusted_proxies: Vec::new(),
         };
         Ok(Some(Proxying { settings, admin }))
     }

@@ -28,7 +28,7 @@ mod upstream;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::header::{AUTHORIZATION, CONNECTION, UPGRADE};
+use axum::http::header::{CONNECTION, UPGRADE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Request, Version};
 use axum::response::Response;
@@ -39,18 +39,20 @@ use nt_verifier::{End, Freshness, VerifiedToken};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::authority::seen::Texts;
-use crate::authority::{Binding, Demand, Source};
+use crate::authority::{Binding, Demand};
 use crate::edge::Edge;
 use crate::edge::proxy::body::{Download, Upload};
 use crate::edge::proxy::head::{Aim, Credential, Sender};
 use crate::edge::proxy::resource::Challenge;
 use crate::edge::proxy::settings::{Bound, Settings};
 use crate::edge::proxy::upstream::{Failed, Upstream, Use};
-use crate::http::client_address::{Peer, client_address};
+use crate::http::client_address::Neighbour;
 use crate::http::error::ApiError;
 use crate::http::extract::bearer;
-use crate::http::forward_auth::question::in_path;
-use crate::http::forward_auth::{Denied, refused};
+use crate::http::forward_auth::denied::Denied;
+use crate::http::forward_auth::original::binding_of;
+use crate::http::forward_auth::question::credential;
+use crate::http::forward_auth::refused;
 use crate::http::request::{named, request_id};
 
 /// A connection's place among those that may be open: it is kept by what it becomes.
@@ -64,13 +66,11 @@ pub struct Proxy {
     upstream: Upstream,
 }
 
-/// From where a request comes.
+/// Over what a request comes.
 #[derive(Debug, Clone)]
-pub(super) struct Neighbour {
-    /// The address at the other end of the connection, where it has one.
-    pub(super) peer: Option<Peer>,
-    /// Whether the connection is encrypted.
-    pub(super) encrypted: bool,
+pub(super) struct Connection {
+    neighbour: Neighbour,
+    encrypted: bool,
     held: Held,
 }
 
@@ -82,7 +82,7 @@ impl Proxy {
         Ok(Self { edge, settings, challenge, upstream })
     }
 
-    async fn answer(&self, request: Request<Incoming>, from: &Neighbour) -> Response {
+    async fn answer(&self, request: Request<Incoming>, from: &Connection) -> Response {
         let (method, path) = (request.method(), request.uri().path());
         let issuer = self.edge.issuer.get().map(String::as_str);
         if let Some(described) = self.challenge.describe(method, path, issuer) {
@@ -100,7 +100,7 @@ impl Proxy {
     async fn pass(
         &self,
         request: Request<Incoming>,
-        from: &Neighbour,
+        from: &Connection,
     ) -> Result<Response, Refused> {
         let (parts, body) = request.into_parts();
         let aim = head::aim(&parts)?;
@@ -135,31 +135,25 @@ impl Proxy {
     async fn admit(
         &self,
         parts: &Parts,
-        from: &Neighbour,
+        from: &Connection,
     ) -> Result<(Option<VerifiedToken>, Credential), Refused> {
         let path = parts.uri.path();
         let is_public = self.settings.public.iter().any(|public| public.covers(path));
-        let sent = bearer(&parts.headers);
         if is_public {
-            return Ok((None, self.whose(sent)));
+            return Ok((None, self.whose(bearer(&parts.headers))));
         }
-        if parts.headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
-            return Err(ApiError::invalid("authorization", "The request has two of them").into());
-        }
+        let token = credential(&parts.headers)?;
         let demand = Demand {
             binding: match self.settings.workspace {
                 Bound::Any => Binding::None,
                 Bound::To(workspace) => Binding::To(workspace),
-                Bound::ByPath => {
-                    let named = in_path(path).map(|named| named.map_or(Binding::None, Binding::To));
-                    named.unwrap_or(Binding::Contradiction)
-                }
+                Bound::ByPath => binding_of(path),
             },
             scopes: self.settings.scopes.clone(),
-            source: self.source(parts, from),
+            source: from.neighbour.source(&parts.headers, &self.edge.proxies),
         };
-        let token = sent.ok_or(Denied::NoToken)?;
-        let token = self.edge.admit(token, &demand, Freshness::Local).await?;
+        let admitted = self.edge.admit(token, &demand, Freshness::Local).await;
+        let token = admitted.map_err(|why| Refused(refused(why, &demand.scopes)))?;
         Ok((Some(token), Credential::IsOurs))
     }
 
@@ -175,21 +169,10 @@ impl Proxy {
         if is_theirs { Credential::IsTheirs } else { Credential::IsOurs }
     }
 
-    /// From where a token is used.
-    fn source(&self, parts: &Parts, from: &Neighbour) -> Source {
-        let proxies = &self.settings.trusted_proxies;
-        from.peer.map_or(Source::Unknown, |peer| {
-            Source::At(client_address(peer, &parts.headers, proxies))
-        })
-    }
-
-    fn sender(&self, from: &Neighbour) -> Sender {
-        let address = from.peer.map(|peer| peer.0.ip().to_canonical());
-        let is_trusted = |address| {
-            let mut proxies = self.settings.trusted_proxies.iter();
-            proxies.any(|network| network.contains(&address))
-        };
-        Sender { address, trusted: address.is_some_and(is_trusted), encrypted: from.encrypted }
+    fn sender(&self, from: &Connection) -> Sender {
+        let neighbour = from.neighbour;
+        let (address, trusted) = (neighbour.address(), neighbour.is_trusted(&self.edge.proxies));
+        Sender { address, trusted, encrypted: from.encrypted }
     }
 
     /// Makes a request's head the one that the upstream gets.
@@ -197,7 +180,7 @@ impl Proxy {
         &self,
         request: &mut Request<Upload>,
         aim: &Aim,
-        from: &Neighbour,
+        from: &Connection,
         token: Option<&VerifiedToken>,
         credential: Credential,
     ) {
@@ -217,7 +200,7 @@ fn pass_back(
     response: axum::http::Response<Download>,
     token: Option<VerifiedToken>,
     client: Option<OnUpgrade>,
-    from: &Neighbour,
+    from: &Connection,
 ) -> Response {
     let (mut parts, body) = response.into_parts();
     head::strip_hop_by_hop(&mut parts.headers);
@@ -267,7 +250,7 @@ struct Refused(Response);
 
 impl From<Denied> for Refused {
     fn from(why: Denied) -> Self {
-        Self(refused(why))
+        Self(refused(why, &[]))
     }
 }
 

@@ -51,16 +51,17 @@ impl FromStr for Resource {
 pub(super) struct Challenge {
     resource: Option<Resource>,
     scopes: Vec<Scope>,
-    /// What is added to a challenge.
-    more: String,
+    /// What is added to a challenge: the description, and the scopes where it does not say them.
+    described: String,
+    demanded: String,
 }
 
 impl Challenge {
     pub(super) fn new(resource: Option<Resource>, scopes: Vec<Scope>) -> Self {
         let described = resource.as_ref().map(|it| format!(", resource_metadata=\"{}\"", it.url));
         let demanded = (!scopes.is_empty()).then(|| format!(", scope=\"{}\"", listed(&scopes)));
-        let more = [described, demanded].into_iter().flatten().collect();
-        Self { resource, scopes, more }
+        let (described, demanded) = (described.unwrap_or_default(), demanded.unwrap_or_default());
+        Self { resource, scopes, described, demanded }
     }
 
     /// Says in an answer's challenge, where it has one, what describes the resource, and what a token
@@ -68,7 +69,8 @@ impl Challenge {
     pub(super) fn complete(&self, headers: &mut HeaderMap) {
         let Some(challenge) = headers.get(WWW_AUTHENTICATE) else { return };
         let Ok(begun) = challenge.to_str() else { return };
-        if let Ok(whole) = HeaderValue::try_from(format!("{begun}{}", self.more)) {
+        let demanded = if begun.contains(" scope=") { "" } else { &self.demanded };
+        if let Ok(whole) = HeaderValue::try_from(format!("{begun}{demanded}{}", self.described)) {
             headers.insert(WWW_AUTHENTICATE, whole);
         }
     }
@@ -176,8 +178,8 @@ mod tests {
         assert!(headers.is_empty());
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"ntd\""));
         challenge("https://h.example/mcp").complete(&mut headers);
-        let whole = "Bearer realm=\"ntd\", resource_metadata=\"https://h.example/.well-known/\
-                     oauth-protected-resource/mcp\", scope=\"read write\"";
+        let whole = "Bearer realm=\"ntd\", scope=\"read write\", resource_metadata=\"\
+                     https://h.example/.well-known/oauth-protected-resource/mcp\"";
         assert_eq!(headers[WWW_AUTHENTICATE], whole);
     }
 }

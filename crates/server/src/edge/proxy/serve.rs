@@ -14,26 +14,26 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::authority::limits;
 use crate::edge::listener::Stream;
-use crate::edge::proxy::{Neighbour, Proxy};
-use crate::http::client_address::Peer;
+use crate::edge::proxy::{Connection, Proxy};
+use crate::http::client_address::Neighbour;
 use crate::tls::Tls;
 
 /// Answers what comes over a connection, until it ends or is to stop.
 pub(in crate::edge) fn connect(
     proxy: Arc<Proxy>,
     stream: Box<dyn Stream>,
-    peer: Option<Peer>,
+    neighbour: Neighbour,
     tls: Option<Tls>,
     permit: OwnedSemaphorePermit,
     watcher: Watcher,
 ) {
     let held = Arc::new(permit);
-    let from = Neighbour { peer, encrypted: tls.is_some(), held };
+    let from = Connection { neighbour, encrypted: tls.is_some(), held };
     tokio::spawn(async move {
         match tls {
             None => converse(proxy, stream, from, watcher).await,
             Some(tls) => {
-                if let Some(stream) = tls.accept(stream).await {
+                if let Some((stream, _certificate)) = tls.accept(stream).await {
                     converse(proxy, stream, from, watcher).await;
                 }
             }
@@ -41,7 +41,7 @@ pub(in crate::edge) fn connect(
     });
 }
 
-async fn converse<I>(proxy: Arc<Proxy>, stream: I, from: Neighbour, watcher: Watcher)
+async fn converse<I>(proxy: Arc<Proxy>, stream: I, from: Connection, watcher: Watcher)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -6,7 +6,6 @@ use std::str::FromStr;
 
 use axum::http::uri::{Authority, Scheme};
 use axum::http::{HeaderValue, Uri};
-use ipnet::IpNet;
 use nt_token::{Scope, WorkspaceId};
 
 use crate::edge::proxy::public::PublicPath;
@@ -27,8 +26,6 @@ pub struct Settings {
     pub public: Vec<PublicPath>,
     /// For which workspace a token must be.
     pub workspace: Bound,
-    /// Whose word is believed of from where a request comes.
-    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// For which workspace a token must be.

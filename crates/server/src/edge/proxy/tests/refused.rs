@@ -26,8 +26,8 @@ async fn a_refusal_says_where_the_resource_is_described_and_what_a_token_must_ha
         settings.scopes = vec!["read".parse().expect("a scope")];
     })
     .await;
-    let more = "resource_metadata=\"https://h.example/.well-known/oauth-protected-resource/mcp\", \
-                scope=\"read\"";
+    let more = "scope=\"read\", resource_metadata=\"\
+                https://h.example/.well-known/oauth-protected-resource/mcp\"";
     let none = proxy.ask("GET /mcp", "").await;
     assert_eq!(
         (none.status, challenge(&none)),
@@ -120,7 +120,7 @@ async fn what_can_be_read_in_two_ways_is_refused() {
         (format!("GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n{bearer}"), 400),
         (format!("GET / HTTP/1.1\r\n{bearer}"), 400),
         (format!("GET / HTTP/1.1\r\nhost: a@b\r\n{bearer}"), 400),
-        (format!("GET / HTTP/1.1\r\nhost: a\r\n{bearer}{bearer}"), 400),
+        (format!("GET / HTTP/1.1\r\nhost: a\r\n{bearer}{bearer}"), 401),
         (format!("TRACE / HTTP/1.1\r\nhost: a\r\n{bearer}"), 405),
         (format!("CONNECT b:1 HTTP/1.1\r\nhost: b:1\r\n{bearer}"), 405),
         (format!("GET http://b/x HTTP/1.1\r\nhost: a\r\n{bearer}"), 200),

@@ -161,7 +161,6 @@ pub(super) fn in_front_of(upstream: &str) -> Settings {
         scopes: Vec::new(),
         public: Vec::new(),
         workspace: Bound::Any,
-        trusted_proxies: Vec::new(),
     }
 }
 
