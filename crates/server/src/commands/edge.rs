@@ -1,5 +1,7 @@
 //! `ntd edge`: checks tokens beside a service, for an authority elsewhere.
 
+mod proxying;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -159,6 +161,8 @@ pub(super) struct Args {
         hide_default_value = true
     )]
     log_format: LogFormat,
+    #[command(flatten)]
+    proxying: proxying::Flags,
 }
 
 impl Args {
@@ -208,6 +212,7 @@ impl Args {
         let files = files.map(|(certificate, key)| Files { certificate, key, clients });
         let tls = files.map(Tls::open).transpose()?;
         let listener = Listener::bind(&self.listen).await?;
+        let proxying = self.proxying.proxying().await?;
         let (address, is_encrypted) = (listener.address()?, tls.is_some());
         let authority =
             self.authority.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
@@ -218,7 +223,7 @@ impl Args {
                 _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
             }
         };
-        serve::run(listener, tls, link, stop).await
+        Box::pin(serve::run(listener, tls, link, proxying, stop)).await
     }
 }
 
