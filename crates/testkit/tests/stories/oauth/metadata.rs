@@ -4,7 +4,7 @@ use nt_testkit::world::Options;
 use nt_testkit::{Request, World};
 use serde_json::json;
 
-use crate::{story, text_of};
+use crate::story;
 
 const SERVER: &str = "/.well-known/oauth-authorization-server";
 const RESOURCE: &str = "/.well-known/oauth-protected-resource";
