@@ -16,6 +16,7 @@ pub mod path;
 pub mod receipts;
 pub mod revocations;
 pub mod sessions;
+pub mod status_lists;
 pub mod tokens;
 pub mod verification;
 pub mod verifiers;

@@ -55,6 +55,11 @@ pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
 /// The keys that sign tokens (RFC 7517).
 pub const JWKS: &str = "/.well-known/jwks.json";
 
+/// The Token Status Lists, and where they all are: `status_list_aggregation_endpoint`.
+pub const STATUS_LISTS: &str = "/v1/status-lists";
+/// One Token Status List.
+pub const STATUS_LIST: &str = "/v1/status-lists/{list}";
+
 /// The path of a workspace.
 pub fn workspace(id: WorkspaceId) -> String {
     format!("{WORKSPACES}/{id}")
@@ -78,6 +83,11 @@ pub fn receipt(id: WorkspaceId, jti: &Jti) -> String {
 /// The path that says how far a token's revocation is.
 pub fn revocation(id: WorkspaceId, jti: &Jti) -> String {
     format!("{}/revocation", token(id, jti))
+}
+
+/// The URI of a Token Status List, as tokens name it.
+pub fn status_list(issuer: &str, list: u32) -> String {
+    format!("{issuer}{STATUS_LISTS}/{list}")
 }
 
 /// The path of a verifier. A name needs no encoding, as a JTI needs none.

@@ -23,9 +23,15 @@ pub struct CreateToken {
     /// For people; at most 256 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// What the token may be used for; `read` and `write` where nothing is said.
+    /// What the token may be used for; where nothing is said `read` and `write`, or in a refresh what
+    /// the old token had. A refresh gives no scope that the old token had not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scope: Vec<String>,
+    /// From where the token may be used: addresses, or networks in CIDR notation, at most 16; where
+    /// nothing is said from anywhere, or in a refresh from where the old token might be. A refresh
+    /// allows nowhere that the old token did not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub source_networks: Vec<String>,
 }
 
 /// Reads whole seconds. Anything else (a fraction, an exponent, a text) is refused in the documented
@@ -54,6 +60,9 @@ pub struct TokenCreated {
     pub expires_at: Option<IsoTime>,
     /// What it may be used for.
     pub scope: Vec<String>,
+    /// From which networks it may be used; left out where it may be used from anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub source_networks: Vec<String>,
     /// Its identifier.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub jti: Jti,
@@ -87,6 +96,9 @@ pub struct Token {
     pub description: Option<String>,
     /// What it may be used for.
     pub scope: Vec<String>,
+    /// From which networks it may be used; none means from anywhere.
+    #[serde(default)]
+    pub source_networks: Vec<String>,
     /// Who had it issued.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub created_by: OperatorId,

@@ -19,6 +19,9 @@ pub const X_AUTH_SCOPE: &str = "x-auth-scope";
 /// Response header: when the token ends, in seconds since the Unix epoch.
 pub const X_AUTH_EXPIRES: &str = "x-auth-expires";
 
+/// Request header: scopes that the token must have, separated by spaces; for a gateway to set.
+pub const X_AUTH_REQUIRED_SCOPE: &str = "x-auth-required-scope";
+
 /// Answer of `/v1/token_auth` where the token is good (*published*).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -68,6 +71,10 @@ pub struct ActiveToken {
     pub active: bool,
     /// What the token may be used for, separated by spaces.
     pub scope: String,
+    /// From which networks the token may be used, for whoever asks to look at; left out where it may be
+    /// used from anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub source_networks: Vec<String>,
     /// Who had it issued.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub client_id: OperatorId,

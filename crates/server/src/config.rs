@@ -17,7 +17,8 @@ use serde::Deserialize;
 use self::people::provider;
 pub use self::people::{ClerkLayer, OidcLayer, ProviderSettings, TrustLayer};
 use crate::key_secret::KeySecretSource;
-use crate::tls::Files;
+use crate::tls::clients::Demanding;
+use crate::tls::{Clients, Files};
 
 /// Where a setting comes from when nothing is said: see each field.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -43,6 +44,10 @@ pub struct Layer {
     pub tls_certificate: Option<PathBuf>,
     /// Its private key, in PEM.
     pub tls_key: Option<PathBuf>,
+    /// The certificates that clients' are checked by, in PEM.
+    pub tls_client_ca: Option<PathBuf>,
+    /// Which doors demand one of them.
+    pub client_certificates: Option<Vec<Demanding>>,
     /// What the private signing keys are encrypted under, itself.
     pub key_secret: Option<Secret>,
     /// The same, in a file.
@@ -115,6 +120,8 @@ pub struct Config {
     pub audience: Option<String>,
     /// What TLS is served by; no TLS by default.
     pub tls: Option<Files>,
+    /// Which doors demand a client certificate; all that can where there is a client CA, by default.
+    pub client_certificates: Vec<Demanding>,
     /// Where the key secret is; in the data directory by default.
     pub key_secret: Option<KeySecretSource>,
     /// Whose forwarded addresses count; nobody's by default.
@@ -189,6 +196,18 @@ pub enum ConfigError {
     /// Half of TLS.
     #[error("'{0}' is missing: a certificate and its key go together")]
     HalfOfTls(&'static str),
+    /// A client CA without TLS.
+    #[error(
+        "'tls_client_ca' is set, and 'tls_certificate' and 'tls_key' are missing: clients show their \
+         certificates in a TLS handshake"
+    )]
+    ClientCaWithoutTls,
+    /// Client certificates that nobody could check.
+    #[error(
+        "'client_certificates' names doors, and 'tls_client_ca' is missing: no client certificate \
+         could be checked"
+    )]
+    NoClientCa,
     /// Two secrets.
     #[error("both 'key_secret' and 'key_secret_file' are set: there is one key secret")]
     TwoSecrets,
@@ -205,7 +224,7 @@ pub enum ConfigError {
     },
 }
 
-const KEYS: [&str; 31] = [
+const KEYS: [&str; 33] = [
     "listen",
     "data_dir",
     "database",
@@ -216,6 +235,8 @@ const KEYS: [&str; 31] = [
     "audience",
     "tls_certificate",
     "tls_key",
+    "tls_client_ca",
+    "client_certificates",
     "key_secret",
     "key_secret_file",
     "trusted_proxies",
@@ -282,6 +303,7 @@ impl Config {
 
     fn complete(layer: Layer) -> Result<Self, ConfigError> {
         let database = layer.database.map(database).transpose()?;
+        let demanding = demanding(layer.client_certificates, layer.tls_client_ca.is_some())?;
         Ok(Self {
             listen: layer.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480))),
             data_dir: layer.data_dir.unwrap_or_else(|| "./ntd-data".into()),
@@ -291,7 +313,8 @@ impl Config {
             peer_ca: layer.peer_ca,
             issuer: layer.issuer,
             audience: layer.audience,
-            tls: tls(layer.tls_certificate, layer.tls_key)?,
+            tls: tls(layer.tls_certificate, layer.tls_key, layer.tls_client_ca)?,
+            client_certificates: demanding,
             key_secret: key_secret(layer.key_secret, layer.key_secret_file)?,
             trusted_proxies: layer.trusted_proxies.unwrap_or_default(),
             admins: layer.admins.unwrap_or_default(),
@@ -334,6 +357,8 @@ impl Layer {
             audience: self.audience.or(other.audience),
             tls_certificate: self.tls_certificate.or(other.tls_certificate),
             tls_key: self.tls_key.or(other.tls_key),
+            tls_client_ca: self.tls_client_ca.or(other.tls_client_ca),
+            client_certificates: self.client_certificates.or(other.client_certificates),
             key_secret,
             key_secret_file,
             trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
@@ -378,6 +403,7 @@ fn read_environment(variables: &[(String, String)]) -> Result<Layer, ConfigError
         let value = match key {
             "trusted_proxies"
             | "admins"
+            | "client_certificates"
             | "clerk.authorized_parties"
             | "clerk.scopes"
             | "oidc.scopes" => list(value),
@@ -433,12 +459,33 @@ fn list(value: &str) -> toml::Value {
     toml::Value::Array(items.map(|item| toml::Value::String(item.to_owned())).collect())
 }
 
-fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<Files>, ConfigError> {
+fn tls(
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    client_ca: Option<PathBuf>,
+) -> Result<Option<Files>, ConfigError> {
     match (certificate, key) {
-        (Some(certificate), Some(key)) => Ok(Some(Files { certificate, key })),
+        (Some(certificate), Some(key)) => {
+            let clients = client_ca.map_or(Clients::NotAsked, Clients::Asked);
+            Ok(Some(Files { certificate, key, clients }))
+        }
+        (None, None) if client_ca.is_some() => Err(ConfigError::ClientCaWithoutTls),
         (None, None) => Ok(None),
         (None, Some(_)) => Err(ConfigError::HalfOfTls("tls_certificate")),
         (Some(_), None) => Err(ConfigError::HalfOfTls("tls_key")),
+    }
+}
+
+/// Which doors demand a client certificate: all, where one can be checked and nothing is said.
+fn demanding(
+    named: Option<Vec<Demanding>>,
+    can_be_checked: bool,
+) -> Result<Vec<Demanding>, ConfigError> {
+    match named {
+        Some(doors) if !doors.is_empty() && !can_be_checked => Err(ConfigError::NoClientCa),
+        Some(doors) => Ok(doors),
+        None if can_be_checked => Ok(Demanding::ALL.to_vec()),
+        None => Ok(Vec::new()),
     }
 }
 
@@ -503,6 +550,32 @@ mod tests {
     }
 
     #[test]
+    fn a_client_ca_goes_with_tls_and_closes_the_doors_unless_others_are_named() {
+        let complete = |text: &str| {
+            let layer: Layer = toml::from_str(text).expect("settings that there are");
+            Config::complete(layer)
+        };
+        let tls = "tls_certificate = 'a'\ntls_key = 'b'\n";
+        let with_ca = format!("{tls}tls_client_ca = 'c'\n");
+        let plain = complete(tls).expect("TLS alone");
+        assert_eq!(plain.tls.map(|files| files.clients), Some(Clients::NotAsked));
+        assert!(plain.client_certificates.is_empty());
+        let all = complete(&with_ca).expect("complete");
+        assert_eq!(all.tls.map(|files| files.clients), Some(Clients::Asked("c".into())));
+        assert_eq!(all.client_certificates, [Demanding::Feed, Demanding::Oauth2]);
+        let one = complete(&format!("{with_ca}client_certificates = ['feed']")).expect("complete");
+        assert_eq!(one.client_certificates, [Demanding::Feed]);
+        let none = complete(&format!("{with_ca}client_certificates = []")).expect("complete");
+        assert!(none.client_certificates.is_empty(), "asked for, and not demanded");
+        let refused = complete("tls_client_ca = 'c'").expect_err("no TLS");
+        assert!(matches!(refused, ConfigError::ClientCaWithoutTls), "{refused}");
+        let refused = complete("client_certificates = ['feed']").expect_err("no CA");
+        assert!(matches!(refused, ConfigError::NoClientCa), "{refused}");
+        let listed = environment("NTD_CLIENT_CERTIFICATES", "feed, oauth2").expect("a list");
+        assert_eq!(listed.client_certificates, Some(Demanding::ALL.to_vec()));
+    }
+
+    #[test]
     fn values_of_another_kind_are_refused_with_the_name_of_the_setting() {
         for (name, value) in [
             ("NTD_LISTEN", "here"),
@@ -511,6 +584,7 @@ mod tests {
             ("NTD_TOKEN_MAX_LIFETIME", "soon"),
             ("NTD_CANARY_INTERVAL", "-1"),
             ("NTD_LOG_FORMAT", "xml"),
+            ("NTD_CLIENT_CERTIFICATES", "feed,page"),
         ] {
             let refused = environment(name, value).expect_err(value).to_string();
             assert!(refused.contains(name), "{refused}");

@@ -1,51 +1,47 @@
-//! TLS at the listeners: by which certificate, how a handshake goes, and how the certificate is
-//! renewed under it.
+//! TLS at the listeners: how a handshake goes, and how what it is done with is renewed under it.
 //!
-//! Both files are read again on SIGHUP and when they changed, and new connections get what is in them
-//! then. Files that cannot be used change nothing: the certificate before them stays. Who is asked for
-//! what after the handshake is the listeners' matter.
+//! All files are read again on SIGHUP and when they changed, and new connections get what is in them
+//! then. Files that cannot be used change nothing: what was read before them stays. Which door demands a
+//! client certificate is the doors' matter (`http/client_certificates`, `authority/feed`).
 
+pub mod clients;
+mod files;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use aws_lc_rs::digest::{SHA256, digest};
-use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use self::clients::ClientCertificate;
+pub use self::clients::Clients;
+pub use self::files::{Files, certificates};
+use self::files::{Seen, Served};
 use crate::authority::limits;
-use crate::data_dir::private;
-
-/// Where a certificate and its key are, in PEM.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
-    /// The certificate, followed by those between it and its root.
-    pub certificate: PathBuf,
-    /// The private key.
-    pub key: PathBuf,
-}
 
 /// What TLS is done with.
 #[derive(Clone)]
 pub struct Tls {
-    acceptor: TlsAcceptor,
-    certificates: Arc<Certificates>,
+    kept: Arc<Kept>,
     stopping: watch::Sender<bool>,
+}
+
+struct Kept {
+    files: Files,
+    crypto: Arc<CryptoProvider>,
+    at_first: Seen,
+    current: ArcSwap<Served>,
+    /// When it was last told that a client's certificate was refused.
+    told: Mutex<Option<Instant>>,
 }
 
 impl Tls {
@@ -53,38 +49,29 @@ impl Tls {
     pub fn open(files: Files) -> anyhow::Result<Self> {
         let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let at_first = files.seen();
-        let current = files.read(&crypto)?.into();
-        let certificates =
-            Arc::new(Certificates { files, crypto: Arc::clone(&crypto), at_first, current });
-        let resolver: Arc<dyn ResolvesServerCert> = Arc::<Certificates>::clone(&certificates);
-        // TLS 1.2 and 1.3: what rustls has.
-        let mut config = ServerConfig::builder_with_provider(crypto)
-            .with_safe_default_protocol_versions()
-            .context("TLS cannot be set up")?
-            .with_no_client_auth()
-            .with_cert_resolver(resolver);
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let current = ArcSwap::from_pointee(files.read(&crypto)?);
         let (stopping, _) = watch::channel(false);
-        Ok(Self { acceptor: Arc::new(config).into(), certificates, stopping })
+        let kept = Kept { files, crypto, at_first, current, told: Mutex::default() };
+        Ok(Self { kept: Arc::new(kept), stopping })
     }
 
     /// Reads the files again on SIGHUP and when they changed, until the task is aborted.
     pub fn keep_fresh(&self) -> anyhow::Result<JoinHandle<()>> {
         let mut told = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
-        let certificates = Arc::clone(&self.certificates);
-        let mut seen = certificates.at_first.clone();
+        let kept = Arc::clone(&self.kept);
+        let mut seen = kept.at_first.clone();
         Ok(tokio::spawn(async move {
             loop {
                 let is_told = tokio::select! {
                     _ = told.recv() => true,
                     () = tokio::time::sleep(limits::CERTIFICATE_EVERY) => false,
                 };
-                let certificates = Arc::clone(&certificates);
+                let kept = Arc::clone(&kept);
                 let look = tokio::task::spawn_blocking(move || {
                     // Before they are read: a change in between is noticed next time.
-                    let now = certificates.files.seen();
+                    let now = kept.files.seen();
                     if is_told || now != seen {
-                        certificates.renew();
+                        kept.renew();
                     }
                     now
                 });
@@ -99,20 +86,25 @@ impl Tls {
         self.stopping.send_replace(true);
     }
 
-    /// Does a handshake; `None` where it came to nothing.
-    pub async fn accept<S>(&self, stream: S) -> Option<TlsStream<S>>
+    /// Does a handshake; `None` where it came to nothing. With the client's certificate, if it was asked
+    /// for one and has one that is good.
+    pub async fn accept<S>(&self, stream: S) -> Option<(TlsStream<S>, Option<ClientCertificate>)>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut stopping = self.stopping.subscribe();
-        let handshake = tokio::time::timeout(limits::HANDSHAKE_WAIT, self.acceptor.accept(stream));
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.kept.current.load().config));
+        let handshake = tokio::time::timeout(limits::HANDSHAKE_WAIT, acceptor.accept(stream));
         tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => None,
             done = handshake => match done {
-                Ok(Ok(stream)) => Some(stream),
+                Ok(Ok(stream)) => {
+                    let shown = stream.get_ref().1.peer_certificates();
+                    let certificate = shown.and_then(<[_]>::first).map(ClientCertificate::of);
+                    Some((stream, certificate))
+                }
                 Ok(Err(error)) => {
-                    // Whoever comes with something else than TLS: scanners do so all day.
-                    tracing::debug!(%error, "a TLS handshake failed");
+                    self.kept.tell(&error);
                     None
                 }
                 Err(_) => {
@@ -124,57 +116,11 @@ impl Tls {
     }
 }
 
-impl Files {
-    fn read(&self, crypto: &CryptoProvider) -> anyhow::Result<Arc<CertifiedKey>> {
-        let chain = certificates(&self.certificate)?;
-        // A platform that hands out secrets as files may choose the mode itself.
-        if let Err(wide) = private(&self.key, 0o600) {
-            tracing::warn!("{wide}");
-        }
-        let shown = || self.key.display().to_string();
-        let key = PrivateKeyDer::from_pem_slice(&fs::read(&self.key).with_context(shown)?);
-        // The library's reason may show what it read.
-        let key = key.ok().with_context(|| format!("{} has no private key in PEM", shown()))?;
-        let both = CertifiedKey::from_der(chain, key, crypto);
-        let both = both.with_context(|| {
-            let certificate = self.certificate.display();
-            format!("{certificate} and {} cannot be used together", shown())
-        })?;
-        Ok(Arc::new(both))
-    }
-
-    /// What stands in the files, to be told from what stands in them later.
-    fn seen(&self) -> Seen {
-        let digest_of = |bytes: Vec<u8>| digest(&SHA256, &bytes).as_ref().to_vec();
-        [&self.certificate, &self.key].map(|path| fs::read(path).ok().map(digest_of))
-    }
-}
-
-/// Reads the certificates of a PEM file, of which there must be one at least.
-pub fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let shown = || path.display().to_string();
-    let text = fs::read(path).with_context(shown)?;
-    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let read = read.with_context(|| format!("{} is not PEM", shown()))?;
-    ensure!(!read.is_empty(), "{} has no certificate in PEM", shown());
-    Ok(read)
-}
-
-/// A digest of each file that could be read.
-type Seen = [Option<Vec<u8>>; 2];
-
-struct Certificates {
-    files: Files,
-    crypto: Arc<CryptoProvider>,
-    at_first: Seen,
-    current: ArcSwap<CertifiedKey>,
-}
-
-impl Certificates {
+impl Kept {
     fn renew(&self) {
         match self.files.read(&self.crypto) {
             Ok(read) => {
-                self.current.store(read);
+                self.current.store(Arc::new(read));
                 let file = self.files.certificate.display();
                 tracing::info!(%file, "the TLS certificate was read again");
             }
@@ -183,17 +129,26 @@ impl Certificates {
             }
         }
     }
-}
 
-impl ResolvesServerCert for Certificates {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.load_full())
+    /// Whoever comes with something else than TLS is not worth a word: scanners do so all day. A client
+    /// whose certificate is refused waits for somebody to look after it; a flood of them fills no disk.
+    fn tell(&self, error: &std::io::Error) {
+        let Some(why) = clients::refusal(error) else {
+            tracing::debug!(%error, "a TLS handshake failed");
+            return;
+        };
+        let now = Instant::now();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|at| at + limits::CLIENT_CERTIFICATE_LOG_EVERY <= now) {
+            *told = Some(now);
+            tracing::warn!("a client was refused in the TLS handshake: {why}");
+        }
     }
 }
 
 /// That a key is among it, and never which.
-impl std::fmt::Debug for Certificates {
+impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Certificates").field("files", &self.files).finish_non_exhaustive()
+        f.debug_struct("Tls").field("files", &self.kept.files).finish_non_exhaustive()
     }
 }

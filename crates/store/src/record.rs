@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::right::Right;
 use nt_token::{
-    EntryId, Expiry, Jti, KeyId, OperatorId, Scopes, Timestamp, TokenRecord, WorkspaceId,
+    EntryId, Expiry, Jti, KeyId, Networks, OperatorId, Scopes, Timestamp, TokenRecord, WorkspaceId,
 };
 
 /// What is fixed when the authority first starts.
@@ -269,6 +269,8 @@ pub struct NewToken {
     pub expiry: Expiry,
     /// What it may be used for.
     pub scope: Scopes,
+    /// From where it may be used.
+    pub source_networks: Networks,
     /// What its owner calls it.
     pub description: Option<String>,
     /// The key that will sign it.

@@ -137,6 +137,13 @@ impl Connection {
 
     /// Reads one answer.
     pub fn read(&mut self) -> io::Result<Response> {
+        let mut response = self.read_head()?;
+        response.body = self.body(&response)?;
+        Ok(response)
+    }
+
+    /// Reads one answer that has no body, whatever its head says: one to `HEAD`.
+    pub fn read_head(&mut self) -> io::Result<Response> {
         let line = self.line()?;
         let status = line.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.ok_or_else(|| invalid(&line))?;
@@ -149,9 +156,7 @@ impl Connection {
             let (name, value) = line.split_once(':').ok_or_else(|| invalid(&line))?;
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let mut response = Response { status, headers, body: Vec::new() };
-        response.body = self.body(&response)?;
-        Ok(response)
+        Ok(Response { status, headers, body: Vec::new() })
     }
 
     fn body(&mut self, response: &Response) -> io::Result<Vec<u8>> {

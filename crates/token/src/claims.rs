@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::{Jti, OperatorId, WorkspaceId};
 use crate::jws::Name;
+use crate::network::Networks;
 use crate::scope::Scopes;
 use crate::time::Timestamp;
 
@@ -43,6 +44,8 @@ pub struct Claims {
     pub exp: Timestamp,
     /// What it may be used for.
     pub scope: Scopes,
+    /// From where it may be used; a claim of ours, left out where it may be from anywhere.
+    pub source_networks: Networks,
     /// Who had it issued: the operator, in the place that RFC 9068 has for the client.
     pub client_id: OperatorId,
     /// The head of the authority's log when the token was issued: a revocation of a whole scope
@@ -74,7 +77,7 @@ impl Serialize for Claims {
     fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
         let uri = format!("{}{LISTS_PATH}{}", self.iss, self.place.list);
         let status_list = StatusList { idx: self.place.idx, uri: uri.into() };
-        let mut map = output.serialize_map(Some(10))?;
+        let mut map = output.serialize_map(None)?;
         map.serialize_entry("iss", &self.iss)?;
         map.serialize_entry("aud", &self.aud)?;
         map.serialize_entry("sub", &self.sub)?;
@@ -82,6 +85,9 @@ impl Serialize for Claims {
         map.serialize_entry("iat", &self.iat)?;
         map.serialize_entry("exp", &self.exp)?;
         map.serialize_entry("scope", &self.scope.to_string())?;
+        if !self.source_networks.is_empty() {
+            map.serialize_entry("source_networks", &self.source_networks)?;
+        }
         map.serialize_entry("client_id", &self.client_id)?;
         map.serialize_entry("rv", &self.rv)?;
         map.serialize_entry("status", &Status { status_list })?;
@@ -110,7 +116,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
         let (mut iss, mut aud, mut sub, mut jti) = (None::<String>, None, None, None);
         let (mut iat, mut exp, mut scope, mut client_id) =
             (None, None, None::<Cow<'de, str>>, None);
-        let (mut rv, mut status) = (None, None::<Status<'de>>);
+        let (mut rv, mut status, mut source_networks) = (None, None::<Status<'de>>, None);
         let mut seen: Vec<Cow<'de, str>> = Vec::with_capacity(10);
         while let Some(Name(name)) = map.next_key()? {
             if seen.contains(&name) {
@@ -124,6 +130,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
                 "iat" => iat = Some(map.next_value()?),
                 "exp" => exp = Some(map.next_value()?),
                 "scope" => scope = Some(map.next_value::<Name<'de>>()?.0),
+                "source_networks" => source_networks = Some(map.next_value()?),
                 "client_id" => client_id = Some(map.next_value()?),
                 "rv" => rv = Some(map.next_value()?),
                 "status" => status = Some(map.next_value()?),
@@ -145,6 +152,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
             iat: iat.ok_or_else(|| missing("iat"))?,
             exp: exp.ok_or_else(|| missing("exp"))?,
             scope: scope.parse().map_err(A::Error::custom)?,
+            source_networks: source_networks.unwrap_or_default(),
             client_id: client_id.ok_or_else(|| missing("client_id"))?,
             rv: rv.ok_or_else(|| missing("rv"))?,
             place,
@@ -174,6 +182,7 @@ pub(crate) mod tests {
             iat: Timestamp::from_unix(1_723_000_000),
             exp: Timestamp::from_unix(1_754_536_000),
             scope: Scopes::default(),
+            source_networks: Networks::default(),
             client_id: OperatorId::mint(1_722_000_000_000, [3; 10]),
             rv: 7,
             place: Place { list: 3, idx: 1_048_575 },
@@ -223,6 +232,21 @@ pub(crate) mod tests {
         }
         let once = format!("{},\"x\":1}}", text.strip_suffix('}').expect("an object"));
         assert!(serde_json::from_str::<Claims>(&once).is_ok(), "an unknown claim is passed over");
+    }
+
+    #[test]
+    fn networks_are_said_only_where_there_are_some_and_read_strictly() {
+        assert!(json().get("source_networks").is_none());
+        let network = "192.0.2.0/24".parse().expect("a network");
+        let source_networks = Networks::new([network]).expect("one");
+        let bound = Claims { source_networks, ..example() };
+        let text = serde_json::to_string(&bound).expect("claims serialise");
+        assert!(text.contains(r#""source_networks":["192.0.2.0/24"]"#), "{text}");
+        assert_eq!(serde_json::from_str::<Claims>(&text).expect("our own"), bound);
+        for wrong in [r#""192.0.2.0/24""#, "null", r#"["192.0.2.1/24"]"#, r#"["elsewhere"]"#] {
+            let other = text.replace(r#"["192.0.2.0/24"]"#, wrong);
+            assert!(serde_json::from_str::<Claims>(&other).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claims::{Claims, Place};
 use crate::id::{Jti, KeyId, OperatorId, WorkspaceId};
+use crate::network::Networks;
 use crate::scope::Scopes;
 use crate::time::Timestamp;
 
@@ -101,6 +102,8 @@ pub struct TokenRecord {
     pub expiry: Expiry,
     /// What it may be used for.
     pub scope: Scopes,
+    /// From where it may be used.
+    pub source_networks: Networks,
     /// What its owner calls it.
     pub description: Option<String>,
     /// The key that signed it.
@@ -128,6 +131,7 @@ impl TokenRecord {
             iat: self.created_at,
             exp: self.expiry.claimed(),
             scope: self.scope.clone(),
+            source_networks: self.source_networks.clone(),
             client_id: self.created_by.clone(),
             rv: self.rv,
             place: self.place,

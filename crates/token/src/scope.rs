@@ -77,6 +77,11 @@ impl Scopes {
         self.0.iter()
     }
 
+    /// Whether each of these is among the others.
+    pub fn within(&self, others: &Self) -> bool {
+        self.0.iter().all(|scope| others.contains(scope))
+    }
+
     /// Whether this scope is among them.
     pub fn contains(&self, scope: &Scope) -> bool {
         self.0.contains(scope)
@@ -119,6 +124,13 @@ mod tests {
     fn scopes_are_kept_in_order_and_once() {
         let scopes: Scopes = "write read write".parse().expect("well-formed");
         assert_eq!(scopes.to_string(), "write read");
+    }
+
+    #[test]
+    fn scopes_are_within_others_that_have_each_of_them() {
+        let scopes = |text: &str| text.parse::<Scopes>().expect("well-formed");
+        assert!(scopes("write read").within(&scopes("read write deploy")));
+        assert!(!scopes("read deploy").within(&Scopes::default()));
     }
 
     #[test]

@@ -28,8 +28,23 @@ pub fn sign(claims: &Claims, key: &SigningKey) -> Secret {
     Secret::from(format!("{PREFIX}{}", sign_jws(TOKEN_TYPE, claims, key)))
 }
 
+/// How long the token of these claims is, in bytes, so that none is issued that no verifier takes.
+pub fn length(claims: &Claims, key: &SigningKey) -> usize {
+    let signature = (key.signature_length() * 8).div_ceil(6);
+    PREFIX.len() + unsigned(TOKEN_TYPE, claims, key).len() + 1 + signature
+}
+
 /// Signs any payload as a compact JWS with this `typ`.
 pub fn sign_jws(typ: &str, payload: &impl Serialize, key: &SigningKey) -> String {
+    let mut jws = unsigned(typ, payload, key);
+    let signature = key.sign(jws.as_bytes());
+    jws.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut jws);
+    jws
+}
+
+/// What is signed (RFC 7515, section 5.1).
+fn unsigned(typ: &str, payload: &impl Serialize, key: &SigningKey) -> String {
     let header = Header { alg: key.algorithm().name(), typ, kid: key.kid().as_str() };
     let header = serde_json::to_vec(&header).expect("three strings serialise");
     let payload =
@@ -37,8 +52,5 @@ pub fn sign_jws(typ: &str, payload: &impl Serialize, key: &SigningKey) -> String
     let mut jws = URL_SAFE_NO_PAD.encode(header);
     jws.push('.');
     URL_SAFE_NO_PAD.encode_string(payload, &mut jws);
-    let signature = key.sign(jws.as_bytes());
-    jws.push('.');
-    URL_SAFE_NO_PAD.encode_string(signature, &mut jws);
     jws
 }

@@ -189,7 +189,8 @@ impl<S: Source> feed_server::Feed for Feed<S> {
         &self,
         request: Request<Streaming<FromVerifier>>,
     ) -> Result<Response<Answers>, Status> {
-        let admitted = self.shared.source.authenticate(request.metadata()).await;
+        let source = &self.shared.source;
+        let admitted = source.authenticate(request.metadata(), request.extensions()).await;
         let identity = admitted.map_err(refusal)?;
         let (outbox, answers) = mpsc::channel(QUEUE);
         let session = Session {
@@ -209,7 +210,9 @@ fn refusal(refused: NotAdmitted) -> Status {
     let text = refused.to_string();
     match refused {
         NotAdmitted::Unauthenticated => Status::unauthenticated(text),
-        NotAdmitted::Forbidden => Status::permission_denied(text),
+        NotAdmitted::Forbidden | NotAdmitted::NoCertificate | NotAdmitted::OthersCertificate => {
+            Status::permission_denied(text)
+        }
         NotAdmitted::Unavailable => Status::unavailable(text),
     }
 }

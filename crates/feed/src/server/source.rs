@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use nt_revocation::{Entry, Position};
+use tonic::Extensions;
 use tonic::codegen::Bytes;
 use tonic::metadata::MetadataMap;
 
@@ -16,6 +17,17 @@ pub enum NotAdmitted {
     /// A good credential of someone who may not follow.
     #[error("this credential does not allow to follow revocations")]
     Forbidden,
+    /// No client certificate, where one is demanded beside the credential.
+    #[error(
+        "a client certificate is demanded beside the credential: give this verifier one that the \
+         authority's client CA has signed (ntd edge: --client-certificate and --client-key)"
+    )]
+    NoCertificate,
+    /// The client certificate of another verifier.
+    #[error(
+        "the client certificate names another verifier than the credential: give this verifier its own"
+    )]
+    OthersCertificate,
     /// It cannot be said now.
     #[error("the credential cannot be checked now")]
     Unavailable,
@@ -29,8 +41,13 @@ pub struct Unavailable;
 /// The authority, as the feed needs it.
 #[async_trait]
 pub trait Source: Send + Sync + 'static {
-    /// Whom the call's metadata proves to be calling: a name that listings and receipts may show.
-    async fn authenticate(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted>;
+    /// Whom the call's metadata proves to be calling: a name that listings and receipts may show. The
+    /// extensions have what whoever serves the connection knows of it.
+    async fn authenticate(
+        &self,
+        metadata: &MetadataMap,
+        connection: &Extensions,
+    ) -> Result<String, NotAdmitted>;
 
     /// Waits until whoever was admitted under this name may follow no longer: the session ends then,
     /// and its last lease by itself.

@@ -3,7 +3,9 @@
 use nt_revocation::{Fact, Why};
 use nt_token::clock::{Clock, SystemClock};
 use nt_token::sign::sign;
-use nt_token::{Claims, Jti, OperatorId, Place, Scopes, SigningKey, Timestamp, WorkspaceId};
+use nt_token::{
+    Claims, Jti, Networks, OperatorId, Place, Scopes, SigningKey, Timestamp, WorkspaceId,
+};
 use nt_verifier::{NotAccepted, Refused};
 
 use super::world::{World, ready};
@@ -20,6 +22,7 @@ pub(crate) fn claims(rv: u64) -> Claims {
         iat: Timestamp::from_unix(now),
         exp: Timestamp::from_unix(now + 3_600),
         scope: Scopes::default(),
+        source_networks: Networks::default(),
         client_id: OperatorId::mint(1, [1; 10]),
         rv,
         place: HERE,

@@ -15,6 +15,7 @@ use nt_verifier::verifier::Options;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::Extensions;
 use tonic::codegen::Bytes;
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Endpoint, Server};
@@ -81,7 +82,11 @@ impl Log {
 
 #[async_trait]
 impl Source for Log {
-    async fn authenticate(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
+    async fn authenticate(
+        &self,
+        metadata: &MetadataMap,
+        _: &Extensions,
+    ) -> Result<String, NotAdmitted> {
         let shown = metadata.get("authorization").and_then(|shown| shown.to_str().ok());
         match shown {
             Some(SECRET) => Ok("the test's".to_owned()),

@@ -56,6 +56,9 @@ pub enum Refusal {
     /// The operator has no such session.
     #[error("You have no such session")]
     NoSession,
+    /// There is no such Token Status List.
+    #[error("There is no such status list")]
+    NoStatusList,
     /// Nobody of this name belongs to the workspace.
     #[error("Nobody of this name belongs to the workspace")]
     NoMember,

@@ -24,6 +24,7 @@ use nt_revocation::{Entry, Position, RevocationSet};
 use nt_store::Store;
 use nt_token::clock::{Clock, Stopwatch};
 use nt_token::{Secret, VerifierId};
+use tonic::Extensions;
 use tonic::metadata::MetadataMap;
 
 use crate::authority::doubt::Doubt;
@@ -32,6 +33,7 @@ use crate::authority::feed::epochs::Epochs;
 use crate::authority::feed::granted::Granted;
 use crate::authority::verifiers::Verifiers;
 use crate::authority::{Authority, limits};
+use crate::tls::clients::{CertificateDemand, ClientCertificate};
 
 /// Who may follow the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,8 @@ pub struct FeedSource {
     pub clock: Arc<dyn Clock>,
     /// Who may follow.
     pub admission: Admission,
+    /// Whether a credential alone is enough.
+    pub client_certificate: CertificateDemand,
     /// The note that leases may be out.
     pub granted: Arc<Granted>,
     /// The last snapshot that was made.
@@ -79,7 +83,15 @@ pub struct FeedSource {
 }
 
 impl FeedSource {
-    async fn admit(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
+    async fn admit(
+        &self,
+        metadata: &MetadataMap,
+        certificate: Option<&ClientCertificate>,
+    ) -> Result<String, NotAdmitted> {
+        // First: without one nobody finds out whether a credential is good.
+        if self.client_certificate == CertificateDemand::Certificate && certificate.is_none() {
+            return Err(NotAdmitted::NoCertificate);
+        }
         let shown = metadata.get("authorization").and_then(|shown| shown.to_str().ok());
         let credential = shown.and_then(|shown| shown.strip_prefix("Bearer "));
         // In development too a credential is good or not.
@@ -97,7 +109,11 @@ impl FeedSource {
             tracing::warn!(%error, "a verifier's credential could not be looked up");
             NotAdmitted::Unavailable
         })?;
-        known.map(|known| known.id.to_string()).ok_or(NotAdmitted::Unauthenticated)
+        let known = known.ok_or(NotAdmitted::Unauthenticated)?;
+        if certificate.is_some_and(|shown| self.verifiers.is_of_another(shown.names(), &known.id)) {
+            return Err(NotAdmitted::OthersCertificate);
+        }
+        Ok(known.id.to_string())
     }
 
     /// Whoever does not know what is revoked tells nobody, and grants no leases.
@@ -106,26 +122,32 @@ impl FeedSource {
     }
 
     /// Somebody has to look after a verifier that is refused. Nothing of what it showed is told.
-    fn tell_refused(&self, metadata: &MetadataMap) {
+    fn tell_refused(&self, metadata: &MetadataMap, why: NotAdmitted) {
         let said = |name| metadata.get(name).and_then(|said| said.to_str().ok());
         let from = said(CLIENT).unwrap_or("an unknown address");
         if self.verifiers.is_refusal_told(from, self.clock.now()) {
             let program: String = version(metadata).chars().take(limits::VERSION_CHARS).collect();
-            tracing::warn!(
-                from,
-                program,
-                "somebody was refused at the feed: the credential is none of a registered verifier"
-            );
+            let why = match why {
+                NotAdmitted::NoCertificate => "it shows no client certificate",
+                NotAdmitted::OthersCertificate => "its client certificate is another verifier's",
+                _ => "the credential is none of a registered verifier",
+            };
+            tracing::warn!(from, program, "somebody was refused at the feed: {why}");
         }
     }
 }
 
 #[async_trait]
 impl Source for FeedSource {
-    async fn authenticate(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
-        let identity = self.admit(metadata).await.inspect_err(|refused| {
-            if *refused == NotAdmitted::Unauthenticated {
-                self.tell_refused(metadata);
+    async fn authenticate(
+        &self,
+        metadata: &MetadataMap,
+        connection: &Extensions,
+    ) -> Result<String, NotAdmitted> {
+        let certificate = connection.get::<ClientCertificate>();
+        let identity = self.admit(metadata, certificate).await.inspect_err(|refused| {
+            if *refused != NotAdmitted::Unavailable {
+                self.tell_refused(metadata, *refused);
             }
         })?;
         self.follows_the_log().map_err(|Unavailable| NotAdmitted::Unavailable)?;

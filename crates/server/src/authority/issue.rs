@@ -4,13 +4,13 @@ use nt_api::tokens::{CreateToken, TokenCreated};
 use nt_store::{CreatedToken, NewToken, Right};
 use nt_token::sign::sign;
 use nt_token::{
-    Expiry, InvalidExpiration, Jti, KeyId, Lifetime, Scopes, Secret, Timestamp, TokenRecord,
-    WorkspaceId,
+    Expiry, InvalidExpiration, Jti, KeyId, Lifetime, Secret, Timestamp, TokenRecord, WorkspaceId,
 };
 
 use crate::authority::access::Action;
 use crate::authority::entropy::{entry_id, random, sha256};
 use crate::authority::error::{Answer, Refusal};
+use crate::authority::restrictions::{network_names, networks, scope_names, scopes};
 use crate::authority::{Authority, Caller, shown_text};
 
 /// What a repeated request is told when it is not the same request.
@@ -29,6 +29,7 @@ impl Authority {
         let right = standing.right(Action::Issue);
         let kid = self.signing_kid().await?;
         let new = self.new_token(workspace, right, kid, request, idempotency_key)?;
+        self.demand_short(&new, &caller.operator().id)?;
         match self.store.create_token(new, self.act(caller)).await? {
             CreatedToken::New(record) | CreatedToken::Repeated(record) => {
                 self.created(&record).await
@@ -51,15 +52,13 @@ impl Authority {
         let digest = serde_json::to_vec(&request)
             .expect("a request that was read from JSON is written as JSON");
         let now = self.clock.now();
-        let scopes = request.scope.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
-        let scope =
-            scopes.and_then(Scopes::new).map_err(|e| Refusal::invalid("scope", e.to_string()))?;
         Ok(NewToken {
             jti: Jti::mint(self.clock.wall_ms(), random()?),
             workspace,
             right,
             expiry: self.expiry(&request, now)?,
-            scope,
+            scope: scopes(&request)?,
+            source_networks: networks(&request)?,
             description: shown_text("description", request.description)?,
             kid,
             audience: self.expected.audience.clone(),
@@ -94,6 +93,7 @@ impl Authority {
             expires_in: record.expiry.shown().map(|at| at.unix() - record.created_at.unix()),
             expires_at: record.expiry.shown().map(Into::into),
             scope: scope_names(&record.scope),
+            source_networks: network_names(&record.source_networks),
             jti: record.jti.clone(),
             workspace_id: record.workspace,
             message: "Token created".to_owned(),
@@ -114,9 +114,4 @@ impl Authority {
         let signer = keys.signing(&record.kid).ok_or_else(gone)?;
         Ok(sign(&record.claims(&self.expected.issuer), &signer.key))
     }
-}
-
-/// The names of scopes, for JSON.
-pub(super) fn scope_names(scope: &Scopes) -> Vec<String> {
-    scope.iter().map(|scope| scope.as_str().to_owned()).collect()
 }

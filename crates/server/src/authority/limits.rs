@@ -95,6 +95,10 @@ pub const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
 /// How often it is looked whether the certificate's files changed: who renews it has days, not minutes.
 pub const CERTIFICATE_EVERY: Duration = Duration::from_mins(1);
 
+/// How often it is told that a client was refused for its certificate: one that is left alone comes back
+/// ten times a second.
+pub const CLIENT_CERTIFICATE_LOG_EVERY: Duration = Duration::from_secs(10);
+
 /// How long a request may take, its body included.
 pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -181,3 +185,27 @@ pub const CANARY_LATE: Duration = Duration::from_secs(1);
 
 /// Most verifiers that are measured one by one: as many as may be registered.
 pub const MEASURED_VERIFIERS: usize = VERIFIERS;
+
+/// How long a third party may rely on a Token Status List before it fetches it again, in seconds: a
+/// minute is what it accepts, and fetching each list each minute costs nobody anything.
+pub const STATUS_LIST_TTL: i64 = 60;
+
+/// The same, as a header says it.
+pub const STATUS_LIST_CACHED: &str = "public, max-age=60";
+
+/// A list is not made again within this time, whatever happened meanwhile: so much staler is it.
+pub const STATUS_LIST_EACH: Duration = Duration::from_secs(1);
+
+/// How old a list's signature may get, in seconds, where nothing is to be said anew.
+pub const STATUS_LIST_SIGNED: i64 = 30;
+
+/// How long a list may be relied on after it was signed, in seconds, however many caches it came
+/// through: as old as it may get here, as long in one cache on the way, and its ttl, with half a
+/// minute for clocks that differ.
+pub const STATUS_LIST_EXPIRES: i64 = 180;
+
+/// Lists that are kept ready, each at most half a mebibyte, and mostly a few hundred bytes.
+pub const STATUS_LISTS: usize = 64;
+
+/// The longest pause after a list was made.
+pub const STATUS_LIST_PAUSE: Duration = Duration::from_secs(1);

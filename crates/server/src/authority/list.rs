@@ -8,7 +8,7 @@ use nt_token::{Jti, State, Timestamp, TokenRecord, WorkspaceId};
 
 use crate::authority::access::Action;
 use crate::authority::error::{Answer, Refusal};
-use crate::authority::issue::scope_names;
+use crate::authority::restrictions::{network_names, scope_names};
 use crate::authority::{Authority, Caller, limits};
 
 impl Authority {
@@ -87,6 +87,7 @@ fn shown(token: TokenRecord, email: Option<String>, now: Timestamp) -> Token {
         status,
         description: token.description,
         scope: scope_names(&token.scope),
+        source_networks: network_names(&token.source_networks),
         created_by: token.created_by,
         created_by_email: email,
         last_used_at: token.used.as_ref().map(|used| used.last_at),

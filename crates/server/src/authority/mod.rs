@@ -6,6 +6,7 @@ pub mod audit;
 mod canary;
 pub mod clients;
 pub mod cluster;
+pub mod demand;
 mod doubt;
 pub mod entropy;
 pub mod error;
@@ -26,6 +27,7 @@ pub mod people;
 mod rates;
 pub mod receipts;
 pub mod refresh;
+mod restrictions;
 pub mod revocation;
 pub mod revoke;
 pub mod seen;
@@ -33,6 +35,7 @@ mod serving;
 pub mod sessions;
 pub mod sign_in;
 pub mod start;
+pub mod status_lists;
 #[cfg(test)]
 mod tests;
 pub mod usage;
@@ -67,12 +70,14 @@ use crate::authority::rates::Rates;
 use crate::authority::receipts::{Commits, Receipts};
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
+use crate::authority::status_lists::StatusLists;
 use crate::authority::usage::Usage;
 use crate::authority::verifiers::Verifiers;
 use crate::key_secret::KeySecret;
 
+pub use demand::{Binding, Demand, Source, Unmet};
 pub use people::Caller;
-pub use verify::{Binding, NotAccepted, VerifiedToken};
+pub use verify::{NotAccepted, VerifiedToken};
 
 /// What the operator of this authority decided.
 #[derive(Debug, Clone)]
@@ -113,6 +118,7 @@ pub struct Authority {
     commits: Arc<Commits>,
     receipts: Receipts,
     first_revocations: FirstRevocations,
+    status_lists: StatusLists,
     seen: SeenTokens,
     sessions: Sessions,
     usage: Usage,

@@ -14,7 +14,7 @@ use nt_token::{ClientRight, Secret, WorkspaceId};
 use crate::authority::error::{Answer, Error, Refusal};
 use crate::authority::revoke::Taking;
 use crate::authority::seen::Seen;
-use crate::authority::{Authority, Binding, Caller, NotAccepted, VerifiedToken, limits};
+use crate::authority::{Authority, Caller, Demand, NotAccepted, VerifiedToken, limits};
 
 /// How somebody says at the OAuth endpoints who asks.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ impl Authority {
         {
             return Ok(None);
         }
-        match self.verify(token, Binding::None, None) {
+        match self.verify(token, &Demand::NOTHING) {
             Ok(token) => Ok(Some(token)),
             Err(NotAccepted::NotReady) => Err(Refusal::NotServing.into()),
             Err(_) => Ok(None),
@@ -152,7 +152,7 @@ impl Authority {
     }
 
     fn is_refused(&self, token: &str) -> bool {
-        let verified = self.verify(token, Binding::None, None);
+        let verified = self.verify(token, &Demand::NOTHING);
         matches!(verified, Err(NotAccepted::Revoked | NotAccepted::Refused(_)))
     }
 

@@ -7,12 +7,12 @@ use nt_token::{Jti, WorkspaceId};
 use crate::authority::access::Action;
 use crate::authority::error::{Answer, Refusal};
 use crate::authority::issue::KEY_REUSED;
-use crate::authority::{Authority, Caller};
+use crate::authority::{Authority, Caller, restrictions};
 
 impl Authority {
     /// Issues a token and revokes the one that it replaces; both or neither. For callers that can
     /// store the answer safely: whoever loses it has lost both tokens, unless it repeats the request
-    /// with the same idempotency key.
+    /// with the same idempotency key. The new token can do what the old one could, or less.
     pub async fn refresh(
         &self,
         caller: &Caller,
@@ -26,7 +26,13 @@ impl Authority {
         let any = standing.allows(Action::Revoke);
         let right = standing.right(if any { Action::Revoke } else { Action::Issue });
         let kid = self.signing_kid().await?;
-        let new = self.new_token(workspace, right, kid, request, idempotency_key)?;
+        let asked = request.clone();
+        let mut new = self.new_token(workspace, right, kid, request, idempotency_key)?;
+        let Some((replaced, _)) = self.store.token(workspace, &old).await? else {
+            return Err(Refusal::NoToken(old).into());
+        };
+        restrictions::replace(&replaced, &mut new, &asked)?;
+        self.demand_short(&new, &caller.operator().id)?;
         let mut act = self.act(caller);
         act.note = self.vouched(caller).await?;
         let now = act.at;

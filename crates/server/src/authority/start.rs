@@ -29,10 +29,12 @@ use crate::authority::rates::Rates;
 use crate::authority::receipts::Receipts;
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
+use crate::authority::status_lists::StatusLists;
 use crate::authority::usage::Usage;
 use crate::authority::verifiers::Verifiers;
 use crate::authority::{Authority, Policy};
 use crate::key_secret::KeySecretSource;
+use crate::tls::clients::CertificateDemand;
 
 /// What an authority is started with.
 pub struct Start {
@@ -50,6 +52,8 @@ pub struct Start {
     pub granted: PathBuf,
     /// Who may follow the log.
     pub admission: Admission,
+    /// Whether whoever follows it shows a client certificate too.
+    pub client_certificate: CertificateDemand,
     /// The `iss` of every token, if this is the first start.
     pub issuer: String,
     /// The `aud` of every token; the issuer, where nothing is said.
@@ -114,6 +118,7 @@ impl Authority {
             verifiers: Arc::clone(&verifiers),
             clock: Arc::clone(&start.clock),
             admission: start.admission,
+            client_certificate: start.client_certificate,
             granted: Arc::clone(&granted),
             snapshots: tokio::sync::Mutex::default(),
         };
@@ -130,6 +135,13 @@ impl Authority {
             }
             _ => None,
         };
+        let status_lists = StatusLists::new(
+            Arc::clone(&store),
+            Arc::clone(&parts.set),
+            Arc::clone(&parts.keys),
+            Arc::clone(&start.clock),
+            expected.issuer.clone(),
+        );
         Ok(Self {
             lease: feed.lease(),
             node,
@@ -144,6 +156,7 @@ impl Authority {
             commits: Arc::clone(&parts.commits),
             receipts: Receipts::default(),
             first_revocations: FirstRevocations::default(),
+            status_lists,
             seen: SeenTokens::new(limits::SEEN_BYTES),
             sessions: Sessions::new(sessions, start.policy.session_idle, sharing),
             usage: Usage::default(),

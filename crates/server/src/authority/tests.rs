@@ -2,6 +2,7 @@
 
 mod nodes;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +28,10 @@ use super::feed::Admission;
 use super::follow::Following;
 use super::sign_in::Origin;
 use super::start::{Start, StartError};
-use super::{Authority, Binding, Caller, NotAccepted, Policy};
+use super::{Authority, Binding, Caller, Demand, NotAccepted, Policy, Source, Unmet};
 use crate::data_dir::DataDir;
 use crate::key_secret::KeySecretSource;
+use crate::tls::clients::CertificateDemand;
 
 pub(super) struct World {
     pub(super) authority: Authority,
@@ -131,7 +133,7 @@ impl World {
     }
 
     pub(super) fn verdict(&self, token: &str) -> Result<(), NotAccepted> {
-        self.authority.verify(token, Binding::None, None).map(drop)
+        self.authority.verify(token, &Demand::NOTHING).map(drop)
     }
 }
 
@@ -148,6 +150,7 @@ async fn begin(
         node: None,
         granted: data_dir.granted(),
         admission: Admission::Registered,
+        client_certificate: CertificateDemand::Nothing,
         key_secret,
         keys: data_dir.keys(),
         issuer: "http://127.0.0.1:8480".to_owned(),
@@ -782,9 +785,11 @@ async fn uses_and_attempts_with_dead_tokens_are_counted_per_token() {
     let (owner, _) = world.operator("owner@example.com").await;
     let created = world.workspace(&owner, "production").await;
     let token = created.access_token.expose();
-    let from = Some("203.0.113.9".parse().expect("an address"));
+    let from: IpAddr = "203.0.113.9".parse().expect("an address");
+    let used = Demand { source: Source::At(from), ..Demand::NOTHING };
+    let from = Some(from);
     for _ in 0..3 {
-        world.authority.verify(token, Binding::None, from).expect("good");
+        world.authority.verify(token, &used).expect("good");
     }
     world.authority.write_counts().await;
     let shown = world.authority.show(&owner, created.workspace_id, created.jti.clone()).await;
@@ -794,7 +799,7 @@ async fn uses_and_attempts_with_dead_tokens_are_counted_per_token() {
     let jti = created.jti.clone();
     world.authority.revoke(&owner, created.workspace_id, jti, None, None).await.expect("may");
     for _ in 0..2 {
-        world.authority.verify(token, Binding::None, from).expect_err("revoked");
+        world.authority.verify(token, &used).expect_err("revoked");
         world.authority.write_counts().await;
         world.clock.advance(Duration::from_mins(2));
     }
@@ -813,10 +818,12 @@ async fn a_binding_to_another_workspace_refuses_and_counts_no_use() {
     let token = created.access_token.expose();
     let other = Binding::To(WorkspaceId::mint([0; 16]));
     for binding in [other, Binding::Contradiction] {
-        let verdict = world.authority.verify(token, binding, None).map(drop);
-        assert_eq!(verdict, Err(NotAccepted::OtherWorkspace));
+        let demand = Demand { binding, ..Demand::NOTHING };
+        let verdict = world.authority.verify(token, &demand).map(drop);
+        assert_eq!(verdict, Err(NotAccepted::Unmet(Unmet::Workspace)));
     }
-    let verdict = world.authority.verify(token, Binding::To(created.workspace_id), None);
+    let demand = Demand { binding: Binding::To(created.workspace_id), ..Demand::NOTHING };
+    let verdict = world.authority.verify(token, &demand);
     assert_eq!(verdict.map(|token| token.claims().jti.clone()).ok(), Some(created.jti));
 }
 

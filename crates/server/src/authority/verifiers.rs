@@ -79,6 +79,15 @@ impl Verifiers {
         self.registered().values().any(|known| known.id == *id)
     }
 
+    /// Whether these names are of verifiers, and none of this one: what is another's is not its own.
+    pub fn is_of_another(&self, names: &[String], id: &VerifierId) -> bool {
+        let registered = self.registered();
+        let is_named =
+            |known: &&VerifierIdentity| names.iter().any(|name| name == known.name.as_str());
+        let mut all = registered.values().filter(is_named).peekable();
+        all.peek().is_some() && !all.any(|known| known.id == *id)
+    }
+
     /// What people call this verifier, also if it was removed since this process began.
     pub fn name_of(&self, id: &VerifierId) -> Option<VerifierName> {
         let registered = self.registered().values().find(|known| known.id == *id).cloned();

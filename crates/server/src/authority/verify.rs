@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use nt_revocation::Status;
-use nt_token::{Claims, Refusal as TokenRefusal, Timestamp, WorkspaceId};
+use nt_token::{Claims, Refusal as TokenRefusal, Timestamp};
 
 use crate::authority::Authority;
+use crate::authority::demand::{Demand, Unmet};
 use crate::authority::seen::{Seen, Texts};
 
 /// A token that was found good at one moment. Only [`Authority::verify`] makes one.
@@ -34,56 +35,27 @@ pub enum NotAccepted {
     /// It was revoked.
     #[error("revoked")]
     Revoked,
-    /// It is good, but for another workspace than the one that is asked about.
-    #[error("bound to another workspace")]
-    OtherWorkspace,
+    /// It is good, but not for what is asked about.
+    #[error(transparent)]
+    Unmet(#[from] Unmet),
     /// This authority cannot know: whoever cannot know refuses, and says so (503, never 401).
     #[error("the revocation state is not known here")]
     NotReady,
 }
 
-/// Which workspace a token must refer to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Binding {
-    /// Any.
-    None,
-    /// This one.
-    To(WorkspaceId),
-    /// What was asked contradicts itself: no token fits.
-    Contradiction,
-}
-
-impl Binding {
-    /// Whether a token that says this may be used there.
-    pub fn fits(self, claims: &Claims) -> bool {
-        match self {
-            Self::None => true,
-            Self::To(workspace) => claims.sub == workspace,
-            Self::Contradiction => false,
-        }
-    }
-}
-
 impl Authority {
     /// Checks a token: signature (remembered), claims and time, revocation. Counts the use, or the
-    /// attempt with a revoked token; `from` is where the token's user is, which whoever asks on
-    /// behalf of somebody else does not know. Asks no database.
-    pub fn verify(
-        &self,
-        token: &str,
-        binding: Binding,
-        from: Option<IpAddr>,
-    ) -> Result<VerifiedToken, NotAccepted> {
+    /// attempt with a revoked token. Asks no database.
+    pub fn verify(&self, token: &str, demand: &Demand) -> Result<VerifiedToken, NotAccepted> {
         let now = self.clock.now();
+        let from = demand.source.address();
         let seen = self.look_leased(token, now, from).inspect_err(|why| {
             match why {
                 NotAccepted::NotReady => self.measured.not_ready.inc(),
                 _ => self.measured.refused.inc(),
             };
         })?;
-        if !binding.fits(seen.signed.claims()) {
-            return Err(NotAccepted::OtherWorkspace);
-        }
+        demand.met_by(seen.signed.claims())?;
         self.usage.used(&seen, now, from);
         Ok(VerifiedToken(seen))
     }

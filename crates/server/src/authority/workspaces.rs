@@ -10,7 +10,8 @@ use nt_token::{Timestamp, WorkspaceId};
 use crate::authority::access::{Action, role_of};
 use crate::authority::entropy::{entry_id, random};
 use crate::authority::error::{Answer, Error, Refusal};
-use crate::authority::issue::{KEY_REUSED, scope_names};
+use crate::authority::issue::KEY_REUSED;
+use crate::authority::restrictions::scope_names;
 use crate::authority::{Authority, Caller, limits, shown_text};
 
 impl Authority {

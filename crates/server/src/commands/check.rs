@@ -13,7 +13,8 @@ use crate::config::{Config, Database, Layer};
 use crate::data_dir::{DataDir, DataDirError, private};
 use crate::key_files;
 use crate::key_secret::KeySecretSource;
-use crate::tls::{Files, Tls};
+use crate::tls::clients::Demanding;
+use crate::tls::{Clients, Files, Tls};
 
 /// Check settings, TLS, keys and database without serving. An older database is brought up to date.
 #[derive(Debug, clap::Args)]
@@ -36,6 +37,9 @@ pub(super) struct Args {
     /// The certificate's private key, a PEM file; readable by nobody else
     #[arg(long, value_name = "FILE")]
     tls_key: Option<PathBuf>,
+    /// The certificates that clients' would be checked by, a PEM file
+    #[arg(long, value_name = "FILE")]
+    tls_client_ca: Option<PathBuf>,
     /// The file with the key secret [default: key-secret in the data directory]
     #[arg(long, value_name = "FILE")]
     key_secret_file: Option<PathBuf>,
@@ -52,13 +56,14 @@ impl Args {
             database: self.database.map(Secret::from),
             tls_certificate: self.tls_certificate,
             tls_key: self.tls_key,
+            tls_client_ca: self.tls_client_ca,
             key_secret_file: self.key_secret_file,
             ..Layer::default()
         };
         let config = Config::load(flags, self.config.as_deref())?;
         println!("settings   ok");
         if let Some(files) = config.tls.clone() {
-            tls(files)?;
+            tls(files, &config.client_certificates)?;
         }
         let opened = match &config.database {
             Some(Database::Postgres(url)) => shared(&config, url)?,
@@ -152,10 +157,19 @@ fn signs(keys: &[StoredKey], secret: &KeySecretSource, files: usize) -> Result<S
 }
 
 /// Reads the certificate and its key as serving does. A key that others may read is served too.
-fn tls(files: Files) -> anyhow::Result<()> {
+fn tls(files: Files, demanding: &[Demanding]) -> anyhow::Result<()> {
     let (shown, key) = (files.certificate.display().to_string(), files.key.clone());
+    let clients = files.clients.clone();
     Tls::open(files)?;
     println!("tls        ok, {shown}");
+    if let Clients::Asked(ca) | Clients::Demanded(ca) = clients {
+        let doors: Vec<_> = demanding.iter().map(ToString::to_string).collect();
+        let demanded = match doors.as_slice() {
+            [] => "no certificate is demanded".to_owned(),
+            doors => format!("certificates are demanded at: {}", doors.join(", ")),
+        };
+        println!("clients    ok, {}, {demanded}", ca.display());
+    }
     if let Err(wide) = private(&key, 0o600) {
         eprintln!("warning: {wide}");
     }
@@ -181,12 +195,18 @@ mod tests {
     use super::*;
 
     /// What is found wrong where there is no authority, but perhaps something for TLS.
-    fn found(dir: &Path, certificate: Option<&str>, key: Option<&str>) -> String {
+    fn found(
+        dir: &Path,
+        certificate: Option<&str>,
+        key: Option<&str>,
+        client_ca: Option<&str>,
+    ) -> String {
         let args = Args {
             data_dir: Some(dir.join("nothing")),
             database: None,
             tls_certificate: certificate.map(|name| dir.join(name)),
             tls_key: key.map(|name| dir.join(name)),
+            tls_client_ca: client_ca.map(|name| dir.join(name)),
             key_secret_file: None,
             config: None,
         };
@@ -205,20 +225,24 @@ mod tests {
         };
         made("one");
         made("two");
-        let found = |certificate, key| found(dir.path(), certificate, key);
-        for (certificate, key, told) in [
-            (Some("one.pem"), Some("two.key"), "cannot be used together"),
-            (Some("one.pem"), Some("gone.key"), "gone.key: No such file"),
-            (Some("gone.pem"), Some("one.key"), "gone.pem: No such file"),
-            (Some("one.pem"), None, "'tls_key' is missing"),
-            (None, Some("one.key"), "'tls_certificate' is missing"),
+        let found = |certificate, key, client_ca| found(dir.path(), certificate, key, client_ca);
+        let (one, one_key) = (Some("one.pem"), Some("one.key"));
+        for (certificate, key, client_ca, told) in [
+            (one, Some("two.key"), None, "cannot be used together"),
+            (one, Some("gone.key"), None, "gone.key: No such file"),
+            (Some("gone.pem"), one_key, None, "gone.pem: No such file"),
+            (one, None, None, "'tls_key' is missing"),
+            (None, one_key, None, "'tls_certificate' is missing"),
+            (one, one_key, Some("gone.ca"), "gone.ca: No such file"),
+            (one, one_key, one_key, "one.key has no certificate in PEM"),
+            (None, None, one, "'tls_client_ca' is set, and 'tls_certificate'"),
         ] {
-            let wrong = found(certificate, key);
+            let wrong = found(certificate, key, client_ca);
             assert!(wrong.contains(told), "{wrong}");
         }
         // These can be served: what is wrong is the directory.
-        let wrong = found(Some("one.pem"), Some("one.key"));
+        let wrong = found(one, one_key, one);
         assert!(wrong.contains("nothing") && !wrong.contains("one."), "{wrong}");
-        assert_eq!(wrong, found(None, None));
+        assert_eq!(wrong, found(None, None, None));
     }
 }

@@ -1,10 +1,12 @@
 //! `ntd edge`: checks tokens beside a service, for an authority elsewhere.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args as _;
+use ipnet::IpNet;
 use nt_feed::ask::HttpAsk;
 use nt_feed::client::{AuthorityUrl, PlainHttp, Settings};
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,7 +17,7 @@ use crate::edge::link::{Link, PROGRAM, authorities, credential};
 use crate::edge::listener::{Address, Listener};
 use crate::edge::serve;
 use crate::telemetry;
-use crate::tls::{Files, Tls};
+use crate::tls::{Clients, Files, Tls};
 
 /// The longest name that the feed takes, in bytes.
 const NAME_BYTES: usize = 128;
@@ -43,7 +45,7 @@ const NAME_BYTES: usize = 128;
 /v1/token_auth?freshness=sync asks the authority about this very token, for what cannot bear a
 lease's delay. Beside it: /readyz (200 while it can answer), /livez, /health, /metrics.
 SIGTERM and SIGINT stop it in order: it tells the authority first, so that no revoke waits for it.
-SIGHUP reads its TLS certificate and key again.
+SIGHUP reads its TLS certificate, key and client CA again.
 
 Each flag can stand in the environment too (NTD_EDGE_AUTHORITY=…); flags win over it. With
 --without-lease ask it goes on by asking, which needs no credential: one whose verifier was removed
@@ -88,6 +90,16 @@ pub(super) struct Args {
         requires = "tls_certificate"
     )]
     tls_key: Option<PathBuf>,
+    /// Let only those ask here whose certificate those in this PEM file have signed; others come no
+    /// further than the TLS handshake, also where they ask for /livez, /readyz and /metrics
+    #[arg(
+        long,
+        hide_env = true,
+        env = "NTD_EDGE_CLIENT_CA",
+        value_name = "FILE",
+        requires = "tls_certificate"
+    )]
+    client_ca: Option<PathBuf>,
     /// What this process calls itself: listings show it beside the name that its credential is
     /// registered under. Receipts and logs have that name, and this one where there is no credential
     /// [default: edge]
@@ -116,6 +128,17 @@ pub(super) struct Args {
     /// Follow the authority over http:// beyond this machine, where something else encrypts it
     #[arg(long, hide_env = true, env = "NTD_EDGE_PLAIN_HTTP")]
     plain_http: bool,
+    /// Believe X-Forwarded-For of these, the networks or addresses of gateways in front; whoever asks
+    /// through a Unix socket is believed in any case. Give several by commas or by further flags
+    #[arg(
+        long = "trusted-proxy",
+        hide_env = true,
+        env = "NTD_EDGE_TRUSTED_PROXIES",
+        value_name = "CIDR",
+        value_delimiter = ',',
+        value_parser = network
+    )]
+    trusted_proxies: Vec<IpNet>,
     /// What is logged: error, warn, info, debug, or a filter by module [default: info]
     #[arg(
         long,
@@ -178,9 +201,11 @@ impl Args {
             issuer: self.issuer,
             audience: self.audience,
             without_lease: self.without_lease,
+            proxies: self.trusted_proxies,
         };
         let files = self.tls_certificate.zip(self.tls_key);
-        let files = files.map(|(certificate, key)| Files { certificate, key });
+        let clients = self.client_ca.map_or(Clients::NotAsked, Clients::Demanded);
+        let files = files.map(|(certificate, key)| Files { certificate, key, clients });
         let tls = files.map(Tls::open).transpose()?;
         let listener = Listener::bind(&self.listen).await?;
         let (address, is_encrypted) = (listener.address()?, tls.is_some());
@@ -202,6 +227,12 @@ fn variables() -> Vec<String> {
     let command = Args::augment_args(clap::Command::new("edge"));
     let named = command.get_arguments().filter_map(clap::Arg::get_env);
     named.filter_map(|name| name.to_str().map(str::to_owned)).collect()
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    let address = text.parse::<IpAddr>().map(|address| address.to_canonical().into());
+    address.or_else(|_| text.parse()).map_err(|_| "use a network such as 10.0.0.0/8, or an address")
 }
 
 fn name(text: &str) -> Result<String, &'static str> {
@@ -233,5 +264,18 @@ mod tests {
         assert_eq!(authorities_of(&by_flags).expect("origins"), three);
         assert!(authorities_of(&[]).is_err());
         assert!(authorities_of(&["--authority", "https://a,"]).is_err());
+    }
+
+    #[test]
+    fn trusted_proxies_are_networks_or_addresses() {
+        let command = Args::augment_args(clap::Command::new("edge"));
+        let flags = ["edge", "--listen", "127.0.0.1:1", "--authority", "https://a"];
+        let more = ["--trusted-proxy", "10.0.0.0/8,192.0.2.7", "--trusted-proxy=::1"];
+        let matches = command.clone().try_get_matches_from(flags.iter().chain(&more));
+        let args = Args::from_arg_matches(&matches.expect("flags")).expect("flags");
+        let read: Vec<String> = args.trusted_proxies.iter().map(ToString::to_string).collect();
+        assert_eq!(read, ["10.0.0.0/8", "192.0.2.7/32", "::1/128"]);
+        let bad = flags.iter().chain(&["--trusted-proxy", "somewhere"]);
+        assert!(command.try_get_matches_from(bad).is_err());
     }
 }

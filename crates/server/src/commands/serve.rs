@@ -28,6 +28,7 @@ use crate::config::{Config, Database, Layer, LogFormat, ProviderSettings};
 use crate::data_dir::DataDir;
 use crate::http::serve::Stopped;
 use crate::tls::Tls;
+use crate::tls::clients::Demanding;
 use crate::{http, telemetry};
 
 /// What a supervisor is told by, as sysexits.h has it for what is to be tried again: a process that
@@ -44,7 +45,7 @@ const START_ANEW: u8 = 75;
   ntd serve --config /etc/ntd.toml
 
 SIGTERM and SIGINT stop it in order: what was accepted is answered first. SIGHUP reads the TLS
-certificate and its key again.")]
+certificate, its key and the client CA again.")]
 pub(super) struct Args {
     /// For trying things out: loopback only, with a sign-in whose users have no passwords
     #[arg(long)]
@@ -82,6 +83,10 @@ pub(super) struct Args {
     /// The certificate's private key, a PEM file; readable by nobody else
     #[arg(long, value_name = "FILE")]
     tls_key: Option<PathBuf>,
+    /// Ask clients for certificates too, and check them by those in this PEM file: verifiers and callers
+    /// of /oauth2/* then need one (setting client_certificates)
+    #[arg(long, value_name = "FILE")]
+    tls_client_ca: Option<PathBuf>,
     /// The file with the secret that the private signing keys are encrypted under; readable by nobody
     /// else [default: key-secret in the data directory, made at the first start]
     #[arg(long, value_name = "FILE")]
@@ -111,6 +116,7 @@ impl Args {
             audience: self.audience,
             tls_certificate: self.tls_certificate,
             tls_key: self.tls_key,
+            tls_client_ca: self.tls_client_ca,
             key_secret_file: self.key_secret_file,
             log: self.log,
             log_format: self.log_format,
@@ -156,7 +162,11 @@ async fn serve(config: Config, data_dir: &DataDir, dev: bool) -> anyhow::Result<
     }
     let authority = Authority::start(start).await.context("the authority cannot start")?;
     let authority = Arc::new(authority);
-    let doors = http::Doors { authority: Arc::clone(&authority), proxies: config.trusted_proxies };
+    let doors = http::Doors {
+        authority: Arc::clone(&authority),
+        proxies: config.trusted_proxies,
+        client_certificate: Demanding::Oauth2.of(&config.client_certificates),
+    };
     tracing::info!("listening on {base}");
     let stop = async move {
         tokio::select! {
@@ -183,6 +193,7 @@ fn start(
         node,
         granted: data_dir.granted(),
         admission: Admission::Registered,
+        client_certificate: Demanding::Feed.of(&config.client_certificates),
         key_secret,
         keys: data_dir.keys(),
         issuer: config.issuer.clone().unwrap_or_else(|| base.to_owned()),

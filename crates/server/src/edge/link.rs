@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
+use ipnet::IpNet;
 use nt_api::verifiers::CREDENTIAL_PREFIX;
 use nt_feed::client::{Following, Settings, connect, heard};
 use nt_token::{Expected, Secret};
@@ -60,6 +61,8 @@ pub struct Link {
     pub audience: Option<String>,
     /// What is done while there is no lease.
     pub without_lease: WithoutLease,
+    /// Whose forwarded addresses count, of those who ask the edge.
+    pub proxies: Vec<IpNet>,
 }
 
 impl Link {

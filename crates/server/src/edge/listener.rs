@@ -13,6 +13,8 @@ use anyhow::{Context as _, bail};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
+use crate::http::client_address::{Neighbour, Peer};
+
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
@@ -78,16 +80,16 @@ impl Listener {
         }
     }
 
-    /// The next connection.
-    pub(super) async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+    /// The next connection, and who is at its other end.
+    pub(super) async fn accept(&self) -> io::Result<(Box<dyn Stream>, Neighbour)> {
         match &self.0 {
             Kind::Tcp(tcp) => {
-                let (stream, _) = tcp.accept().await?;
+                let (stream, peer) = tcp.accept().await?;
                 // Answers are small and wanted at once.
                 let _without_delay = stream.set_nodelay(true);
-                Ok(Box::new(stream))
+                Ok((Box::new(stream), Neighbour::Peer(Peer(peer))))
             }
-            Kind::Unix(unix, _) => Ok(Box::new(unix.accept().await?.0)),
+            Kind::Unix(unix, _) => Ok((Box::new(unix.accept().await?.0), Neighbour::Socket)),
         }
     }
 }

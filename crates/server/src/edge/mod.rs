@@ -15,13 +15,14 @@ mod tests;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ipnet::IpNet;
 use nt_feed::ask::HttpAsk;
 use nt_verifier::{Ask as _, Freshness, NotAccepted, Refused, Stats, Verifier};
 
+use crate::authority::Demand;
 use crate::authority::seen::Texts;
 use crate::edge::link::Link;
-use crate::http::forward_auth::Denied;
-use crate::http::forward_auth::question::Question;
+use crate::http::forward_auth::denied::Denied;
 
 /// What is done while there is no lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -44,6 +45,8 @@ pub struct Edge {
     asked_too_early: AtomicU64,
     /// Who is asked about each token while there is no lease, if anybody.
     ask: Option<HttpAsk>,
+    /// Whose forwarded addresses count.
+    proxies: Vec<IpNet>,
 }
 
 impl Edge {
@@ -52,7 +55,7 @@ impl Edge {
             WithoutLease::Refuse => None,
             WithoutLease::Ask => link.settings.ask.clone(),
         };
-        Self { ask, ..Self::default() }
+        Self { ask, proxies: link.proxies.clone(), ..Self::default() }
     }
 
     /// From now on this verifier decides. The first one stays.
@@ -61,22 +64,20 @@ impl Edge {
     }
 
     /// Whether the request that a gateway asks about may pass.
-    async fn check(&self, question: &Question<'_>, fresh: Freshness) -> Result<Texts, Denied> {
+    async fn check(&self, token: &str, demand: &Demand, fresh: Freshness) -> Result<Texts, Denied> {
         let Some(verifier) = self.verifier.get() else {
             self.asked_too_early.fetch_add(1, Ordering::Relaxed);
             return Err(Denied::NotReady);
         };
         let checked = match (fresh, &self.ask) {
-            (Freshness::Local, None) => verifier.verify(question.token),
-            _ => verifier.verify_or_ask(question.token, fresh).await,
+            (Freshness::Local, None) => verifier.verify(token),
+            _ => verifier.verify_or_ask(token, fresh).await,
         };
         let token = checked.map_err(|reason| {
             tracing::debug!(%reason, "a token was not accepted");
             Denied::from(reason)
         })?;
-        if !question.binding.fits(token.claims()) {
-            return Err(Denied::OtherWorkspace);
-        }
+        demand.met_by(token.claims()).map_err(Denied::Unmet)?;
         Ok(Texts::of(token.claims()))
     }
 

@@ -14,11 +14,13 @@ use nt_api::path;
 use nt_token::clock::{Clock as _, SystemClock};
 use nt_verifier::Freshness;
 
+use crate::authority::Source;
 use crate::edge::{Edge, metrics as measured_here};
 use crate::http::error::{ApiError, Reply};
+use crate::http::forward_auth::denied::IllAsked;
 use crate::http::forward_auth::question::Question;
-use crate::http::forward_auth::{Denied, accepted, refused};
-use crate::http::request::{self, named, request_id};
+use crate::http::forward_auth::{accepted, own_query, refused};
+use crate::http::request;
 use crate::metrics;
 
 /// All of them. The one that every request waits for is answered in front of them, by
@@ -36,33 +38,37 @@ pub(super) fn router(edge: Arc<Edge>) -> Router {
 }
 
 /// Whether the request that a gateway asks about may pass.
-pub(super) async fn token_auth(edge: &Edge, headers: &HeaderMap, uri: &Uri) -> Response<Body> {
-    let Some(question) = Question::of(headers, uri) else {
-        return refused(Denied::NoToken);
+pub(super) async fn token_auth(
+    edge: &Edge,
+    headers: &HeaderMap,
+    uri: &Uri,
+    source: Source,
+) -> Response<Body> {
+    let asked = Question::of(headers, uri).and_then(|question| Ok((question, freshness(uri)?)));
+    let (question, fresh) = match asked {
+        Ok(asked) => asked,
+        Err(why) => return refused(why, &[]),
     };
-    let Some(fresh) = freshness(uri) else {
-        let error = ApiError::invalid("freshness", "'freshness' must be 'local' or 'sync'");
-        return named(&error, &request_id());
-    };
-    match edge.check(&question, fresh).await {
+    let (token, demand) = question.demand(source);
+    match edge.check(token, &demand, fresh).await {
         Ok(texts) => accepted(&texts),
-        Err(why) => refused(why),
+        Err(why) => refused(why, &demand.scopes),
     }
 }
 
 /// `freshness=sync` has the authority asked about this very token; of several the strictest counts.
-/// `None` where it is neither that nor `local`: who meant to be strict is not to get less.
-fn freshness(uri: &Uri) -> Option<Freshness> {
-    let pairs = uri.query().unwrap_or_default().split('&');
+/// What is neither that nor `local` is an error: who meant to be strict is not to get less.
+fn freshness(uri: &Uri) -> Result<Freshness, IllAsked> {
+    let pairs = own_query(uri).split('&');
     let mut fresh = Freshness::Local;
     for value in pairs.filter_map(|pair| pair.strip_prefix("freshness=")) {
         match value {
             "local" => {}
             "sync" => fresh = Freshness::Sync,
-            _ => return None,
+            _ => return Err(IllAsked::FRESHNESS),
         }
     }
-    Some(fresh)
+    Ok(fresh)
 }
 
 async fn health() -> Json<Health> {

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Request};
+use axum::http::Request;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use nt_api::path::TOKEN_AUTH;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
@@ -21,6 +20,8 @@ use crate::authority::limits;
 use crate::edge::link::Link;
 use crate::edge::listener::{Listener, Stream};
 use crate::edge::{Edge, routes};
+use crate::http::client_address::Neighbour;
+use crate::http::forward_auth::{self, unread};
 use crate::http::serve::converse;
 use crate::tls::Tls;
 
@@ -54,8 +55,8 @@ pub async fn run(
             accepted = async { (permit.await, listener.accept().await) } => accepted,
         };
         match accepted {
-            (Ok(permit), Ok(stream)) => {
-                service.clone().connect(stream, permit, graceful.watcher());
+            (Ok(permit), Ok((stream, neighbour))) => {
+                service.clone().connect(stream, neighbour, permit, graceful.watcher());
             }
             (Err(_), _) => break,
             // Out of file descriptors, or a connection that went away before it was accepted.
@@ -86,20 +87,31 @@ struct Service {
 }
 
 impl Service {
-    fn connect(self, stream: Box<dyn Stream>, permit: OwnedSemaphorePermit, watcher: Watcher) {
+    fn connect(
+        self,
+        stream: Box<dyn Stream>,
+        neighbour: Neighbour,
+        permit: OwnedSemaphorePermit,
+        watcher: Watcher,
+    ) {
         let tls = self.tls.clone();
-        let service = service_fn(move |request| self.clone().call(request));
+        let service = service_fn(move |request| self.clone().call(request, neighbour));
         tokio::spawn(async move {
             converse(stream, tls, service, watcher).await;
             drop(permit);
         });
     }
 
-    async fn call(self, request: Request<Incoming>) -> Result<Response, Infallible> {
-        let asked = matches!(*request.method(), Method::GET | Method::POST | Method::HEAD);
-        if asked && request.uri().path() == TOKEN_AUTH {
-            let (head, _body) = request.into_parts();
-            return Ok(routes::token_auth(&self.edge, &head.headers, &head.uri).await);
+    async fn call(
+        self,
+        request: Request<Incoming>,
+        neighbour: Neighbour,
+    ) -> Result<Response, Infallible> {
+        if forward_auth::is_asked(request.uri().path()) {
+            let (headers, edge) = (request.headers(), &self.edge);
+            let source = neighbour.source(headers, &edge.proxies);
+            let answer = routes::token_auth(edge, headers, request.uri(), source).await;
+            return Ok(unread::left(request, answer));
         }
         self.router.oneshot(request.map(Body::new)).await
     }

@@ -203,6 +203,44 @@ async fn a_unix_socket_is_taken_over_from_the_dead_and_from_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_token_counts_only_from_where_it_may_be_used_as_far_as_that_is_known() {
+    let authority = Authority::start().await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let socket: Address =
+        format!("unix:{}", dir.path().join("edge.sock").display()).parse().expect("an address");
+    let trusting =
+        Link { proxies: vec!["127.0.0.0/8".parse().expect("a network")], ..authority.link() };
+    let open = Running::start(authority.link()).await;
+    let behind = Running::start(trusting).await;
+    let local = Running::start_on(&socket, authority.link()).await;
+    for edge in [&open, &behind, &local] {
+        edge.until_ready().await;
+    }
+    let here = authority.token_from(7, "127.0.0.0/8");
+    let there = authority.token_from(8, "192.0.2.0/24");
+    let asked = async |edge: &Running, token: &str, forwarded: &str| {
+        let header = format!("authorization: Bearer {token}\r\n{forwarded}");
+        edge.ask("GET /v1/token_auth", &header).await.status
+    };
+    let from_there = "x-forwarded-for: 192.0.2.9\r\n";
+    // Nobody is believed who is not said to be a proxy.
+    assert_eq!(asked(&open, &here, "").await, 200);
+    assert_eq!(asked(&open, &here, from_there).await, 200);
+    assert_eq!(asked(&open, &there, from_there).await, 403);
+    assert_eq!(asked(&behind, &there, from_there).await, 200);
+    assert_eq!(asked(&behind, &here, from_there).await, 403);
+    assert_eq!(asked(&behind, &there, "x-forwarded-for: 192.0.2.9, 198.51.100.1\r\n").await, 403);
+    assert_eq!(asked(&local, &there, from_there).await, 200);
+    assert_eq!(asked(&local, &here, "").await, 403, "a socket has no address");
+    let refused =
+        open.ask("GET /v1/token_auth", &format!("authorization: Bearer {there}\r\n")).await;
+    assert!(refused.body.contains("may not be used from this address"), "{}", refused.body);
+    for edge in [open, behind, local] {
+        edge.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn everything_that_is_measured_says_what_it_is() {
     let authority = Authority::start().await;
     let edge = Running::start(authority.link()).await;

@@ -7,11 +7,15 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use nt_api::error::{ErrorBody, ErrorCode, ErrorDetail, ErrorFields};
 use nt_store::StoreError;
+use nt_token::Scope;
 
+use crate::authority::Unmet;
 use crate::authority::error::{Error, Refusal};
 
 const REALM: &str = "Bearer realm=\"ntd\"";
+const INVALID_REQUEST: &str = "Bearer realm=\"ntd\", error=\"invalid_request\"";
 const INVALID: &str = "Bearer realm=\"ntd\", error=\"invalid_token\"";
+const INSUFFICIENT_SCOPE: &str = "Bearer realm=\"ntd\", error=\"insufficient_scope\"";
 
 /// An answer that is an error.
 #[derive(Debug, Clone)]
@@ -23,7 +27,38 @@ pub struct ApiError {
     /// In how many seconds it is worth to try again, where it is.
     retry_after: u64,
     /// What a client may learn of why its token is not good (RFC 6750, section 3).
-    challenge: Option<&'static str>,
+    challenge: Option<Challenge>,
+}
+
+/// The error of a challenge (RFC 6750, section 3.1).
+#[derive(Debug, Clone)]
+enum Challenge {
+    /// The request has several credentials.
+    InvalidRequest(&'static str),
+    /// The token is not good, and this is why.
+    InvalidToken(&'static str),
+    /// The token is good, and lacks one of these scopes.
+    InsufficientScope(String),
+}
+
+impl Challenge {
+    /// As a header. Scopes and our own words hold nothing that a quoted string cannot.
+    fn value(&self) -> Option<HeaderValue> {
+        let text = match self {
+            Self::InvalidRequest(why) => {
+                format!("{INVALID_REQUEST}, error_description=\"{why}\"")
+            }
+            Self::InvalidToken(why) => format!("{INVALID}, error_description=\"{why}\""),
+            Self::InsufficientScope(needed) if needed.is_empty() => INSUFFICIENT_SCOPE.to_owned(),
+            Self::InsufficientScope(needed) => format!("{INSUFFICIENT_SCOPE}, scope=\"{needed}\""),
+        };
+        HeaderValue::try_from(text).ok()
+    }
+}
+
+/// As RFC 6749, section 3.3, writes them.
+fn list(scopes: &[Scope]) -> String {
+    scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(" ")
 }
 
 impl ApiError {
@@ -58,9 +93,20 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
     }
 
+    /// A status list of the past, which nobody keeps (draft-ietf-oauth-status-list, section 8.4).
+    pub fn no_history() -> Self {
+        let message = "This authority tells what is revoked now, and not what was";
+        let mut error = Self::new(StatusCode::NOT_IMPLEMENTED, ErrorCode::InvalidRequest, message);
+        error.field = Some("time");
+        error
+    }
+
     /// A token that is not good, and what its holder may learn of why.
     pub fn token_refused(code: ErrorCode, why: &'static str) -> Self {
-        Self { challenge: Some(why), ..Self::new(StatusCode::UNAUTHORIZED, code, why) }
+        Self {
+            challenge: Some(Challenge::InvalidToken(why)),
+            ..Self::new(StatusCode::UNAUTHORIZED, code, why)
+        }
     }
 
     /// No token where one is needed.
@@ -69,10 +115,29 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationRequired, message)
     }
 
-    /// A good token, but for another workspace.
-    pub fn other_workspace() -> Self {
-        let message = "The access token is for another workspace";
-        Self::new(StatusCode::FORBIDDEN, ErrorCode::InsufficientPermissions, message)
+    /// More than one credential. 401 and not 400 (RFC 6750, section 3.1): gateways pass it on.
+    pub fn several_tokens() -> Self {
+        let message = "The request has more than one credential";
+        let code = ErrorCode::AuthenticationRequired;
+        Self {
+            challenge: Some(Challenge::InvalidRequest(message)),
+            ..Self::new(StatusCode::UNAUTHORIZED, code, message)
+        }
+    }
+
+    /// A good token that lacks what is demanded of it, and which scopes are.
+    pub fn unmet(unmet: Unmet, needed: &[Scope]) -> Self {
+        let (message, challenge) = match unmet {
+            Unmet::Workspace => ("The access token is for another workspace", None),
+            Unmet::Scope => (
+                "The access token lacks a scope that is needed here",
+                Some(Challenge::InsufficientScope(list(needed))),
+            ),
+            Unmet::Source => ("The access token may not be used from this address", None),
+        };
+        let forbidden =
+            Self::new(StatusCode::FORBIDDEN, ErrorCode::InsufficientPermissions, message);
+        Self { challenge, ..forbidden }
     }
 
     /// The body, complete but for what only the request knows.
@@ -93,10 +158,8 @@ impl ApiError {
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         // RFC 6750, section 3: no error code where no credential was sent at all.
-        let challenge = match (self.code, self.challenge) {
-            (_, Some(why)) => {
-                HeaderValue::try_from(format!("{INVALID}, error_description=\"{why}\"")).ok()
-            }
+        let challenge = match (self.code, &self.challenge) {
+            (_, Some(challenge)) => challenge.value(),
             (ErrorCode::AuthenticationRequired, None) => Some(HeaderValue::from_static(REALM)),
             (ErrorCode::TokenExpired | ErrorCode::TokenExchangeFailed, None) => {
                 Some(HeaderValue::from_static(INVALID))
@@ -134,6 +197,7 @@ impl From<Refusal> for ApiError {
             Refusal::BadJti => (StatusCode::BAD_REQUEST, ErrorCode::InvalidJti),
             Refusal::SignInRefused => (StatusCode::UNAUTHORIZED, ErrorCode::TokenExchangeFailed),
             Refusal::NoSession
+            | Refusal::NoStatusList
             | Refusal::NoMember
             | Refusal::NotRevoked(_)
             | Refusal::NotBeingRevoked(_) => (StatusCode::NOT_FOUND, ErrorCode::NotFound),

@@ -1,101 +1,79 @@
-//! Forward-auth: what nginx (`auth_request`), Traefik, Caddy and HAProxy ask about every request.
+//! Forward-auth: what nginx (`auth_request`), Traefik, Caddy, HAProxy and Envoy's HTTP client ask about
+//! every request.
 //!
 //! Answered from memory, in front of the router, without reading a body.
 
+pub mod denied;
+pub mod original;
 pub mod question;
+pub mod scopes;
+pub mod unread;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::Response;
-use nt_api::error::{ErrorBody, ErrorCode};
+use nt_api::error::ErrorBody;
 use nt_api::path;
 use nt_api::verification::{
-    Authenticated, EXPIRED, INVALID, REVOKED, X_AUTH_EXPIRES, X_AUTH_JTI, X_AUTH_SCOPE,
-    X_AUTH_WORKSPACE,
+    Authenticated, X_AUTH_EXPIRES, X_AUTH_JTI, X_AUTH_SCOPE, X_AUTH_WORKSPACE,
 };
-use nt_token::Refusal;
+use nt_token::Scope;
 
-use crate::authority::NotAccepted;
+use crate::authority::Source;
 use crate::authority::seen::Texts;
 use crate::http::Doors;
-use crate::http::client_address::{Peer, client_address};
-use crate::http::error::ApiError;
+use crate::http::client_address::{Neighbour, Peer};
+use crate::http::forward_auth::denied::Denied;
 use crate::http::forward_auth::question::Question;
 use crate::http::request::{named, request_id};
 
-/// Whether the request that a gateway asks about may pass.
+/// Whether the request that a gateway asks about may pass. Every method is answered alike: some
+/// gateways ask by the one of the request that they ask about.
 #[utoipa::path(get, path = path::TOKEN_AUTH, tag = "verification", security(("workspace_token" = [])),
-    params(("workspace" = Option<String>, Query), ("X-Original-URI" = Option<String>, Header),
-        ("X-Forwarded-Uri" = Option<String>, Header)),
-    responses((status = 200, body = Authenticated), (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody), (status = 503, body = ErrorBody)))]
+    params(("workspace" = Option<String>, Query), ("scope" = Option<String>, Query),
+        ("X-Auth-Required-Scope" = Option<String>, Header), ("X-Original-URI" = Option<String>, Header),
+        ("X-Forwarded-Uri" = Option<String>, Header), ("X-Original-URL" = Option<String>, Header)),
+    responses((status = 200, body = Authenticated), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 503, body = ErrorBody)))]
 pub async fn get(State(doors): State<Doors>, request: Request) -> Response {
-    let peer = request.extensions().get::<Peer>().copied();
-    answer(&doors, &request, peer)
+    by_extension(&doors, &request)
 }
 
-/// Whether the request that a gateway asks about may pass.
+/// Whether the request that a gateway asks about may pass. Every method is answered alike: some
+/// gateways ask by the one of the request that they ask about.
 #[utoipa::path(post, path = path::TOKEN_AUTH, tag = "verification", security(("workspace_token" = [])),
-    params(("workspace" = Option<String>, Query), ("X-Original-URI" = Option<String>, Header),
-        ("X-Forwarded-Uri" = Option<String>, Header)),
-    responses((status = 200, body = Authenticated), (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody), (status = 503, body = ErrorBody)))]
+    params(("workspace" = Option<String>, Query), ("scope" = Option<String>, Query),
+        ("X-Auth-Required-Scope" = Option<String>, Header), ("X-Original-URI" = Option<String>, Header),
+        ("X-Forwarded-Uri" = Option<String>, Header), ("X-Original-URL" = Option<String>, Header)),
+    responses((status = 200, body = Authenticated), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 503, body = ErrorBody)))]
 pub async fn post(State(doors): State<Doors>, request: Request) -> Response {
-    let peer = request.extensions().get::<Peer>().copied();
-    answer(&doors, &request, peer)
+    by_extension(&doors, &request)
 }
 
-/// The answer to whoever is at the other end of the connection.
-pub fn answer<B>(doors: &Doors, request: &axum::http::Request<B>, peer: Option<Peer>) -> Response {
-    let headers = request.headers();
-    let Some(question) = Question::of(headers, request.uri()) else {
-        return refused(Denied::NoToken);
+fn by_extension(doors: &Doors, request: &Request) -> Response {
+    let peer = request.extensions().get::<Peer>();
+    let source = peer.map_or(Source::Unknown, |peer| {
+        Neighbour::Peer(*peer).source(request.headers(), &doors.proxies)
+    });
+    answer(doors, request.headers(), request.uri(), source)
+}
+
+/// The answer about a request that comes from there.
+pub fn answer(doors: &Doors, headers: &HeaderMap, uri: &Uri, source: Source) -> Response {
+    let (token, demand) = match Question::of(headers, uri) {
+        Ok(question) => question.demand(source),
+        Err(why) => return refused(why, &[]),
     };
-    let from = peer.map(|peer| client_address(peer, headers, &doors.proxies));
-    match doors.authority.verify(question.token, question.binding, from) {
+    match doors.authority.verify(token, &demand) {
         Ok(token) => accepted(token.texts()),
         Err(reason) => {
             tracing::debug!(%reason, "a token was not accepted");
-            refused(reason.into())
-        }
-    }
-}
-
-/// Why a request may not pass, as far as its sender may know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denied {
-    /// No token was sent.
-    NoToken,
-    /// It was revoked.
-    Revoked,
-    /// It has expired.
-    Expired,
-    /// It is not good for any other reason.
-    Invalid,
-    /// It is good, but for another workspace.
-    OtherWorkspace,
-    /// It is not known here whether it is good.
-    NotReady,
-}
-
-impl From<NotAccepted> for Denied {
-    fn from(reason: NotAccepted) -> Self {
-        match reason {
-            NotAccepted::Revoked => Self::Revoked,
-            NotAccepted::Refused(refusal) => refusal.into(),
-            NotAccepted::OtherWorkspace => Self::OtherWorkspace,
-            NotAccepted::NotReady => Self::NotReady,
-        }
-    }
-}
-
-impl From<Refusal> for Denied {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Expired => Self::Expired,
-            _ => Self::Invalid,
+            refused(reason.into(), &demand.scopes)
         }
     }
 }
@@ -124,15 +102,27 @@ pub fn accepted(texts: &Texts) -> Response {
     response
 }
 
-/// Says no. Who cannot know says so by 503, so that the client keeps its token and comes back.
-pub fn refused(why: Denied) -> Response {
-    let error = match why {
-        Denied::NoToken => ApiError::no_token(),
-        Denied::Revoked => ApiError::token_refused(ErrorCode::AuthenticationRequired, REVOKED),
-        Denied::Expired => ApiError::token_refused(ErrorCode::TokenExpired, EXPIRED),
-        Denied::Invalid => ApiError::token_refused(ErrorCode::AuthenticationRequired, INVALID),
-        Denied::OtherWorkspace => ApiError::other_workspace(),
-        Denied::NotReady => ApiError::unavailable("The revocation state is not known here"),
-    };
-    named(&error, &request_id())
+/// Says no. A token without a scope is told which are needed.
+pub fn refused(why: Denied, needed: &[Scope]) -> Response {
+    named(&why.error(needed), &request_id())
+}
+
+/// Whether this path asks: ours, or ours with the original path behind it, as Envoy's HTTP client
+/// writes it (`path_prefix`).
+pub fn is_asked(path: &str) -> bool {
+    path.strip_prefix(path::TOKEN_AUTH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The original path, where a gateway appended it to ours.
+fn appended(uri: &Uri) -> Option<&str> {
+    uri.path().strip_prefix(path::TOKEN_AUTH).filter(|rest| !rest.is_empty())
+}
+
+/// The query that the gateway's settings have. Behind an appended path stands the client's, which
+/// demands nothing.
+pub fn own_query(uri: &Uri) -> &str {
+    match appended(uri) {
+        None => uri.query().unwrap_or_default(),
+        Some(_) => "",
+    }
 }

@@ -6,7 +6,9 @@
 pub mod audit;
 pub mod auth;
 pub mod client_address;
+pub mod client_certificates;
 pub mod clients;
+pub mod conditional;
 pub mod error;
 pub mod extract;
 pub mod forward_auth;
@@ -17,6 +19,7 @@ pub mod operations;
 pub mod prefer;
 pub mod request;
 pub mod serve;
+pub mod status_lists;
 pub mod tokens;
 pub mod verifiers;
 pub mod workspaces;
@@ -25,6 +28,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use ipnet::IpNet;
 use nt_api::path::{RESOURCE_METADATA, SERVER_METADATA};
@@ -33,6 +37,7 @@ use utoipa_axum::routes;
 
 use crate::authority::{Authority, limits};
 use crate::http::error::ApiError;
+use crate::tls::clients::CertificateDemand;
 
 /// What the doors lead to.
 #[derive(Clone)]
@@ -41,6 +46,8 @@ pub struct Doors {
     pub authority: Arc<Authority>,
     /// Whose forwarded addresses count.
     pub proxies: Vec<IpNet>,
+    /// Whether whoever asks at `/oauth2/*` shows a client certificate too.
+    pub client_certificate: CertificateDemand,
 }
 
 /// All doors, and the development provider's where there is one.
@@ -72,6 +79,8 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .routes(routes!(oauth::metadata::server))
         .routes(routes!(oauth::metadata::resource))
         .routes(routes!(operations::jwks))
+        .routes(routes!(status_lists::all))
+        .routes(routes!(status_lists::one))
         .routes(routes!(operations::health))
         .routes(routes!(operations::livez))
         .routes(routes!(operations::readyz))
@@ -84,6 +93,7 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES))
+        .layer(from_fn_with_state(doors.client_certificate, client_certificates::demanded))
         .with_state(doors);
     let router = match development {
         Some(provider) => router.merge(provider),

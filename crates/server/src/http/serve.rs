@@ -9,15 +9,14 @@ use std::time::Duration;
 use anyhow::bail;
 use axum::Router;
 use axum::body::Body;
+use axum::http::Request;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{Method, Request};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use nt_api::path::TOKEN_AUTH;
 use nt_feed::proto::feed_server::FeedServer;
 use nt_feed::server::Feed;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -32,9 +31,11 @@ use crate::authority::cluster::peers::proto::peers_server::{PeersServer, SERVICE
 use crate::authority::feed::{CLIENT, FeedSource};
 use crate::authority::janitor::Janitor;
 use crate::authority::{Authority, limits};
-use crate::http::client_address::{Peer, client_address};
+use crate::http::client_address::{Neighbour, Peer, client_address};
+use crate::http::forward_auth::unread;
 use crate::http::{Doors, forward_auth, router};
 use crate::tls::Tls;
+use crate::tls::clients::ClientCertificate;
 
 /// Why serving has come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,11 +196,32 @@ where
     match tls {
         None => converse_openly(stream, service, watcher).await,
         Some(tls) => {
-            if let Some(stream) = tls.accept(stream).await {
-                converse_openly(stream, service, watcher).await;
+            if let Some((stream, certificate)) = tls.accept(stream).await {
+                converse_openly(stream, showing(service, certificate), watcher).await;
             }
         }
     }
+}
+
+/// The same service, told which certificate the client has shown.
+fn showing<S>(
+    service: S,
+    certificate: Option<ClientCertificate>,
+) -> impl hyper::service::Service<
+    Request<Incoming>,
+    Response = Response,
+    Error = Infallible,
+    Future = S::Future,
+>
+where
+    S: hyper::service::Service<Request<Incoming>, Response = Response, Error = Infallible>,
+{
+    service_fn(move |mut request: Request<Incoming>| {
+        if let Some(certificate) = &certificate {
+            request.extensions_mut().insert(certificate.clone());
+        }
+        service.call(request)
+    })
 }
 
 async fn converse_openly<I, S>(stream: I, service: S, watcher: Watcher)
@@ -251,9 +273,11 @@ impl Service {
         mut request: Request<Incoming>,
         peer: SocketAddr,
     ) -> Result<Response, Infallible> {
-        let asked = matches!(*request.method(), Method::GET | Method::POST | Method::HEAD);
-        if asked && request.uri().path() == TOKEN_AUTH {
-            return Ok(forward_auth::answer(&self.doors, &request, Some(Peer(peer))));
+        if forward_auth::is_asked(request.uri().path()) {
+            let (headers, doors) = (request.headers(), &self.doors);
+            let source = Neighbour::Peer(Peer(peer)).source(headers, &doors.proxies);
+            let answer = forward_auth::answer(doors, headers, request.uri(), source);
+            return Ok(unread::left(request, answer));
         }
         if is_grpc(&request) {
             let from = client_address(Peer(peer), request.headers(), &self.doors.proxies);

@@ -1,7 +1,11 @@
-//! Which files are taken, and what becomes of the certificate when they change. Real connections are
-//! in the stories.
+//! Which files are taken, what becomes of them when they change, and which client certificates pass. Real
+//! processes are in the stories.
 
+mod clients;
+
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
@@ -17,8 +21,11 @@ fn made() -> (String, String) {
 
 /// The files, with these texts in them.
 fn files(dir: &TempDir, (certificate, key): (&str, &str)) -> Files {
-    let files =
-        Files { certificate: dir.path().join("server.pem"), key: dir.path().join("server.key") };
+    let files = Files {
+        certificate: dir.path().join("server.pem"),
+        key: dir.path().join("server.key"),
+        clients: Clients::NotAsked,
+    };
     fs::write(&files.certificate, certificate).expect("a file");
     fs::write(&files.key, key).expect("a file");
     fs::set_permissions(&files.key, fs::Permissions::from_mode(0o600)).expect("ours");
@@ -26,47 +33,60 @@ fn files(dir: &TempDir, (certificate, key): (&str, &str)) -> Files {
 }
 
 fn served(tls: &Tls) -> Vec<u8> {
-    tls.certificates.current.load().cert[0].to_vec()
+    tls.kept.current.load().certified.cert[0].to_vec()
 }
 
-fn refusal(dir: &TempDir, texts: (&str, &str)) -> String {
-    format!("{:#}", Tls::open(files(dir, texts)).err().expect("refused"))
+fn refusal(files: Files) -> String {
+    format!("{:#}", Tls::open(files).expect_err("refused"))
 }
 
 #[test]
 fn files_that_cannot_be_used_are_refused_by_name_and_never_shown() {
     let dir = tempfile::tempdir().expect("a folder");
     let ((certificate, key), (_, other)) = (made(), made());
-    let wrong = refusal(&dir, (&certificate, &other));
+    let wrong = refusal(files(&dir, (&certificate, &other)));
     assert!(wrong.contains("server.key cannot be used together"), "{wrong}");
-    let wrong = refusal(&dir, ("nothing", &key));
+    let wrong = refusal(files(&dir, ("nothing", &key)));
     assert!(wrong.contains("server.pem has no certificate in PEM"), "{wrong}");
     let broken = key.replace("KEY-----\nM", "KEY-----\n!");
     for text in ["nothing", broken.as_str(), certificate.as_str()] {
-        let wrong = refusal(&dir, (&certificate, text));
+        let wrong = refusal(files(&dir, (&certificate, text)));
         assert!(wrong.ends_with("server.key has no private key in PEM"), "{wrong}");
     }
-    fs::remove_file(dir.path().join("server.key")).expect("it was there");
-    let gone = Files { certificate: dir.path().join("server.pem"), key: "nowhere.key".into() };
-    let wrong = format!("{:#}", Tls::open(gone).err().expect("refused"));
+    let good = files(&dir, (&certificate, &key));
+    let wrong = refusal(Files { key: "nowhere.key".into(), ..good.clone() });
     assert!(wrong.starts_with("nowhere.key: "), "{wrong}");
+    let wrong = refusal(Files { clients: Clients::Asked("nowhere.ca".into()), ..good.clone() });
+    assert!(wrong.starts_with("nowhere.ca: "), "{wrong}");
+    // A key is no certificate.
+    let wrong = refusal(Files { clients: Clients::Demanded(good.key.clone()), ..good });
+    assert!(wrong.ends_with("server.key has no certificate in PEM"), "{wrong}");
 }
 
 #[test]
-fn a_new_certificate_is_served_and_a_bad_one_changes_nothing() {
+fn new_files_are_served_and_bad_ones_change_nothing() {
     let dir = tempfile::tempdir().expect("a folder");
     let ((certificate, key), (next, next_key)) = (made(), made());
-    let tls = Tls::open(files(&dir, (&certificate, &key))).expect("a pair");
+    let ca = dir.path().join("clients.pem");
+    fs::write(&ca, &certificate).expect("a file");
+    let given = files(&dir, (&certificate, &key));
+    let tls = Tls::open(Files { clients: Clients::Asked(ca.clone()), ..given }).expect("a pair");
     let first = served(&tls);
-    let seen = tls.certificates.files.seen();
-    assert_eq!(seen, tls.certificates.at_first);
+    let seen = tls.kept.files.seen();
+    assert_eq!(seen, tls.kept.at_first);
     // As a renewal leaves them between its two writes.
     files(&dir, (&next, &key));
-    assert_ne!(tls.certificates.files.seen(), seen);
-    tls.certificates.renew();
+    assert_ne!(tls.kept.files.seen(), seen);
+    tls.kept.renew();
     assert_eq!(served(&tls), first);
     files(&dir, (&next, &next_key));
-    tls.certificates.renew();
+    let seen = tls.kept.files.seen();
+    fs::write(&ca, "no certificate").expect("a file");
+    assert_ne!(tls.kept.files.seen(), seen, "a change of the client CA alone is noticed");
+    tls.kept.renew();
+    assert_eq!(served(&tls), first, "all files or none");
+    fs::write(&ca, &next).expect("a file");
+    tls.kept.renew();
     assert_ne!(served(&tls), first);
 }
 

@@ -63,6 +63,7 @@ impl State {
             created_at: act.at,
             expiry: new.expiry,
             scope: new.scope,
+            source_networks: new.source_networks,
             description: new.description,
             kid: new.kid,
             audience: new.audience,

@@ -104,6 +104,7 @@ pub(super) const TABLES: &[Table] = &[
                 "revoked_at",
                 "revoked_by",
                 "revoked_because",
+                "source_networks",
             ],
         )
     },

@@ -35,7 +35,7 @@ async fn authority() -> tempfile::TempDir {
             'jti_1', NULL, x'00ff', NULL, NULL, NULL, NULL);
          INSERT INTO lists VALUES (0, 24000, 1024, 1);
          INSERT INTO tokens VALUES ('jti_1', x'00112233445566778899aabbccddeeff', 'op_1', 1, 2, 1,
-            'read', NULL, 'kid', 'aud', 0, 0, 5, NULL, NULL, x'', NULL, NULL, NULL);",
+            'read', NULL, 'kid', 'aud', 0, 0, 5, NULL, NULL, x'', NULL, NULL, NULL, '10.0.0.0/8');",
     )
     .expect("filled");
     directory

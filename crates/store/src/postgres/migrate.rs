@@ -10,11 +10,12 @@ use crate::error::StoreError;
 use crate::sql::row::{Row, number};
 
 /// The migrations that there are, in order. Their numbers are those of SQLite's.
-const MIGRATIONS: [(u64, &str, &str); 4] = [
+const MIGRATIONS: [(u64, &str, &str); 5] = [
     (5, "schema", include_str!("../../migrations/postgres/V5__schema.sql")),
     (6, "signing_keys", include_str!("../../migrations/postgres/V6__signing_keys.sql")),
     (7, "several_nodes", include_str!("../../migrations/postgres/V7__several_nodes.sql")),
     (8, "oauth_clients", include_str!("../../migrations/postgres/V8__oauth_clients.sql")),
+    (9, "source_networks", include_str!("../../migrations/postgres/V9__source_networks.sql")),
 ];
 
 /// Whichever node comes first migrates; the others wait for it.

@@ -51,7 +51,7 @@ impl<'a> Wanted<'a> {
 
     /// Looks it up.
     pub(super) async fn ask(&self, session: &Session) -> Result<Found, Error> {
-        const TOKENS: &str = "SELECT r.* FROM token_records r
+        const TOKENS: &str = "SELECT r.* FROM issued_tokens r
             JOIN workspaces w ON w.id = r.workspace
             WHERE r.jti = ANY(CAST(?1 AS TEXT[])) AND w.deleted_at IS NULL";
         const LOG: &str = "SELECT id, seq, kind, body FROM log WHERE id = ANY(CAST(?1 AS BYTEA[]))";

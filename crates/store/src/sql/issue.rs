@@ -46,8 +46,8 @@ impl Writing<'_> {
     ) -> Result<TokenRecord, StoreError> {
         const SQL: &str = "INSERT INTO tokens (jti, workspace, created_by, created_at, expires_at,
                 never, scope, description, kid, audience, rv, list, idx, replaces,
-                idempotency_key, request_digest)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+                idempotency_key, request_digest, source_networks)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
         let rv = self.head.seq;
         let place = place::take(self.db, new.expiry.claimed())?;
         let params: &[&dyn Bind] = &[
@@ -67,6 +67,7 @@ impl Writing<'_> {
             &replaces.map(Jti::as_str),
             &new.idempotency_key,
             &new.request_digest,
+            &new.source_networks.to_string(),
         ];
         change(self.db, SQL, params)?;
         Ok(TokenRecord {
@@ -76,6 +77,7 @@ impl Writing<'_> {
             created_at: act.at,
             expiry: new.expiry,
             scope: new.scope.clone(),
+            source_networks: new.source_networks.clone(),
             description: new.description.clone(),
             kid: new.kid.clone(),
             audience: new.audience.clone(),

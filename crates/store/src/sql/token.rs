@@ -15,7 +15,7 @@ pub(super) fn token(
     workspace: WorkspaceId,
     jti: &Jti,
 ) -> Result<Option<(TokenRecord, Option<String>)>, StoreError> {
-    const SQL: &str = "SELECT * FROM token_records WHERE jti = ?1 AND workspace = ?2";
+    const SQL: &str = "SELECT * FROM issued_tokens WHERE jti = ?1 AND workspace = ?2";
     if !is_live(db, workspace)? {
         return Ok(None);
     }
@@ -24,7 +24,7 @@ pub(super) fn token(
 
 /// A token by its identifier alone.
 pub(super) fn by_jti(db: Db<'_>, jti: &Jti) -> Result<Option<TokenRecord>, StoreError> {
-    one(db, "SELECT * FROM token_records WHERE jti = ?1", &[&jti.as_str()], record)
+    one(db, "SELECT * FROM issued_tokens WHERE jti = ?1", &[&jti.as_str()], record)
 }
 
 /// A token that was issued under an idempotency key, and what the request asked for.
@@ -40,7 +40,7 @@ pub(super) fn by_key(
     operator: &OperatorId,
     key: Option<&str>,
 ) -> Result<Option<Earlier>, StoreError> {
-    const SQL: &str = "SELECT * FROM token_records WHERE created_by = ?1 AND idempotency_key = ?2";
+    const SQL: &str = "SELECT * FROM issued_tokens WHERE created_by = ?1 AND idempotency_key = ?2";
     let Some(key) = key else { return Ok(None) };
     one(db, SQL, &[&operator.as_str(), &key], |row| {
         let replaces = parsed_or_null(row, 20, "a token's JTI")?;
@@ -95,12 +95,12 @@ pub(crate) fn page_sql(filter: TokenFilter, after: bool) -> String {
         "CAST(?4 AS BIGINT) IS NULL AND CAST(?5 AS TEXT) IS NULL"
     };
     format!(
-        "SELECT * FROM token_records WHERE workspace = ?1 AND {filter} AND {after}
+        "SELECT * FROM issued_tokens WHERE workspace = ?1 AND {filter} AND {after}
          ORDER BY created_at DESC, jti DESC LIMIT ?2"
     )
 }
 
-/// Reads a row of the view `token_records`.
+/// Reads a row of the view `issued_tokens`.
 pub(crate) fn record(row: Row<'_>) -> Result<TokenRecord, StoreError> {
     Ok(TokenRecord {
         jti: parsed(row, 0, "a token's JTI")?,
@@ -109,6 +109,7 @@ pub(crate) fn record(row: Row<'_>) -> Result<TokenRecord, StoreError> {
         created_at: time(row, 3)?,
         expiry: expiry(time(row, 4)?, row.get(5)?),
         scope: parsed(row, 6, "a token's scope")?,
+        source_networks: parsed(row, 23, "a token's networks")?,
         description: row.get(7)?,
         kid: parsed(row, 8, "a token's key")?,
         audience: row.get(9)?,

@@ -19,7 +19,7 @@ const PROBE: Duration = Duration::from_secs(1);
 /// More statements than the store has.
 const STATEMENTS: usize = 128;
 
-const MIGRATIONS: [(&str, &str); 8] = [
+const MIGRATIONS: [(&str, &str); 9] = [
     ("V1__foundation", include_str!("../../migrations/V1__foundation.sql")),
     ("V2__members_and_sessions", include_str!("../../migrations/V2__members_and_sessions.sql")),
     ("V3__receipts", include_str!("../../migrations/V3__receipts.sql")),
@@ -28,6 +28,7 @@ const MIGRATIONS: [(&str, &str); 8] = [
     ("V6__signing_keys", include_str!("../../migrations/V6__signing_keys.sql")),
     ("V7__several_nodes", include_str!("../../migrations/V7__several_nodes.sql")),
     ("V8__oauth_clients", include_str!("../../migrations/V8__oauth_clients.sql")),
+    ("V9__source_networks", include_str!("../../migrations/V9__source_networks.sql")),
 ];
 
 /// Opens the database file, which must exist, though it may be empty.

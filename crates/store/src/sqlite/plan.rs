@@ -25,7 +25,7 @@ fn large() -> Connection {
         WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 99999)
         INSERT INTO tokens SELECT 'jti_' || n, x'00112233445566778899aabbccddeeff', 'op_1',
             1000000 + n / 3, 2000000 + n, 0, 'read', NULL, 'kid', 'audience', 0, 0, n, NULL,
-            NULL, zeroblob(32), CASE WHEN n % 10 THEN 1500000 END, 'op_1', NULL FROM n;
+            NULL, zeroblob(32), CASE WHEN n % 10 THEN 1500000 END, 'op_1', NULL, '' FROM n;
         ANALYZE;";
     let mut db = Connection::open_in_memory().expect("opens");
     connection::migrate(&mut db).expect("migrates");

@@ -16,12 +16,14 @@ async fn a_token_is_remembered_with_all_that_its_value_is_signed_from() {
             let mut new = world.ids.token(made.id);
             new.expiry = expiry;
             new.scope = "mcp:call read".parse::<Scopes>().expect("scopes");
+            new.source_networks = "2001:db8::/32 192.0.2.0/24".parse().expect("networks");
             let step = act(&operator(1), 3);
             let issued = world.store.create_token(new.clone(), step.clone()).await;
             let Ok(CreatedToken::New(token)) = issued else { panic!("{issued:?}") };
             assert_eq!((&token.jti, token.workspace), (&new.jti, made.id));
             assert_eq!((&token.created_by, token.created_at), (&step.operator, step.at));
             assert_eq!((token.expiry, &token.scope), (expiry, &new.scope));
+            assert_eq!(token.source_networks, new.source_networks);
             assert_eq!((&token.description, &token.kid), (&new.description, &new.kid));
             assert_eq!((&token.audience, token.rv), (&new.audience, 0));
             assert_eq!((&token.state, &token.used), (&State::Live, &None));

@@ -9,7 +9,8 @@ use nt_store::{
 };
 use nt_token::record::TokenUse;
 use nt_token::{
-    EntryId, Expiry, Jti, OperatorId, Place, Scopes, State, Timestamp, TokenRecord, WorkspaceId,
+    EntryId, Expiry, Jti, Networks, OperatorId, Place, Scopes, State, Timestamp, TokenRecord,
+    WorkspaceId,
 };
 use refinery::{Migration, Runner};
 use rusqlite::{Connection, params};
@@ -83,6 +84,7 @@ fn tokens() -> ([TokenRecord; 2], Entry) {
         created_at: at(1_000),
         expiry: Expiry::At(at(4_000_000_000)),
         scope: "read".parse().expect("a scope"),
+        source_networks: Networks::default(),
         description: Some("text".to_owned()),
         kid: kid(),
         audience: "https://api.example".to_owned(),

@@ -457,6 +457,9 @@ impl Known {
             1 => Right::Unrecorded,
             _ => Right::Member { least: role(dice) },
         };
+        if dice.coin() {
+            new.source_networks = "192.0.2.0/24 2001:db8::7".parse().expect("networks");
+        }
         new.description = text(dice);
         new.idempotency_key = key(dice);
         new.request_digest = [u8::from(dice.below(4) == 0); 32];

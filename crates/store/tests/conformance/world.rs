@@ -12,7 +12,7 @@ use nt_store::{
     SessionId, SqliteOptions, SqliteStore, Store, StoreError, Workspace,
 };
 use nt_token::{
-    EntryId, Expiry, Jti, KeyId, OperatorId, Scopes, Timestamp, TokenRecord, WorkspaceId,
+    EntryId, Expiry, Jti, KeyId, Networks, OperatorId, Scopes, Timestamp, TokenRecord, WorkspaceId,
 };
 use tempfile::TempDir;
 
@@ -205,6 +205,7 @@ impl Ids {
             right: Right::Unrecorded,
             expiry: Expiry::At(T0.plus_seconds(31_536_000)),
             scope: Scopes::default(),
+            source_networks: Networks::default(),
             description: Some("a token".to_owned()),
             kid: kid(),
             audience: "https://api.example".to_owned(),

@@ -47,6 +47,10 @@ impl Edge {
         Ok(edge)
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     fn get(&self, target: &str) -> Result<Response> {
         once(self.address, &Request::get(target))
     }

@@ -10,6 +10,7 @@ mod crash;
 mod edge;
 mod feed;
 mod files;
+mod forward_auth;
 mod graceful;
 mod hostile;
 mod isolation;

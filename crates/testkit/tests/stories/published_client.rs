@@ -276,7 +276,7 @@ fn the_published_client_creates_lists_and_revokes() {
 }
 
 /// A token's record in the list.
-const RECORD: [(&str, Kind); 13] = [
+const RECORD: [(&str, Kind); 14] = [
     ("jti", Jti),
     ("created_at", Number),
     ("expires_at", NumberOrNull),
@@ -287,6 +287,7 @@ const RECORD: [(&str, Kind); 13] = [
     ("created_by", Text),
     ("last_used_at", NumberOrNull),
     // Ours, which the client does not know.
+    ("source_networks", Texts),
     ("created_by_email", TextOrNull),
     ("last_used_from", TextOrNull),
     ("use_count", Number),

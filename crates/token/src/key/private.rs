@@ -127,6 +127,14 @@ impl SigningKey {
         self.jwk.clone()
     }
 
+    /// How long a signature of this key is, in bytes.
+    pub(crate) fn signature_length(&self) -> usize {
+        match &self.pair {
+            Pair::Ed25519(_) | Pair::P256(_) => 64,
+            Pair::Rsa(pair) => pair.public_modulus_len(),
+        }
+    }
+
     /// Signs as RFC 7518 and RFC 8037 say: an ECDSA signature is its two numbers at full length.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         const SIGNS: &str = "a key that was read signs: the library has its own entropy";

@@ -102,6 +102,7 @@ fn a_token_of_each_algorithm_is_bound_to_its_key_and_to_its_name() {
     for key in &keys {
         let token = sign(&example(), key);
         assert!(token.expose().len() <= crate::check::LONGEST);
+        assert_eq!(crate::sign::length(&example(), key), token.expose().len());
         let signed = check_signature(token.expose(), &set).expect("ours");
         assert_eq!((signed.kid(), signed.claims()), (key.kid(), &example()));
         // The same claims under another key's name, or under another algorithm's.

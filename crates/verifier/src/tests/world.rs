@@ -7,8 +7,8 @@ use nt_revocation::{Entry, Fact, ScopeOf};
 use nt_token::clock::{Boot, Clock};
 use nt_token::sign::sign;
 use nt_token::{
-    Claims, EntryId, Expected, Jti, KeyId, KeySet, OperatorId, Place, Scope, Scopes, SigningKey,
-    Timestamp, VerifyingKey, WorkspaceId,
+    Claims, EntryId, Expected, Jti, KeyId, KeySet, Networks, OperatorId, Place, Scope, Scopes,
+    SigningKey, Timestamp, VerifyingKey, WorkspaceId,
 };
 
 use crate::{Ask, Drain, NotAccepted, NotReady, Options, Refused, State, VerifiedToken, Verifier};
@@ -117,6 +117,7 @@ fn claims(rv: u64, place: Place) -> Claims {
         iat: ISSUED,
         exp: ISSUED.plus_seconds(i64::try_from(LIFETIME.as_secs()).expect("short")),
         scope: Scopes::new([scope]).expect("one scope"),
+        source_networks: Networks::default(),
         client_id: OperatorId::mint(1, [1; 10]),
         rv,
         place,

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use nt_token::check::check_signature;
 use nt_token::sign::sign;
 use nt_token::{
-    Claims, EntryId, Jti, KeyId, KeySet, OperatorId, Place, Scopes, SigningKey, VerifyingKey,
-    WorkspaceId,
+    Claims, EntryId, Jti, KeyId, KeySet, Networks, OperatorId, Place, Scopes, SigningKey,
+    VerifyingKey, WorkspaceId,
 };
 use proptest::prelude::*;
 
@@ -52,6 +52,7 @@ impl Mint {
             iat: Timestamp::from_unix(1),
             exp: Timestamp::from_unix(exp),
             scope: Scopes::default(),
+            source_networks: Networks::default(),
             client_id: OperatorId::mint(1, [operator; 10]),
             rv,
             place,
@@ -93,6 +94,30 @@ fn revoking_twice_is_as_revoking_once() {
     set.apply(&entry(2, revoke(HERE))).expect("in order");
     assert_eq!(set.status(&mint.token(0, HERE, 1, 1)), Status::Revoked(Why::Token));
     assert_eq!(set.applied(), 2);
+}
+
+#[test]
+fn a_list_tells_its_places_lowest_bit_first_and_what_it_cannot_tell_has_a_number() {
+    let set = RevocationSet::new();
+    let of = |list: u32, bytes: usize| {
+        let mut bits = vec![0_u8; bytes];
+        set.add_list(list, &mut bits);
+        bits
+    };
+    set.apply(&entry(1, revoke(HERE))).expect("in order");
+    set.apply(&entry(2, revoke(Place { list: 2, idx: 9 }))).expect("in order");
+    let bits = of(2, 1 << 17);
+    let ones = bits.iter().map(|byte| byte.count_ones()).sum::<u32>();
+    assert_eq!((ones, bits[1], bits[70_000 / 8]), (2, 1 << 1, 1 << (70_000 % 8)));
+    assert_eq!(of(2, 2), [0, 1 << 1], "only the beginning");
+    assert_eq!(of(3, 2), [0, 0], "of another list");
+    assert_eq!(of(RevocationSet::LISTS_MAX, 2), [0, 0], "of no list");
+    assert_eq!(set.swept(), 0);
+    set.apply(&entry(3, revoke_workspace(1, vec![]))).expect("in order");
+    set.apply(&entry(4, revoke(NEXT))).expect("in order");
+    assert_eq!((set.applied(), set.swept()), (4, 3));
+    let copy = RevocationSet::from_snapshot(&set.snapshot()).expect("its own");
+    assert!(copy.swept() >= 3, "a snapshot may have brought any");
 }
 
 #[test]

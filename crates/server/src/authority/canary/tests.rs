@@ -170,7 +170,7 @@ async fn a_revoke_is_counted_and_timed_and_nothing_secret_is_told() {
     let revoke = world.authority.revoke(&owner, made.workspace_id, made.jti.clone(), None, None);
     revoke.await.expect("an owner may");
     let token = made.access_token.expose();
-    world.authority.verify(token, crate::authority::Binding::None, None).expect_err("revoked");
+    world.authority.verify(token, &crate::authority::Demand::NOTHING).expect_err("revoked");
     let text = metrics::text(world.authority.measured());
     for line in [
         "ntd_revocations_total 1",

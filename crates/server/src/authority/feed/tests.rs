@@ -22,6 +22,7 @@ fn source(authority: &Authority, admission: Admission) -> FeedSource {
         verifiers: Arc::clone(&authority.verifiers),
         clock: Arc::clone(&authority.clock),
         admission,
+        client_certificate: CertificateDemand::Nothing,
         granted: Arc::clone(&authority.granted),
         snapshots: tokio::sync::Mutex::default(),
     }
@@ -35,22 +36,74 @@ fn showing(authorization: Option<&str>) -> MetadataMap {
     metadata
 }
 
+/// A connection of which nothing is known.
+fn unknown() -> Extensions {
+    Extensions::new()
+}
+
 #[tokio::test]
 async fn without_a_credential_nobody_follows_but_in_development() {
     let world = World::new().await;
     let strict = source(&world.authority, Admission::Registered);
     let open = source(&world.authority, Admission::Everybody);
     for shown in [None, Some("Bearer dev"), Some("Basic YTpi"), Some("Bearer ntv_none")] {
-        let refused = strict.authenticate(&showing(shown)).await;
+        let refused = strict.authenticate(&showing(shown), &unknown()).await;
         assert_eq!(refused, Err(NotAdmitted::Unauthenticated), "{shown:?}");
     }
     assert!(!world.authority.granted.by_the_process_before(), "nobody was admitted");
     for shown in [None, Some("Bearer dev")] {
-        assert_eq!(open.authenticate(&showing(shown)).await, Ok("dev".to_owned()), "{shown:?}");
+        assert_eq!(
+            open.authenticate(&showing(shown), &unknown()).await,
+            Ok("dev".to_owned()),
+            "{shown:?}"
+        );
     }
-    let refused = open.authenticate(&showing(Some("Bearer ntv_none"))).await;
+    let refused = open.authenticate(&showing(Some("Bearer ntv_none")), &unknown()).await;
     assert_eq!(refused, Err(NotAdmitted::Unauthenticated), "a bad one is bad everywhere");
     assert!(world.authority.granted.by_the_process_before(), "it is noted before it is answered");
+}
+
+#[tokio::test]
+async fn where_a_client_certificate_is_demanded_a_credential_alone_is_not_enough() {
+    let world = World::new().await;
+    let (admin, _) = world.operator("admin@example.com").await;
+    let mut credentials = Vec::new();
+    for name in ["edge-1", "edge-2"] {
+        let named = AddVerifier { name: name.to_owned() };
+        let added = world.authority.add_verifier(&admin, named).await.expect("an admin may");
+        credentials.push(format!("Bearer {}", added.credential.expose()));
+    }
+    let mut strict = source(&world.authority, Admission::Registered);
+    strict.client_certificate = CertificateDemand::Certificate;
+    let shown = showing(Some(&credentials[0]));
+    let refused = strict.authenticate(&shown, &unknown()).await;
+    assert_eq!(refused, Err(NotAdmitted::NoCertificate));
+    let mut open = source(&world.authority, Admission::Everybody);
+    open.client_certificate = CertificateDemand::Certificate;
+    let refused = open.authenticate(&showing(None), &unknown()).await;
+    assert_eq!(refused, Err(NotAdmitted::NoCertificate), "in development too");
+
+    let over = |certificate: ClientCertificate| {
+        let mut connection = unknown();
+        connection.insert(certificate);
+        connection
+    };
+    for its_own in [
+        ClientCertificate::naming([]),
+        ClientCertificate::naming(["gateway.example.com"]),
+        ClientCertificate::naming(["edge-1"]),
+        ClientCertificate::naming(["edge-2", "spiffe://example.com/verifiers/edge-1"]),
+    ] {
+        let admitted = strict.authenticate(&shown, &over(its_own.clone())).await;
+        assert!(admitted.is_ok(), "{its_own:?}");
+    }
+    let others = over(ClientCertificate::naming(["EDGE-2"]));
+    for source in [&strict, &source(&world.authority, Admission::Registered)] {
+        let refused = source.authenticate(&shown, &others).await;
+        assert_eq!(refused, Err(NotAdmitted::OthersCertificate), "also where none is demanded");
+    }
+    let stranger = strict.authenticate(&showing(Some("Bearer ntv_none")), &others).await;
+    assert_eq!(stranger, Err(NotAdmitted::Unauthenticated), "a certificate is no credential");
 }
 
 #[tokio::test]
@@ -58,7 +111,7 @@ async fn where_the_note_cannot_be_made_nobody_is_admitted() {
     let world = World::new().await;
     let mut open = source(&world.authority, Admission::Everybody);
     open.granted = Arc::new(Granted::at("/proc/no-such-place/feed.granted".into()));
-    assert_eq!(open.authenticate(&showing(None)).await, Err(NotAdmitted::Unavailable));
+    assert_eq!(open.authenticate(&showing(None), &unknown()).await, Err(NotAdmitted::Unavailable));
 }
 
 #[tokio::test]
@@ -110,7 +163,10 @@ async fn an_authority_that_cannot_follow_its_log_tells_nobody_what_it_says() {
     world.authority.doubt.begin("a test".to_owned());
     assert_eq!(source.snapshot().await, Err(Unavailable));
     assert_eq!(source.entries_after(position).await, Err(Unavailable));
-    assert_eq!(source.authenticate(&showing(None)).await, Err(NotAdmitted::Unavailable));
+    assert_eq!(
+        source.authenticate(&showing(None), &unknown()).await,
+        Err(NotAdmitted::Unavailable)
+    );
 }
 
 /// A registered verifier that follows the authority over a socket.
@@ -182,7 +238,7 @@ async fn a_receipt_says_so_where_leases_of_the_process_before_were_waited_for() 
     let (admin, _) = world.operator("admin@example.com").await;
     let made = world.workspace(&admin, "main").await;
     let open = source(&world.authority, Admission::Everybody);
-    open.authenticate(&showing(None)).await.expect("admitted");
+    open.authenticate(&showing(None), &unknown()).await.expect("admitted");
     drop(open);
     let world = world.restart().await;
     let (admin, _) = world.operator("admin@example.com").await;
@@ -225,7 +281,7 @@ async fn a_restart_costs_a_wait_only_where_leases_may_be_out() {
     assert!(began.elapsed() < Duration::from_secs(1), "no verifier ever connected");
 
     let open = source(&world.authority, Admission::Everybody);
-    open.authenticate(&showing(None)).await.expect("admitted");
+    open.authenticate(&showing(None), &unknown()).await.expect("admitted");
     drop(open);
     let world = world.restart().await;
     let soon = timeout(Duration::from_secs(1), world.authority.all_in_force()).await;
@@ -243,7 +299,7 @@ async fn a_new_key_signs_nothing_before_every_verifier_knows_it() {
     let (owner, _) = world.operator("owner@example.com").await;
     let made = world.workspace(&owner, "main").await;
     let open = source(&world.authority, Admission::Everybody);
-    open.authenticate(&showing(None)).await.expect("admitted");
+    open.authenticate(&showing(None), &unknown()).await.expect("admitted");
     drop(open);
     let second = world.announce(KeyKind::P256, 0).await;
 

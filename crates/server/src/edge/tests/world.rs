@@ -17,13 +17,14 @@ use nt_token::clock::{Clock as _, SystemClock};
 use nt_token::jwk::Jwks;
 use nt_token::sign::sign;
 use nt_token::{
-    Claims, EntryId, Jti, KeySet, OperatorId, Place, Scopes, Secret, SigningKey, Timestamp,
-    WorkspaceId,
+    Claims, EntryId, Jti, KeySet, Networks, OperatorId, Place, Scopes, Secret, SigningKey,
+    Timestamp, WorkspaceId,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tonic::Extensions;
 use tonic::codegen::Bytes;
 use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
@@ -48,7 +49,11 @@ impl Log {
 
 #[async_trait]
 impl Source for Log {
-    async fn authenticate(&self, metadata: &MetadataMap) -> Result<String, NotAdmitted> {
+    async fn authenticate(
+        &self,
+        metadata: &MetadataMap,
+        _: &Extensions,
+    ) -> Result<String, NotAdmitted> {
         let shown = metadata.get("authorization").and_then(|shown| shown.to_str().ok());
         let shown = shown.and_then(|shown| shown.strip_prefix("Bearer "));
         shown.filter(|shown| *shown == SECRET).ok_or(NotAdmitted::Unauthenticated)?;
@@ -160,13 +165,20 @@ impl Authority {
         let mut settings = Settings::new(self.url(), "edge");
         settings.credential = Some(Secret::from(SECRET.to_owned()));
         settings.ask = Some(HttpAsk::new(&settings.authority, None).expect("a client"));
-        Link { settings, issuer: None, audience: None, without_lease: WithoutLease::Refuse }
+        let without_lease = WithoutLease::Refuse;
+        Link { settings, issuer: None, audience: None, without_lease, proxies: Vec::new() }
     }
 
     /// A token, told apart by its number, and its workspace.
     pub(super) fn token(&self, idx: u32) -> (String, WorkspaceId) {
         let claims = claims(idx);
         (sign(&claims, &self.key).expose().to_owned(), claims.sub)
+    }
+
+    /// A token that may be used from there alone.
+    pub(super) fn token_from(&self, idx: u32, network: &str) -> String {
+        let source_networks = Networks::new([network.parse().expect("a network")]).expect("one");
+        sign(&Claims { source_networks, ..claims(idx) }, &self.key).expose().to_owned()
     }
 
     /// Revokes it, and waits until that is in force.
@@ -212,6 +224,7 @@ fn claims(idx: u32) -> Claims {
         iat: Timestamp::from_unix(now),
         exp: Timestamp::from_unix(now + 3_600),
         scope: Scopes::default(),
+        source_networks: Networks::default(),
         client_id: OperatorId::mint(1, [1; 10]),
         rv: 1,
         place: Place { list: 0, idx },

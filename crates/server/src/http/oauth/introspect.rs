@@ -31,6 +31,7 @@ pub async fn introspect(
             Introspection::Active(Box::new(ActiveToken {
                 active: true,
                 scope: claims.scope.to_string(),
+                source_networks: claims.source_networks.iter().map(ToString::to_string).collect(),
                 client_id: claims.client_id.clone(),
                 token_type: "Bearer".to_owned(),
                 exp: claims.exp,

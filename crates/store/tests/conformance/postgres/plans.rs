@@ -18,7 +18,7 @@ fn page(filter: &str, after: &str) -> String {
     format!(
         "SET plan_cache_mode = force_generic_plan;
          PREPARE page (bytea, bigint, bigint, bigint, text) AS
-         SELECT * FROM token_records WHERE workspace = $1 AND {filter} AND {after}
+         SELECT * FROM issued_tokens WHERE workspace = $1 AND {filter} AND {after}
          ORDER BY created_at DESC, jti DESC LIMIT $2;
          EXPLAIN EXECUTE page (decode(md5('3'), 'hex'), 21, 2050000, 1020000, 'jti_9');
          DEALLOCATE page"

@@ -13,8 +13,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nt_revocation::{Entry, Fact, Position, RevocationSet};
 use nt_token::clock::{Clock as _, Stopwatch, SystemClock};
 use nt_token::{
-    Claims, EntryId, Expected, Jti, KeySet, OperatorId, Place, Scopes, SigningKey, VerifyingKey,
-    WorkspaceId,
+    Claims, EntryId, Expected, Jti, KeySet, Networks, OperatorId, Place, Scopes, SigningKey,
+    VerifyingKey, WorkspaceId,
 };
 use nt_verifier::{Options, State, Verifier};
 
@@ -61,6 +61,7 @@ impl Service {
             iat: now,
             exp: now.plus_seconds(31_536_000),
             scope: Scopes::default(),
+            source_networks: Networks::default(),
             client_id: OperatorId::mint(SystemClock.wall_ms(), [3; 10]),
             rv: 0,
             place: Place { list: 1_000, idx },

@@ -11,8 +11,8 @@ use nt_revocation::{RevocationSet, Status};
 use nt_token::check::check_signature;
 use nt_token::clock::{Clock as _, Stopwatch, SystemClock};
 use nt_token::{
-    Claims, Expected, Jti, KeySet, OperatorId, Place, Scopes, SigningKey, Timestamp, VerifyingKey,
-    WorkspaceId,
+    Claims, Expected, Jti, KeySet, Networks, OperatorId, Place, Scopes, SigningKey, Timestamp,
+    VerifyingKey, WorkspaceId,
 };
 use ntd::authority::seen::SeenTokens;
 
@@ -42,6 +42,7 @@ fn fixture() -> Result<Fixture> {
         iat: now,
         exp: now.plus_seconds(31_536_000),
         scope: Scopes::default(),
+        source_networks: Networks::default(),
         client_id: OperatorId::mint(SystemClock.wall_ms(), [3; 10]),
         rv: 0,
         place: Place { list: 0, idx: 4_711 },

@@ -28,10 +28,11 @@ use crate::authority::feed::Admission;
 use crate::authority::follow::Following;
 use crate::authority::start::{Start, StartError};
 use crate::authority::tests::{admitted, named};
-use crate::authority::{Authority, Binding, Caller, NotAccepted, Policy};
+use crate::authority::{Authority, Caller, Demand, NotAccepted, Policy};
 use crate::commands::database::{Shared as Opened, open_shared};
 use crate::data_dir::DataDir;
 use crate::key_secret::KeySecretSource;
+use crate::tls::clients::CertificateDemand;
 
 /// What nodes share.
 struct Shared {
@@ -101,6 +102,7 @@ impl Shared {
             node: Some(takes),
             granted: data_dir.granted(),
             admission: Admission::Everybody,
+            client_certificate: CertificateDemand::Nothing,
             key_secret: KeySecretSource::Development,
             keys: data_dir.keys(),
             issuer: "https://tokens.example.com".to_owned(),
@@ -174,7 +176,7 @@ impl One {
     }
 
     fn verdict(&self, token: &str) -> Result<(), NotAccepted> {
-        self.authority.verify(token, Binding::None, None).map(drop)
+        self.authority.verify(token, &Demand::NOTHING).map(drop)
     }
 
     async fn revoke(&self, by: &Caller, of: WorkspaceId, jti: &Jti) -> (TokenRevoked, Duration) {

@@ -99,7 +99,7 @@ fn plan(database: &Plain, owner: &Operator, large: &Issued) -> Result<String> {
     let middle = database
         .number(&format!("SELECT created_at - 960000 FROM tokens WHERE jti = '{}'", large.jti))?;
     let page = database.text(&format!(
-        "EXPLAIN (ANALYZE, BUFFERS) SELECT * FROM token_records
+        "EXPLAIN (ANALYZE, BUFFERS) SELECT * FROM issued_tokens
          WHERE workspace = '\\x{id}' AND revoked_at IS NULL AND expires_at > 1764000000
            AND (created_at, jti) < ({middle}, 'jti_') ORDER BY created_at DESC, jti DESC LIMIT 101"
     ))?;
