@@ -15,8 +15,16 @@ struct Part {
     why: &'static str,
 }
 
-const PARTS: [Part; 14] = [
+const PARTS: [Part; 17] = [
     Part { program: "nginx", package: "nginx", why: "a real gateway in front of an API" },
+    Part { program: "haproxy", package: "haproxy", why: "another" },
+    Part { program: "apache2", package: "apache2", why: "another" },
+    // No program, but joined to a folder its name stays what it is.
+    Part {
+        program: "/usr/share/lua/5.3/socket.lua",
+        package: "lua-socket",
+        why: "how apache2 asks",
+    },
     Part { program: "jq", package: "jq", why: "the documented scripts use it" },
     Part { program: "curl", package: "curl", why: "what ntcli is compared with" },
     Part { program: "setsid", package: "util-linux", why: "terminals of their own" },

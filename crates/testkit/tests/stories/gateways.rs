@@ -1,0 +1,126 @@
+//! Real gateways in front of an API, with the configurations that we ship: what each of them must do,
+//! whoever made it. A story a gateway; the rules are one table for all.
+
+mod manifests;
+mod paths;
+mod rules;
+
+use anyhow::{Context as _, Result};
+use nt_testkit::gateway::{Answers, Gateway, Program, Recorder};
+use nt_testkit::operator::Issued;
+use nt_testkit::{Operator, Request, Response, World, http};
+use serde_json::json;
+
+use crate::{OWNER, story};
+
+/// A gateway, and who stands around it.
+struct Stand {
+    operator: Operator,
+    /// The token and the workspace that requests are about.
+    own: Issued,
+    /// A workspace that is somebody else's.
+    other: Issued,
+    /// The API behind the gateway.
+    api: Recorder,
+    /// What the gateway asks the authority goes through here.
+    asked: Recorder,
+    gateway: Gateway,
+}
+
+impl Stand {
+    fn start(world: &World, program: Program) -> Result<Self> {
+        let operator = world.operator(OWNER)?;
+        let own = operator.create_workspace("main")?;
+        let other = operator.create_workspace("other")?;
+        let api = Recorder::start(Answers::Itself)?;
+        let asked = Recorder::start(Answers::From(world.address()))?;
+        let dir = world.dir().join("relayed");
+        let gateway = Gateway::start(program, &dir, asked.address(), api.address())?;
+        asked.take();
+        Ok(Self { operator, own, other, api, asked, gateway })
+    }
+
+    /// One request on a connection of its own, about which nothing is known from before.
+    fn send(&self, request: &Request) -> Result<Response> {
+        self.api.take();
+        self.asked.take();
+        http::once(self.gateway.address(), request)
+    }
+}
+
+fn keeps_the_rules(program: Program) {
+    story(|world| {
+        let stand = Stand::start(world, program)?;
+        for (rule, holds) in rules::ALL {
+            holds(&stand).with_context(|| format!("{rule}; its logs:\n{}", stand.gateway.log()))?;
+        }
+        drop(stand);
+        rules::when_the_authority_is_away_nothing_passes(world, program)
+    });
+}
+
+/// What is below `/admin/` demands a scope in the configurations that show how.
+fn demands_a_scope(program: Program) {
+    story(|world| {
+        let stand = Stand::start(world, program)?;
+        let token = |scope: &[&str]| {
+            let wishes = json!({ "scope": scope });
+            stand.operator.create_token(&stand.own.workspace, &wishes)
+        };
+        let (reads, administers) = (token(&["read"])?, token(&["read", "admin"])?);
+        // An API reads all of these as one path.
+        for path in ["/admin/x", "/%61dmin/x", "//admin/x", "/x/../admin/x", "/x/%2e%2e/admin/x"] {
+            let refused = stand.send(&Request::get(path).bearer(&reads.token))?;
+            assert_eq!(refused.status, 403, "{path}");
+            let challenge = refused.header("www-authenticate").unwrap_or_default();
+            assert!(challenge.contains("insufficient_scope"), "{path}: {challenge}");
+            assert_eq!(stand.api.take(), [], "{path}");
+            let passed = stand.send(&Request::get(path).bearer(&administers.token))?;
+            assert_eq!(passed.status, 200, "{path}");
+        }
+        let elsewhere = Request::get("/tools").bearer(&reads.token);
+        assert_eq!(stand.send(&elsewhere)?.status, 200);
+        // Who demands a scope is the gateway: a client neither demands one nor takes one back.
+        let client = elsewhere.header("X-Auth-Required-Scope", "admin");
+        assert_eq!(stand.send(&client)?.status, 200);
+        let client = Request::get("/admin/x").bearer(&reads.token);
+        let client = client.header("X-Auth-Required-Scope", "read");
+        assert_eq!(stand.send(&client)?.status, 403);
+        Ok(())
+    });
+}
+
+#[test]
+fn nginx_demands_a_scope() {
+    demands_a_scope(Program::Nginx);
+}
+
+#[test]
+fn nginx_keeps_the_rules() {
+    keeps_the_rules(Program::Nginx);
+}
+
+#[test]
+fn caddy_keeps_the_rules() {
+    keeps_the_rules(Program::Caddy);
+}
+
+#[test]
+fn traefik_keeps_the_rules() {
+    keeps_the_rules(Program::Traefik);
+}
+
+#[test]
+fn envoy_asking_by_http_keeps_the_rules() {
+    keeps_the_rules(Program::EnvoyHttp);
+}
+
+#[test]
+fn haproxy_keeps_the_rules() {
+    keeps_the_rules(Program::Haproxy);
+}
+
+#[test]
+fn apache_keeps_the_rules() {
+    keeps_the_rules(Program::Apache);
+}
