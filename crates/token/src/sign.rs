@@ -28,6 +28,12 @@ pub fn sign(claims: &Claims, key: &SigningKey) -> Secret {
     Secret::from(format!("{PREFIX}{}", sign_jws(TOKEN_TYPE, claims, key)))
 }
 
+/// Signs what is no JWS, such as COSE (RFC 9053 has the same signatures). Whoever calls this sees to it
+/// that what is signed can be taken for nothing else.
+pub fn sign_bytes(message: &[u8], key: &SigningKey) -> Vec<u8> {
+    key.sign(message)
+}
+
 /// Signs any payload as a compact JWS with this `typ`.
 pub fn sign_jws(typ: &str, payload: &impl Serialize, key: &SigningKey) -> String {
     let header = Header { alg: key.algorithm().name(), typ, kid: key.kid().as_str() };
