@@ -18,6 +18,7 @@ mod jobs;
 mod keys;
 mod nginx;
 mod nodes;
+mod openapi;
 mod outage;
 mod page;
 mod promise;
@@ -27,6 +28,8 @@ mod records;
 mod roles;
 #[path = "../../../identity/tests/peers/script.rs"]
 mod script;
+mod snippets;
+mod status_lists;
 mod storage;
 mod text;
 mod tls;
