@@ -11,6 +11,7 @@ pub mod dice;
 pub mod gate;
 pub mod hammer;
 pub mod http;
+pub mod install;
 pub mod load;
 pub mod namespaces;
 pub mod node;

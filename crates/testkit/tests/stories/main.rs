@@ -20,6 +20,7 @@ mod keys;
 mod nginx;
 mod nodes;
 mod oauth;
+mod openapi;
 mod outage;
 mod page;
 mod promise;
@@ -29,6 +30,8 @@ mod records;
 mod roles;
 #[path = "../../../identity/tests/peers/script.rs"]
 mod script;
+mod snippets;
+mod status_lists;
 mod storage;
 mod text;
 mod tls;
