@@ -147,7 +147,7 @@ pub const FIRST_REVOCATIONS: usize = 10_000;
 /// commit and its answer.
 pub const RECENT_COMMITS: usize = 256;
 
-/// How often attempts with one revoked token are logged.
+/// How often attempts with one token are logged that was revoked, or is used from outside its networks.
 pub const DENIED_LOG_EVERY: i64 = 60;
 
 /// A revocation that took as long was held up: verifiers that answer do so sooner.

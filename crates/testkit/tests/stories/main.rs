@@ -28,6 +28,7 @@ mod published_client;
 mod receipts;
 mod records;
 mod roles;
+mod scopes;
 #[path = "../../../identity/tests/peers/script.rs"]
 mod script;
 mod snippets;
