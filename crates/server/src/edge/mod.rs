@@ -23,6 +23,7 @@ use crate::authority::Demand;
 use crate::authority::seen::Texts;
 use crate::edge::link::Link;
 use crate::http::forward_auth::denied::Denied;
+use crate::http::judge::{Accepted, Judge};
 
 /// What is done while there is no lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -63,24 +64,6 @@ impl Edge {
         self.verifier.get_or_init(|| verifier);
     }
 
-    /// Whether the request that a gateway asks about may pass.
-    async fn check(&self, token: &str, demand: &Demand, fresh: Freshness) -> Result<Texts, Denied> {
-        let Some(verifier) = self.verifier.get() else {
-            self.asked_too_early.fetch_add(1, Ordering::Relaxed);
-            return Err(Denied::NotReady);
-        };
-        let checked = match (fresh, &self.ask) {
-            (Freshness::Local, None) => verifier.verify(token),
-            _ => verifier.verify_or_ask(token, fresh).await,
-        };
-        let token = checked.map_err(|reason| {
-            tracing::debug!(%reason, "a token was not accepted");
-            Denied::from(reason)
-        })?;
-        demand.met_by(token.claims()).map_err(Denied::Unmet)?;
-        Ok(Texts::of(token.claims()))
-    }
-
     /// `None` until the authority was heard for the first time.
     fn stats(&self) -> Option<Stats> {
         self.verifier.get().map(Verifier::stats)
@@ -97,6 +80,35 @@ impl Edge {
             None => false,
             Some(ask) => ask.ask(NO_TOKEN).await.is_ok(),
         }
+    }
+}
+
+impl Judge for Edge {
+    async fn judge(
+        &self,
+        token: &str,
+        demand: &Demand,
+        fresh: Freshness,
+    ) -> Result<Accepted, Denied> {
+        let Some(verifier) = self.verifier.get() else {
+            self.asked_too_early.fetch_add(1, Ordering::Relaxed);
+            return Err(Denied::NotReady);
+        };
+        let checked = match (fresh, &self.ask) {
+            (Freshness::Local, None) => verifier.verify(token),
+            _ => verifier.verify_or_ask(token, fresh).await,
+        };
+        let token = checked.map_err(|reason| {
+            tracing::debug!(%reason, "a token was not accepted");
+            Denied::from(reason)
+        })?;
+        demand.met_by(token.claims()).map_err(Denied::Unmet)?;
+        let texts = Texts::of(token.claims());
+        Ok(Accepted::AtEdge(Box::new((token, texts))))
+    }
+
+    fn proxies(&self) -> &[IpNet] {
+        &self.proxies
     }
 }
 

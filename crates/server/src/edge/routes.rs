@@ -20,6 +20,7 @@ use crate::http::error::{ApiError, Reply};
 use crate::http::forward_auth::denied::IllAsked;
 use crate::http::forward_auth::question::Question;
 use crate::http::forward_auth::{accepted, own_query, refused};
+use crate::http::judge::Judge as _;
 use crate::http::request;
 use crate::metrics;
 
@@ -50,8 +51,8 @@ pub(super) async fn token_auth(
         Err(why) => return refused(why, &[]),
     };
     let (token, demand) = question.demand(source);
-    match edge.check(token, &demand, fresh).await {
-        Ok(texts) => accepted(&texts),
+    match edge.judge(token, &demand, fresh).await {
+        Ok(token) => accepted(token.texts()),
         Err(why) => refused(why, &demand.scopes),
     }
 }

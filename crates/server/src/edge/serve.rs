@@ -21,8 +21,9 @@ use crate::edge::link::Link;
 use crate::edge::listener::{Listener, Stream};
 use crate::edge::{Edge, routes};
 use crate::http::client_address::Neighbour;
+use crate::http::ext_authz;
 use crate::http::forward_auth::{self, unread};
-use crate::http::serve::converse;
+use crate::http::serve::{converse, is_grpc};
 use crate::tls::Tls;
 
 /// Serves until `stop` resolves. Then the lease is given back first, so that no revoke waits for
@@ -112,6 +113,9 @@ impl Service {
             let source = neighbour.source(headers, &edge.proxies);
             let answer = routes::token_auth(edge, headers, request.uri(), source).await;
             return Ok(unread::left(request, answer));
+        }
+        if request.uri().path() == ext_authz::CHECK && is_grpc(&request) {
+            return Ok(ext_authz::answer(self.edge, neighbour, request).await);
         }
         self.router.oneshot(request.map(Body::new)).await
     }

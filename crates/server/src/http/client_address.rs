@@ -11,7 +11,8 @@ use ipnet::IpNet;
 
 use crate::authority::Source;
 
-const FORWARDED_FOR: &str = "x-forwarded-for";
+/// Where proxies say whom they ask for.
+pub const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The address of the peer at the other end of the connection.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +41,14 @@ pub fn client_address(peer: Peer, headers: &HeaderMap, proxies: &[IpNet]) -> IpA
 }
 
 impl Neighbour {
+    /// Whether it is believed when it speaks of its own clients.
+    pub fn is_trusted(self, proxies: &[IpNet]) -> bool {
+        match self {
+            Self::Socket => true,
+            Self::Peer(Peer(peer)) => is_trusted(peer.ip().to_canonical(), proxies),
+        }
+    }
+
     /// From where a token is used. Unlike where it is only written down, what cannot be read is not
     /// taken for the proxy's own address.
     pub fn source(self, headers: &HeaderMap, proxies: &[IpNet]) -> Source {
