@@ -140,6 +140,11 @@ impl ApiError {
         Self { challenge, ..forbidden }
     }
 
+    /// What it says to people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The body, complete but for what only the request knows.
     pub fn body(&self, request_id: &str) -> ErrorBody {
         ErrorBody {

@@ -22,6 +22,7 @@ pub mod prefer;
 pub mod request;
 pub mod serve;
 pub mod status_lists;
+pub mod token_review;
 pub mod tokens;
 pub mod verifiers;
 pub mod workspaces;
@@ -74,6 +75,7 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .routes(routes!(verifiers::remove))
         .routes(routes!(audit::list))
         .routes(routes!(forward_auth::get, forward_auth::post))
+        .routes(routes!(token_review::review))
         .routes(routes!(clients::add, clients::list))
         .routes(routes!(clients::remove))
         .routes(routes!(oauth::introspect::introspect))

@@ -251,10 +251,10 @@ fn who_passes_has_our_headers_and_none_that_looks_like_them() {
     };
     let overwrite = HeaderAppendAction::OverwriteIfExistsOrAdd as i32;
     assert!(ok.headers.iter().all(|header| header.append_action == overwrite));
-    let set = ok.headers.iter().filter_map(|header| header.header.as_ref());
-    let set: Vec<_> = set.map(|header| (header.key.as_ref(), header.value.as_ref())).collect();
-    assert_eq!(set.len(), 4);
-    assert_eq!(set[0], (&b"x-auth-workspace"[..], A.as_bytes()));
+    let ours = ok.headers.iter().filter_map(|header| header.header.as_ref());
+    let ours: Vec<_> = ours.map(|header| (header.key.as_ref(), header.value.as_ref())).collect();
+    assert_eq!(ours.len(), 4);
+    assert_eq!(ours[0], (&b"x-auth-workspace"[..], A.as_bytes()));
     let mut removed: Vec<_> = ok.headers_to_remove.iter().map(Bytes::as_ref).collect();
     removed.sort_unstable();
     assert_eq!(removed, [&b"authorization"[..], b"x-auth-admin", b"x_auth_workspace"]);
