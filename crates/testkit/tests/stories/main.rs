@@ -8,6 +8,7 @@ mod clerk;
 mod cluster;
 mod crash;
 mod edge;
+mod ext_authz;
 mod feed;
 mod files;
 mod forward_auth;
