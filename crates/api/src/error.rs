@@ -29,6 +29,10 @@ pub enum ErrorCode {
     VerifierNotFound,
     /// 409: a verifier of this name is registered already.
     VerifierExists,
+    /// 404: no client of this name is registered.
+    ClientNotFound,
+    /// 409: a client of this name is registered already.
+    ClientExists,
     /// 400 (413 where the body is too large): the request is not as it should be.
     InvalidRequest,
     /// 400: not a JTI.

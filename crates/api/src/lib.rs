@@ -6,14 +6,17 @@
 
 pub mod audit;
 pub mod auth;
+pub mod clients;
 pub mod error;
 pub mod health;
 pub mod iso;
 pub mod members;
+pub mod oauth;
 pub mod path;
 pub mod receipts;
 pub mod revocations;
 pub mod sessions;
+pub mod status_lists;
 pub mod tokens;
 pub mod verification;
 pub mod verifiers;

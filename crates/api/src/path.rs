@@ -1,6 +1,6 @@
 //! Where things are. Paths are matched exactly: no trailing slash, no normalisation.
 
-use nt_token::{Jti, VerifierName, WorkspaceId};
+use nt_token::{ClientName, Jti, VerifierName, WorkspaceId};
 
 /// Exchange of the identity provider's token for a session (*published*).
 pub const TOKEN_EXCHANGE: &str = "/api/v1/auth/token-exchange";
@@ -36,14 +36,29 @@ pub const MEMBER: &str = "/v1/workspaces/{workspace}/members/{member}";
 pub const VERIFIERS: &str = "/v1/verifiers";
 /// One verifier.
 pub const VERIFIER: &str = "/v1/verifiers/{name}";
+/// The register of OAuth clients.
+pub const CLIENTS: &str = "/v1/clients";
+/// One OAuth client.
+pub const CLIENT: &str = "/v1/clients/{name}";
 /// The audit log.
 pub const AUDIT: &str = "/v1/audit";
 /// Forward-auth (*published*).
 pub const TOKEN_AUTH: &str = "/v1/token_auth";
 /// Token introspection (RFC 7662).
 pub const INTROSPECT: &str = "/oauth2/introspect";
+/// Token revocation (RFC 7009).
+pub const OAUTH_REVOKE: &str = "/oauth2/revoke";
+/// What the authority offers to OAuth clients (RFC 8414).
+pub const SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
+/// What the authority's own API is to OAuth clients (RFC 9728).
+pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
 /// The keys that sign tokens (RFC 7517).
 pub const JWKS: &str = "/.well-known/jwks.json";
+
+/// The Token Status Lists, and where they all are: `status_list_aggregation_endpoint`.
+pub const STATUS_LISTS: &str = "/v1/status-lists";
+/// One Token Status List.
+pub const STATUS_LIST: &str = "/v1/status-lists/{list}";
 
 /// The path of a workspace.
 pub fn workspace(id: WorkspaceId) -> String {
@@ -70,7 +85,17 @@ pub fn revocation(id: WorkspaceId, jti: &Jti) -> String {
     format!("{}/revocation", token(id, jti))
 }
 
+/// The URI of a Token Status List, as tokens name it.
+pub fn status_list(issuer: &str, list: u32) -> String {
+    format!("{issuer}{STATUS_LISTS}/{list}")
+}
+
 /// The path of a verifier. A name needs no encoding, as a JTI needs none.
 pub fn verifier(name: &VerifierName) -> String {
     format!("{VERIFIERS}/{name}")
+}
+
+/// The path of an OAuth client. A name needs no encoding, as a verifier's needs none.
+pub fn client(name: &ClientName) -> String {
+    format!("{CLIENTS}/{name}")
 }

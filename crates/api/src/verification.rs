@@ -1,6 +1,6 @@
 //! Whether a token is good right now.
 
-use nt_token::{Jti, OperatorId, Timestamp, WorkspaceId};
+use nt_token::{Jti, OperatorId, Secret, Timestamp, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 /// `error_description` of the challenge where the token was revoked.
@@ -30,15 +30,23 @@ pub struct Authenticated {
     pub authenticated: bool,
 }
 
-/// Form of `POST /oauth2/introspect` (RFC 7662, section 2.1).
+/// Form of `POST /oauth2/introspect` (RFC 7662, section 2.1) and `POST /oauth2/revoke` (RFC 7009, section
+/// 2.1).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct IntrospectionRequest {
-    /// The token to ask about.
+pub struct PresentedToken {
+    /// The token that is meant.
     pub token: String,
     /// Not used; there is one type of token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_type_hint: Option<String>,
+    /// The client that asks, where it does not say so in `Authorization: Basic`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Its secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub client_secret: Option<Secret>,
 }
 
 /// Answer of `POST /oauth2/introspect` (RFC 7662, section 2.2).

@@ -22,6 +22,10 @@ pub(crate) struct Claimed {
     pub(crate) created_at: Timestamp,
     #[serde(rename = "exp")]
     pub(crate) expires_at: Timestamp,
+    #[serde(default)]
+    pub(crate) scope: String,
+    #[serde(default)]
+    pub(crate) source_networks: Vec<String>,
 }
 
 impl Claimed {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod auth;
+mod clients;
 mod completions;
 mod config;
 mod domain;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Verifiers(verifiers::Command),
     #[command(subcommand)]
+    Clients(clients::Command),
+    #[command(subcommand)]
     Domain(domain::Command),
     #[command(subcommand)]
     Config(config::Command),
@@ -56,6 +59,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Error> {
         Command::Audit(command) => audit::run(&command, &context()?),
         Command::Receipt(command) => receipt::run(&command, &context()?),
         Command::Verifiers(command) => verifiers::run(&command, &context()?),
+        Command::Clients(command) => clients::run(&command, &context()?),
         Command::Domain(command) => domain::run(&command, &context()?),
         Command::Config(command) => config::run(&command, &context()?),
         Command::Health(args) => health::run(&args, &context()?),

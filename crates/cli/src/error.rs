@@ -23,6 +23,7 @@ pub(crate) enum Code {
     ConfigInvalid,
     WorkspaceExists,
     VerifierExists,
+    ClientExists,
     Conflict,
     KeyringUnavailable,
     RefreshOfAnother,
@@ -39,6 +40,7 @@ pub(crate) enum Code {
     WorkspaceNotFound,
     TokenNotFound,
     VerifierNotFound,
+    ClientNotFound,
     NotFound,
     Unreachable,
     Unavailable,
@@ -55,6 +57,7 @@ impl Code {
             | Self::ConfigInvalid
             | Self::WorkspaceExists
             | Self::VerifierExists
+            | Self::ClientExists
             | Self::Conflict
             | Self::KeyringUnavailable
             | Self::RefreshOfAnother => 1,
@@ -70,6 +73,7 @@ impl Code {
             Self::WorkspaceNotFound
             | Self::TokenNotFound
             | Self::VerifierNotFound
+            | Self::ClientNotFound
             | Self::NotFound => 5,
             Self::Unreachable | Self::Unavailable => 6,
             Self::Revoking => 7,
@@ -151,7 +155,9 @@ impl From<ErrorCode> for Code {
             ErrorCode::WorkspaceNotFound => Self::WorkspaceNotFound,
             ErrorCode::TokenNotFound => Self::TokenNotFound,
             ErrorCode::VerifierNotFound => Self::VerifierNotFound,
+            ErrorCode::ClientNotFound => Self::ClientNotFound,
             ErrorCode::VerifierExists => Self::VerifierExists,
+            ErrorCode::ClientExists => Self::ClientExists,
             ErrorCode::WorkspaceExists => Self::WorkspaceExists,
             ErrorCode::Conflict => Self::Conflict,
             ErrorCode::InvalidRequest => Self::InvalidRequest,

@@ -2,6 +2,7 @@
 //! neither is this machine ever without the token it last stored, nor is a live token forgotten.
 //!
 //! ```text
+//! GET the old token's record: the new one may be used for the same, or less
 //!             before-pending                    nothing has happened
 //! record the intent, with its Idempotency-Key
 //!             after-pending                     the next run asks for the same token
@@ -22,9 +23,9 @@
 //! operator who began it: the authority tells operators' requests apart, and would create a second
 //! token for another one.
 
-use nt_api::tokens::CreateToken;
+use nt_api::tokens::{CreateToken, Token};
 use nt_api::{ErrorCode, IsoTime};
-use nt_token::{Jti, OperatorId, Timestamp, TokenStatus, WorkspaceId};
+use nt_token::{Jti, Networks, OperatorId, Timestamp, TokenStatus, WorkspaceId};
 
 use crate::client::address::Authority;
 use crate::client::calls::Operator;
@@ -87,7 +88,7 @@ impl<'a> Refresh<'a> {
                 return Err(begun_by_another(&pending));
             }
             ui::warning("a refresh was interrupted; it is finished now.");
-            let is_wanted = pending.request == wanted;
+            let is_wanted = pending.request == like(wanted.clone(), &pending.request);
             match self.finish(pending) {
                 Ok(done) if is_wanted && self.is_good(&done.jti)? => return Ok(done),
                 // The interrupted request was one that is refused: nothing is left of it.
@@ -95,7 +96,24 @@ impl<'a> Refresh<'a> {
                 outcome => drop(outcome?),
             }
         }
-        self.finish(self.begin(wanted, me)?)
+        self.finish(self.begin(self.restricted(wanted)?, me)?)
+    }
+
+    /// The request for a token that may be used as the current one may, or for less.
+    fn restricted(&self, wanted: CreateToken) -> Result<CreateToken, Error> {
+        let Some(current) = self.kept()?.current else { return Ok(wanted) };
+        let old = match self.operator.token(self.workspace, &current.jti) {
+            Ok(old) => old,
+            Err(error) if error.refusal() == Some(ErrorCode::TokenNotFound) => return Ok(wanted),
+            Err(error) => return Err(error.into()),
+        };
+        let Token { scope, source_networks, .. } = old;
+        let old = CreateToken { scope, source_networks, ..CreateToken::default() };
+        let wanted = like(wanted, &old);
+        let networks = |of: &CreateToken| of.source_networks.join(" ").parse::<Networks>();
+        let is_within = wanted.scope.iter().all(|scope| old.scope.contains(scope))
+            && matches!((networks(&wanted), networks(&old)), (Ok(new), Ok(old)) if new.within(&old));
+        if is_within { Ok(wanted) } else { Err(wider(&current.jti)) }
     }
 
     /// Records what is about to be done.
@@ -218,6 +236,23 @@ pub(crate) fn abandon(
     Credentials::update(&context.folder, |all| {
         all.workspace_mut(authority, workspace).pending_refresh.take()
     })
+}
+
+/// What is wanted; where it says nothing of scopes or networks, as here.
+fn like(wanted: CreateToken, old: &CreateToken) -> CreateToken {
+    let kept = |wanted: Vec<String>, old: &[String]| {
+        if wanted.is_empty() { old.to_vec() } else { wanted }
+    };
+    CreateToken {
+        scope: kept(wanted.scope, &old.scope),
+        source_networks: kept(wanted.source_networks, &old.source_networks),
+        ..wanted
+    }
+}
+
+fn wider(current: &Jti) -> Error {
+    let message = format!("A refreshed token may do no more than the current one ({current})");
+    Error::usage(message).hint("ntcli token create makes a token of any scope")
 }
 
 fn begun_by_another(pending: &PendingRefresh) -> Error {

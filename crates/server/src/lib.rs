@@ -13,5 +13,6 @@ pub mod http;
 pub mod key_files;
 pub mod key_secret;
 mod metrics;
+pub mod published;
 pub mod telemetry;
 pub mod tls;

@@ -10,6 +10,7 @@ pub mod error;
 mod high_water;
 pub mod journal;
 pub mod key;
+pub mod list;
 pub mod memory;
 pub mod moving;
 pub mod node;
@@ -31,6 +32,7 @@ pub use error::StoreError;
 pub use key::{
     AddedKey, KeyState, Logged, NewKey, Purpose, RetiredKey, RevokedKey, SealedKey, StoredKey,
 };
+pub use list::{KnownList, ListedPlaces};
 pub use memory::{MemoryStore, SharedMemory};
 pub use moving::{ExportKind, ImportError, Moved};
 pub use node::{End, Home, KnownNode, NewNode, Renewal, Renewed, Standing};

@@ -13,6 +13,7 @@ use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::client::{AddedClient, Client, NewClient};
 use crate::error::StoreError;
 use crate::key::{AddedKey, NewKey, RetiredKey, RevokedKey, StoredKey};
+use crate::list::{KnownList, ListedPlaces};
 use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
 use crate::receipt::KeptReceipt;
 use crate::record::{
@@ -331,6 +332,12 @@ pub trait Store: Send + Sync {
 
     /// Where in the log the first entry is that revokes this token: alone, or with a scope or a key.
     async fn revocation_of(&self, token: &TokenRecord) -> Result<Option<Position>, StoreError>;
+
+    /// The lists that tokens have or had their places in, by number.
+    async fn lists(&self) -> Result<Vec<KnownList>, StoreError>;
+
+    /// Which places of a list do not count: of tokens that were revoked alone, or with a scope or a key.
+    async fn listed_places(&self, list: KnownList) -> Result<ListedPlaces, StoreError>;
 
     /// Issues a token and revokes the one that it replaces.
     async fn refresh_token(

@@ -21,6 +21,7 @@ pub mod proxy;
 pub mod pty;
 pub mod service;
 pub mod settings;
+pub mod venv;
 pub mod world;
 
 pub use checker::{Check, Report, Revoke, Verdict};

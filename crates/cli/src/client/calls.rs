@@ -1,5 +1,7 @@
 //! The requests that there are: a method each.
 
+mod clients;
+
 use std::cell::OnceCell;
 
 use nt_api::ErrorCode;
@@ -192,6 +194,7 @@ impl Operator<'_> {
         self.call(Call::new(Method::DELETE, path::workspace(id)).idempotency_key(key))
     }
 
+    /// Creates a token that is restricted as was asked, or none.
     pub(crate) fn create_token(
         &self,
         workspace: WorkspaceId,
@@ -199,7 +202,18 @@ impl Operator<'_> {
         key: &str,
     ) -> Result<TokenCreated, ClientError> {
         let call = Call::new(Method::POST, path::tokens(workspace));
-        self.call(call.json(token)?.idempotency_key(key))
+        let created: TokenCreated = self.call(call.json(token)?.idempotency_key(key))?;
+        if token.source_networks.is_empty() || !created.source_networks.is_empty() {
+            return Ok(created);
+        }
+        // An older authority passes over what it does not know.
+        let jti = &created.jti;
+        let end = match self.revoke(workspace, jti, Some("not restricted to networks")) {
+            Ok(_) => format!("its token {jti} was revoked"),
+            Err(error) => format!("its token {jti} is not restricted and not revoked: {error}"),
+        };
+        let message = format!("This authority cannot restrict a token to networks; {end}");
+        Err(Refusal { code: ErrorCode::InvalidRequest, message }.into())
     }
 
     /// All tokens of a workspace, page after page.

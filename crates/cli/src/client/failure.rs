@@ -117,6 +117,9 @@ impl From<Refusal> for Error {
             ErrorCode::VerifierExists | ErrorCode::VerifierNotFound => {
                 Self::new(code.into(), message).hint("ntcli verifiers list")
             }
+            ErrorCode::ClientExists | ErrorCode::ClientNotFound => {
+                Self::new(code.into(), message).hint("ntcli clients list")
+            }
             ErrorCode::RateLimited | ErrorCode::Unavailable => {
                 Self::new(code.into(), message).hint("try again in a moment")
             }

@@ -8,7 +8,8 @@ mod show;
 
 use clap::Subcommand;
 use nt_api::tokens::CreateToken;
-use nt_token::Lifetime;
+use nt_token::scope::InvalidScope;
+use nt_token::{Lifetime, Network, Networks, Scope, Scopes};
 
 use crate::context::Context;
 use crate::error::{Code, Error};
@@ -71,4 +72,40 @@ impl Expiry {
         let expires_in = lifetime.map(Lifetime::seconds);
         Ok(CreateToken { expires_in, no_expiry: self.no_expiry, ..CreateToken::default() })
     }
+}
+
+/// What a token may be used for, and from where.
+#[derive(Debug, clap::Args)]
+struct Restrictions {
+    /// What the token may be used for: read, write, or names of your own; may be given several
+    /// times, or separated by commas
+    #[arg(long, value_name = "SCOPE", value_delimiter = ',')]
+    scope: Vec<String>,
+    /// From where the token may be used: an address, or a network such as 192.0.2.0/24; may be given
+    /// several times, or separated by commas
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    source_network: Vec<String>,
+}
+
+impl Restrictions {
+    /// Puts them into a request, each as it will be shown.
+    fn put_into(&self, request: &mut CreateToken) -> Result<(), Error> {
+        let scopes: Result<Vec<Scope>, _> = self.scope.iter().map(|name| name.parse()).collect();
+        let invalid = |e: InvalidScope| Error::usage(e.to_string());
+        let scopes = scopes.and_then(Scopes::new).map_err(invalid)?;
+        if !self.scope.is_empty() {
+            request.scope = scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
+        }
+        let networks: Result<Vec<Network>, _> =
+            self.source_network.iter().map(|text| text.parse()).collect();
+        let networks = networks.and_then(Networks::new);
+        let networks = networks.map_err(|e| Error::usage(e.to_string()))?;
+        request.source_networks = networks.iter().map(ToString::to_string).collect();
+        Ok(())
+    }
+}
+
+/// From where a token may be used, for people.
+fn networks_shown(networks: &[String]) -> String {
+    if networks.is_empty() { "anywhere".to_owned() } else { networks.join(" ") }
 }

@@ -2,6 +2,7 @@
 //! and its files under stress. Stories with a real authority are the testkit's.
 
 mod authority;
+mod clients;
 mod files;
 mod keyring;
 mod receipts;

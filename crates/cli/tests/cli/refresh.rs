@@ -77,21 +77,35 @@ fn killed_at(step: &str, answers: Vec<String>, expected_jti: &str) -> Vec<Asked>
 #[test]
 fn a_refresh_that_is_killed_at_any_step_is_finished_by_the_next() {
     let (create, delete, get) = ("POST ", "DELETE /jti_old?reason=refreshed", "GET /jti_new");
+    let old = "GET /jti_old";
     let [created_new, revoked_old, active_new] =
         [created("jti_new"), revoked("jti_old"), recorded("jti_new", "active")];
+    let active_old = recorded("jti_old", "active");
     let cases: [(&str, &[&String], &[&str]); 5] = [
-        ("before-pending", &[&created_new, &revoked_old], &[create, delete]),
-        ("after-pending", &[&created_new, &revoked_old, &active_new], &[create, delete, get]),
+        (
+            "before-pending",
+            &[&active_old, &active_old, &created_new, &revoked_old],
+            &[old, old, create, delete],
+        ),
+        (
+            "after-pending",
+            &[&active_old, &created_new, &revoked_old, &active_new],
+            &[old, create, delete, get],
+        ),
         (
             "after-create",
-            &[&created_new, &created_new, &revoked_old, &active_new],
-            &[create, create, delete, get],
+            &[&active_old, &created_new, &created_new, &revoked_old, &active_new],
+            &[old, create, create, delete, get],
         ),
-        ("after-store", &[&created_new, &revoked_old, &active_new], &[create, delete, get]),
+        (
+            "after-store",
+            &[&active_old, &created_new, &revoked_old, &active_new],
+            &[old, create, delete, get],
+        ),
         (
             "after-revoke",
-            &[&created_new, &revoked_old, &revoked_old, &active_new],
-            &[create, delete, delete, get],
+            &[&active_old, &created_new, &revoked_old, &revoked_old, &active_new],
+            &[old, create, delete, delete, get],
         ),
     ];
     for (step, answers, expected) in cases {
@@ -108,18 +122,26 @@ fn a_refresh_that_is_killed_at_any_step_is_finished_by_the_next() {
 
 #[test]
 fn a_refresh_that_was_done_is_done_again() {
-    let answers =
-        vec![created("jti_new"), revoked("jti_old"), created("jti_newer"), revoked("jti_new")];
+    let answers = vec![
+        recorded("jti_old", "active"),
+        created("jti_new"),
+        revoked("jti_old"),
+        recorded("jti_new", "active"),
+        created("jti_newer"),
+        revoked("jti_new"),
+    ];
     let asked = killed_at("after-clear", answers, "jti_newer");
-    assert!(asked[3].line.contains("DELETE") && asked[3].line.contains("/jti_new?"));
+    assert!(asked[5].line.contains("DELETE") && asked[5].line.contains("/jti_new?"));
 }
 
 #[test]
 fn a_token_that_has_died_meanwhile_is_replaced_once_more() {
     let dead = recorded("jti_new", "revoked");
     let answers = vec![
+        recorded("jti_old", "active"),
         created("jti_new"),
         revoked("jti_old"),
+        dead.clone(),
         dead,
         created("jti_newer"),
         revoked("jti_new"),
@@ -131,6 +153,7 @@ fn a_token_that_has_died_meanwhile_is_replaced_once_more() {
 fn a_failed_revoke_is_a_failure_and_the_next_run_finishes() {
     let later = r#"{"error":{"code":"UNAVAILABLE","message":"later"}}"#;
     let authority = Prepared::with(vec![
+        recorded("jti_old", "active"),
         created("jti_new"),
         answer(503, "retry-after: 3600\r\n", later),
         revoked("jti_old"),
@@ -146,13 +169,14 @@ fn a_failed_revoke_is_a_failure_and_the_next_run_finishes() {
     let finished = Run::of(&mut signed_in(&home, &authority.url, &["token", "refresh"]));
     assert_eq!(finished.exit, Some(0), "{}", finished.stderr);
     assert!(finished.stdout.contains("Old token (jti_old) has been revoked."));
-    assert_eq!(authority.asked().len(), 4);
+    assert_eq!(authority.asked().len(), 5);
 }
 
 #[test]
 fn an_old_token_that_the_authority_does_not_know_is_gone() {
     let unknown = r#"{"error":{"code":"TOKEN_NOT_FOUND","message":"no"}}"#;
-    let authority = Prepared::with(vec![created("jti_new"), answer(404, "", unknown)]);
+    let unknown = answer(404, "", unknown);
+    let authority = Prepared::with(vec![unknown.clone(), created("jti_new"), unknown]);
     let home = keep_old(Home::new(), &authority.url);
     let line = ["token", "refresh", "--format", "json"];
     let run = Run::of(&mut signed_in(&home, &authority.url, &line));
@@ -166,8 +190,13 @@ fn an_old_token_that_the_authority_does_not_know_is_gone() {
 #[test]
 fn a_request_that_is_refused_leaves_nothing_to_finish() {
     let refused = r#"{"error":{"code":"INVALID_REQUEST","message":"Invalid expiration time"}}"#;
-    let authority =
-        Prepared::with(vec![answer(400, "", refused), created("jti_new"), revoked("jti_old")]);
+    let authority = Prepared::with(vec![
+        recorded("jti_old", "active"),
+        answer(400, "", refused),
+        recorded("jti_old", "active"),
+        created("jti_new"),
+        revoked("jti_old"),
+    ]);
     let home = keep_old(Home::new(), &authority.url);
     let line = ["token", "refresh", "--expires-in", "99999999999"];
     let run = Run::of(&mut signed_in(&home, &authority.url, &line));
@@ -179,5 +208,75 @@ fn a_request_that_is_refused_leaves_nothing_to_finish() {
     );
     let run = Run::of(&mut signed_in(&home, &authority.url, &["token", "refresh"]));
     assert_eq!(run.exit, Some(0), "{}", run.stderr);
-    assert_eq!(authority.asked().len(), 3);
+    assert_eq!(authority.asked().len(), 5);
+}
+
+/// The record of the old token, which is restricted.
+fn restricted_old() -> String {
+    let body = r#"{"jti":"jti_old","created_at":1,"expires_at":null,"revoked_at":null,"status":"active",
+        "description":null,"scope":["deploy","read"],"source_networks":["192.0.2.0/24"],
+        "created_by":"op_a","last_used_at":null}"#;
+    answer(200, "", body)
+}
+
+/// The answer to a creation that says these networks.
+fn created_for(jti: &str, networks: &str) -> String {
+    let body = format!(
+        r#"{{"access_token":"wst_{jti}","token_type":"Bearer","expires_in":null,"expires_at":null,
+        "scope":["read"],"source_networks":[{networks}],"jti":"{jti}",
+        "workspace_id":"{WORKSPACE}","message":""}}"#
+    );
+    answer(201, "", &body)
+}
+
+#[test]
+fn a_refreshed_token_is_asked_for_as_restricted_as_the_old_one() {
+    for (more, body) in [
+        (&[][..], r#"{"scope":["deploy","read"],"source_networks":["192.0.2.0/24"]}"#),
+        (&["--scope", "read"], r#"{"scope":["read"],"source_networks":["192.0.2.0/24"]}"#),
+        (
+            &["--source-network", "192.0.2.7"],
+            r#"{"scope":["deploy","read"],"source_networks":["192.0.2.7/32"]}"#,
+        ),
+    ] {
+        let new = created_for("jti_new", r#""192.0.2.0/24""#);
+        let authority = Prepared::with(vec![restricted_old(), new, revoked("jti_old")]);
+        let home = keep_old(Home::new(), &authority.url);
+        let line = [&["token", "refresh"], more].concat();
+        let run = Run::of(&mut signed_in(&home, &authority.url, &line));
+        assert_eq!(run.exit, Some(0), "{}", run.stderr);
+        assert_eq!(authority.asked()[1].body, body);
+    }
+}
+
+#[test]
+fn a_refresh_that_would_give_more_is_refused_before_anything_is_asked_for() {
+    for more in [["--scope", "read,write"], ["--source-network", "192.0.0.0/16"]] {
+        let authority = Prepared::with(vec![restricted_old()]);
+        let home = keep_old(Home::new(), &authority.url);
+        let line = [&["token", "refresh"][..], &more].concat();
+        let run = Run::of(&mut signed_in(&home, &authority.url, &line));
+        let told = "error: A refreshed token may do no more than the current one (jti_old)\n\
+                    hint: ntcli token create makes a token of any scope\n";
+        assert_eq!((run.exit, run.stderr.as_str()), (Some(2), told));
+        assert!(kept(&home, &authority.url)["pending_refresh"].is_null());
+        authority.asked();
+    }
+}
+
+#[test]
+fn an_interrupted_refresh_of_a_restricted_token_is_finished_and_not_done_twice() {
+    let new = || created_for("jti_new", r#""192.0.2.0/24""#);
+    let active = recorded("jti_new", "active");
+    let authority =
+        Prepared::with(vec![restricted_old(), new(), new(), revoked("jti_old"), active]);
+    let home = keep_old(Home::new(), &authority.url);
+    let refresh = || signed_in(&home, &authority.url, &["token", "refresh"]);
+    let killed = Run::of(refresh().env("NTCLI_TEST_CRASH_AT", "after-create"));
+    assert_eq!(killed.exit, None);
+    let finished = Run::of(&mut refresh());
+    assert_eq!(finished.exit, Some(0), "{}", finished.stderr);
+    let asked = authority.asked();
+    assert_eq!(asked[1].body, asked[2].body);
+    assert_eq!(asked[1].header("idempotency-key"), asked[2].header("idempotency-key"));
 }

@@ -163,6 +163,41 @@ fn a_create_is_repeated_with_the_same_key_when_told_to_come_back() {
 }
 
 #[test]
+fn a_restricted_create_says_what_it_is_restricted_to() {
+    let created = |networks: &str| {
+        let body = format!(
+            r#"{{"access_token":"wst_x","token_type":"Bearer","expires_in":60,"jti":"jti_a",
+            "expires_at":"2024-08-07T12:30:00Z","scope":[],{networks}"workspace_id":"{WORKSPACE}",
+            "message":""}}"#
+        );
+        answer(201, "", &body)
+    };
+    let scopes = ["--scope", "read,deploy:eu", "--scope", "read"];
+    let networks = ["--source-network", "::ffff:192.0.2.0/120", "--source-network", "2001:db8::7"];
+    let line = [&["token", "create", "--expires-in", "1m"][..], &scopes, &networks].concat();
+    let networks = r#""source_networks":["192.0.2.0/24","2001:db8::7/128"],"#;
+    let authority = Prepared::with(vec![created(networks)]);
+    let run = Run::of(&mut Home::new().operator(&authority.url, &line));
+    let told = "New token created: wst_x\nToken JTI: jti_a\nExpires: 2024-08-07T12:30:00Z\n";
+    assert_eq!((run.stdout.as_str(), run.exit), (told, Some(0)), "{}", run.stderr);
+    let sent = r#"{"expires_in":60,"scope":["read","deploy:eu"],"#.to_owned() + networks;
+    assert_eq!(authority.asked()[0].body, format!("{}}}", sent.trim_end_matches(',')));
+
+    // An authority that passes over networks has made a token that may be used from anywhere.
+    let revoked = format!(
+        r#"{{"workspace_id":"{WORKSPACE}","jti":"jti_a","token_jti":"jti_a","status":"revoked",
+        "revoked_at":"2024-08-07T12:30:00Z","already_revoked":false,"message":""}}"#
+    );
+    let authority = Prepared::with(vec![created(""), answer(200, "", &revoked)]);
+    let run = Run::of(&mut Home::new().operator(&authority.url, &line));
+    let told = "error: This authority cannot restrict a token to networks; its token jti_a was \
+                revoked\n";
+    assert_eq!((run.stdout.as_str(), run.exit), ("", Some(2)));
+    assert!(run.stderr.starts_with(told), "{}", run.stderr);
+    assert!(authority.asked()[1].line.starts_with("DELETE "));
+}
+
+#[test]
 fn a_long_retry_after_is_not_waited_for() {
     let later = answer(503, "retry-after: 3600\r\n", &refusal("UNAVAILABLE", "later"));
     let authority = Prepared::with(vec![later]);
@@ -182,9 +217,11 @@ fn a_redirect_is_not_followed() {
 #[test]
 fn all_pages_are_listed_and_nothing_in_them_steers_the_terminal() {
     let token = |jti: &str, description: &str| {
+        let networks = if description.is_empty() { "" } else { r#""192.0.2.0/24""# };
         format!(
             r#"{{"jti":"{jti}","created_at":1723026600,"expires_at":1754562600,"revoked_at":null,
-            "status":"active","description":"{description}","scope":["read"],"created_by":"op_a",
+            "status":"active","description":"{description}","scope":["read"],
+            "source_networks":[{networks}],"created_by":"op_a",
             "created_by_email":null,"last_used_at":null,"use_count":0}}"#
         )
     };
@@ -206,6 +243,9 @@ fn all_pages_are_listed_and_nothing_in_them_steers_the_terminal() {
     assert!(run.stdout.contains("a�[2Jb�c��d"), "{}", run.stdout);
     assert!(!run.stdout.contains(['\u{1b}', '\u{9b}', '\u{202e}']));
     assert!(run.stdout.contains("jti_old789xyz012"));
+    assert!(run.stdout.contains("│ Scope │ Networks     │"), "{}", run.stdout);
+    assert!(run.stdout.contains("│ read  │ 192.0.2.0/24 │"), "{}", run.stdout);
+    assert!(run.stdout.contains("│ read  │ anywhere     │"), "{}", run.stdout);
     let asked = authority.asked();
     assert!(asked[1].line.ends_with("?status=active&limit=500&cursor=x%26y"), "{}", asked[1].line);
 

@@ -127,6 +127,13 @@ pub enum Fact {
     },
 }
 
+impl Fact {
+    /// Whether it says of more than one token that it does not count.
+    pub fn is_about_many(&self) -> bool {
+        matches!(self, Self::ScopeRevoked { .. } | Self::KeyRevoked { .. } | Self::Horizon { .. })
+    }
+}
+
 /// What is known of a fenced node's death.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProofOfDeath {

@@ -118,6 +118,21 @@ impl Bitmaps {
         self.made().any(|(_, list)| list.is_behind(through))
     }
 
+    /// Adds a list's bits to some of its beginning, the lowest of each byte first.
+    pub(super) fn add_to(&self, list: u32, bits: &mut [u8]) {
+        let segment = self.directory.get((list / LISTS_A_SEGMENT) as usize);
+        let segment = segment.and_then(OnceLock::get);
+        let list = segment.and_then(|segment| segment[(list % LISTS_A_SEGMENT) as usize].get());
+        let Some(list) = list else { return };
+        for (chunk, bits) in list.chunks.iter().zip(bits.chunks_mut(WORDS * size_of::<u64>())) {
+            let Some(chunk) = chunk.get() else { continue };
+            for (word, bits) in chunk.iter().zip(bits.chunks_mut(size_of::<u64>())) {
+                let word = word.load(Ordering::Acquire).to_le_bytes();
+                bits.iter_mut().zip(word).for_each(|(byte, more)| *byte |= more);
+            }
+        }
+    }
+
     /// Every list with a bit set, in order.
     pub(super) fn lists(&self) -> Vec<ListBits<'static>> {
         let compact = |(number, list): (u32, &List)| {

@@ -57,6 +57,7 @@ pub struct RevocationSet {
     rules: ArcSwap<Rules>,
     horizon: AtomicI64,
     applied: AtomicU64,
+    swept: AtomicU64,
     writer: Mutex<Position>,
 }
 
@@ -81,6 +82,7 @@ impl RevocationSet {
             rules: ArcSwap::default(),
             horizon: AtomicI64::new(i64::MIN),
             applied: AtomicU64::new(Position::START.seq),
+            swept: AtomicU64::new(Position::START.seq),
             writer: Mutex::new(Position::START),
         }
     }
@@ -102,6 +104,18 @@ impl RevocationSet {
     /// The number of the last entry that every later look-up takes into account.
     pub fn applied(&self) -> u64 {
         self.applied.load(Ordering::Acquire)
+    }
+
+    /// The number of the last entry that was about more than one token: a scope, a key, a horizon. Of
+    /// whatever came after it [`Self::add_list`] tells all. To be asked after [`Self::applied`].
+    pub fn swept(&self) -> u64 {
+        self.swept.load(Ordering::Acquire)
+    }
+
+    /// Adds the places of a list that were revoked one by one to bits of its beginning, the lowest of
+    /// each byte first.
+    pub fn add_list(&self, list: u32, bits: &mut [u8]) {
+        self.bitmaps.add_to(list, bits);
     }
 
     /// The last entry that every later look-up takes into account. Waits for a writer.
@@ -157,6 +171,9 @@ impl RevocationSet {
             | Fact::NodeGone { .. }
             | Fact::LeaseLengths { .. }
             | Fact::EpochBegan { .. } => {}
+        }
+        if entry.fact.is_about_many() {
+            self.swept.store(to.seq, Ordering::Release);
         }
         self.publish(&mut position, to);
         Ok(())
@@ -248,6 +265,8 @@ impl RevocationSet {
     /// Moves on to the position of a snapshot, if that is further.
     fn reach(&self, position: &mut Position, there: Position) {
         let further = (there.epoch, there.seq) > (position.epoch, position.seq);
+        // Whatever the snapshot had of scopes and keys.
+        self.swept.store(position.seq.max(there.seq), Ordering::Release);
         self.publish(position, if further { there } else { *position });
     }
 

@@ -4,6 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nt_api::auth::SESSION_PREFIX;
+use nt_api::clients::SECRET_PREFIX;
 use nt_api::verifiers::CREDENTIAL_PREFIX;
 use nt_store::{CredentialHash, SessionHash, StoreError};
 use nt_token::{EntryId, Secret};
@@ -35,7 +36,12 @@ pub fn verifier_credential() -> Result<Secret, StoreError> {
     secret(CREDENTIAL_PREFIX)
 }
 
-/// By what a verifier is found.
+/// A new secret of an OAuth client: random as a session's secret is.
+pub fn client_secret() -> Result<Secret, StoreError> {
+    secret(SECRET_PREFIX)
+}
+
+/// By what a verifier or an OAuth client is found.
 pub fn credential_hash(credential: &str) -> CredentialHash {
     CredentialHash(sha256(credential.as_bytes()))
 }

@@ -56,6 +56,9 @@ pub enum Refusal {
     /// The operator has no such session.
     #[error("You have no such session")]
     NoSession,
+    /// There is no such Token Status List.
+    #[error("There is no such status list")]
+    NoStatusList,
     /// Nobody of this name belongs to the workspace.
     #[error("Nobody of this name belongs to the workspace")]
     NoMember,
@@ -78,6 +81,30 @@ pub enum Refusal {
         super::limits::VERIFIERS
     )]
     TooManyVerifiers,
+    /// A client of this name is registered already.
+    #[error("A client named '{0}' exists already")]
+    ClientExists(nt_token::ClientName),
+    /// No client of this name is registered. What was asked for is not repeated: it need not be a name.
+    #[error("No client of this name is registered")]
+    NoClient,
+    /// As many clients are registered as may be.
+    #[error(
+        "{} clients are registered, which is the most; remove one first",
+        super::limits::CLIENTS
+    )]
+    TooManyClients,
+    /// The client is not registered, or its secret is another.
+    #[error("The client is not registered, or its secret is not this one")]
+    BadClient,
+    /// The client or operator may not do this, or not with this token.
+    #[error("This caller may not do this, or not with a token of another workspace")]
+    ClientMayNot,
+    /// It was asked too often.
+    #[error("Too many requests; try again later")]
+    TooOften {
+        /// How much later.
+        again: std::time::Duration,
+    },
     /// This node may not answer for the authority now; its log and `/readyz` say why.
     #[error("This node cannot answer now; try another, or try again")]
     NotServing,

@@ -33,7 +33,7 @@ use crate::authority::feed::epochs::Epochs;
 use crate::authority::feed::granted::Granted;
 use crate::authority::verifiers::Verifiers;
 use crate::authority::{Authority, limits};
-use crate::tls::clients::{ClientCertificate, Demand};
+use crate::tls::clients::{CertificateDemand, ClientCertificate};
 
 /// Who may follow the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub struct FeedSource {
     /// Who may follow.
     pub admission: Admission,
     /// Whether a credential alone is enough.
-    pub client_certificate: Demand,
+    pub client_certificate: CertificateDemand,
     /// The note that leases may be out.
     pub granted: Arc<Granted>,
     /// The last snapshot that was made.
@@ -89,7 +89,7 @@ impl FeedSource {
         certificate: Option<&ClientCertificate>,
     ) -> Result<String, NotAdmitted> {
         // First: without one nobody finds out whether a credential is good.
-        if self.client_certificate == Demand::Certificate && certificate.is_none() {
+        if self.client_certificate == CertificateDemand::Certificate && certificate.is_none() {
             return Err(NotAdmitted::NoCertificate);
         }
         let shown = metadata.get("authorization").and_then(|shown| shown.to_str().ok());

@@ -1,5 +1,6 @@
 //! Every limit, with its reason.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Longest request body in bytes: the largest that is needed is a token creation of a few hundred.
@@ -49,6 +50,31 @@ pub const PEOPLE_FOR: i64 = 60;
 
 /// Verifiers that are registered: a revoke is pushed to each of them.
 pub const VERIFIERS: usize = 1_000;
+
+/// Clients of the OAuth endpoints that are registered: a service has one, and somebody reads the list.
+pub const CLIENTS: usize = 1_000;
+
+/// Questions about tokens that one client or operator may ask in a second: far more than a service has
+/// requests that are not answered by forward-auth, and half of what one core answers.
+pub const INTROSPECTIONS: NonZeroU32 = NonZeroU32::new(5_000).expect("more than none");
+
+/// Revocations over the OAuth endpoint that one client or operator may ask for in a second. Each is an
+/// entry that the log keeps: a secret that leaked must not fill it.
+pub const REVOCATIONS: NonZeroU32 = NonZeroU32::new(50).expect("more than none");
+
+/// How many of them at once: whoever answers an incident has a list.
+pub const REVOCATIONS_AT_ONCE: NonZeroU32 = NonZeroU32::new(1_000).expect("more than none");
+
+/// How often the credentials from one network may be wrong in a second, on the long run: a program that
+/// was set up wrongly tries again each second.
+pub const FAILURES: NonZeroU32 = NonZeroU32::new(1).expect("more than none");
+
+/// How often at once: several programs behind one address that were set up wrongly, and a test of theirs.
+pub const FAILURES_AT_ONCE: NonZeroU32 = NonZeroU32::new(100).expect("more than none");
+
+/// Askers, and networks with wrong credentials, of whom it is remembered how often they came, some 100
+/// bytes each. Beyond it those are forgotten that were not met lately.
+pub const RATED: usize = 16_384;
 
 /// Longest version of a verifier's program that is kept, in characters.
 pub const VERSION_CHARS: usize = 64;
@@ -183,3 +209,27 @@ pub const PROXY_HEAD: u32 = 64 * 1024;
 /// How long an upgraded connection may be silent in both directions. WebSockets that live are asked
 /// for a sign of it each minute or so.
 pub const TUNNEL_IDLE: Duration = Duration::from_mins(15);
+
+/// How long a third party may rely on a Token Status List before it fetches it again, in seconds: a
+/// minute is what it accepts, and fetching each list each minute costs nobody anything.
+pub const STATUS_LIST_TTL: i64 = 60;
+
+/// The same, as a header says it.
+pub const STATUS_LIST_CACHED: &str = "public, max-age=60";
+
+/// A list is not made again within this time, whatever happened meanwhile: so much staler is it.
+pub const STATUS_LIST_EACH: Duration = Duration::from_secs(1);
+
+/// How old a list's signature may get, in seconds, where nothing is to be said anew.
+pub const STATUS_LIST_SIGNED: i64 = 30;
+
+/// How long a list may be relied on after it was signed, in seconds, however many caches it came
+/// through: as old as it may get here, as long in one cache on the way, and its ttl, with half a
+/// minute for clocks that differ.
+pub const STATUS_LIST_EXPIRES: i64 = 180;
+
+/// Lists that are kept ready, each at most half a mebibyte, and mostly a few hundred bytes.
+pub const STATUS_LISTS: usize = 64;
+
+/// The longest pause after a list was made.
+pub const STATUS_LIST_PAUSE: Duration = Duration::from_secs(1);

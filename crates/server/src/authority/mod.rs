@@ -4,6 +4,7 @@
 pub mod access;
 pub mod audit;
 mod canary;
+pub mod clients;
 pub mod cluster;
 pub mod demand;
 mod doubt;
@@ -21,7 +22,9 @@ pub mod limits;
 pub mod list;
 mod measured;
 pub mod members;
+pub mod oauth;
 pub mod people;
+mod rates;
 pub mod receipts;
 pub mod refresh;
 mod restrictions;
@@ -32,6 +35,7 @@ mod serving;
 pub mod sessions;
 pub mod sign_in;
 pub mod start;
+pub mod status_lists;
 #[cfg(test)]
 mod tests;
 pub mod usage;
@@ -51,6 +55,7 @@ use nt_store::{Act, Store};
 use nt_token::clock::{Clock, Stopwatch};
 use nt_token::{Expected, Lifetime};
 
+use crate::authority::clients::Clients;
 use crate::authority::cluster::node::Running;
 use crate::authority::doubt::Doubt;
 use crate::authority::error::Refusal;
@@ -61,9 +66,11 @@ use crate::authority::first::FirstRevocations;
 use crate::authority::keyring::{Keyring, Keys};
 use crate::authority::measured::Measured;
 use crate::authority::people::People;
+use crate::authority::rates::Rates;
 use crate::authority::receipts::{Commits, Receipts};
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
+use crate::authority::status_lists::StatusLists;
 use crate::authority::usage::Usage;
 use crate::authority::verifiers::Verifiers;
 use crate::key_secret::KeySecret;
@@ -111,6 +118,7 @@ pub struct Authority {
     commits: Arc<Commits>,
     receipts: Receipts,
     first_revocations: FirstRevocations,
+    status_lists: StatusLists,
     seen: SeenTokens,
     sessions: Sessions,
     usage: Usage,
@@ -120,6 +128,8 @@ pub struct Authority {
     trusted: TrustedIssuers,
     people: People,
     verifiers: Arc<Verifiers>,
+    clients: Clients,
+    rates: Rates,
     feed: Feed<FeedSource>,
     granted: Arc<Granted>,
     measured: Measured,

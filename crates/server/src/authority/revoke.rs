@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nt_api::tokens::TokenRevoked;
 use nt_revocation::Position;
-use nt_store::RevokedToken;
+use nt_store::{Act, RevokedToken};
 use nt_token::{Jti, WorkspaceId};
 
 use crate::authority::access::{Action, Standing};
@@ -12,6 +12,16 @@ use crate::authority::entropy::entry_id;
 use crate::authority::error::{Answer, Refusal};
 use crate::authority::receipts::Unstated;
 use crate::authority::{Authority, Caller, shown_text};
+
+/// A token to be revoked, by whoever may.
+pub(super) struct Taking {
+    pub(super) workspace: WorkspaceId,
+    pub(super) jti: Jti,
+    pub(super) reason: Option<String>,
+    pub(super) act: Act,
+    /// For how long it is waited at the most.
+    pub(super) wait: Option<Duration>,
+}
 
 impl Authority {
     /// Revokes a token, for good.
@@ -35,14 +45,20 @@ impl Authority {
         self.may_revoke(caller, &standing, &jti).await?;
         let mut act = self.act(caller);
         act.note = self.vouched(caller).await?;
-        let now = act.at;
+        self.take_back(Taking { workspace, jti, reason, act, wait }).await
+    }
+
+    /// The same for whoever may do it: that was decided before.
+    pub(super) async fn take_back(&self, taking: Taking) -> Answer<TokenRevoked> {
+        let Taking { workspace, jti, reason, act, wait } = taking;
+        let (now, operator) = (act.at, act.operator.clone());
         let entry = entry_id()?;
         let revoked = self.store.revoke_token(workspace, jti.clone(), entry, reason, act).await?;
         let RevokedToken::Revoked { token, seq, before } = revoked else {
             return Err(Refusal::NoToken(jti).into());
         };
         tracing::info!(
-            token.jti = %jti, workspace.id = %workspace, operator.id = %caller.operator().id,
+            token.jti = %jti, workspace.id = %workspace, operator.id = %operator,
             seq, already = before, "token revoked"
         );
         let position = Position { epoch: self.epochs.of(seq), seq, entry };

@@ -62,6 +62,8 @@ impl Authority {
         let admitted = match self.admit(&request).await {
             Ok(admitted) => admitted,
             Err(IdentifyError::Refused(reason)) => {
+                // Whoever goes on and on is told so, and fills no log.
+                self.rates.fails(from)?;
                 tracing::warn!(
                     %reason, from = from.map(tracing::field::display), "a sign-in was refused"
                 );

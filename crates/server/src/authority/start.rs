@@ -14,6 +14,7 @@ use nt_token::clock::{Clock, Stopwatch};
 use nt_token::key::BadKey;
 use nt_token::{Expected, KeyId};
 
+use crate::authority::clients::Clients;
 use crate::authority::cluster::join::JoinError;
 use crate::authority::cluster::node::{Node, Takes};
 use crate::authority::feed::granted::Granted;
@@ -24,14 +25,16 @@ use crate::authority::keys::{self, KeysError};
 use crate::authority::limits;
 use crate::authority::measured::Measured;
 use crate::authority::people::People;
+use crate::authority::rates::Rates;
 use crate::authority::receipts::Receipts;
 use crate::authority::seen::SeenTokens;
 use crate::authority::sessions::Sessions;
+use crate::authority::status_lists::StatusLists;
 use crate::authority::usage::Usage;
 use crate::authority::verifiers::Verifiers;
 use crate::authority::{Authority, Policy};
 use crate::key_secret::KeySecretSource;
-use crate::tls::clients::Demand;
+use crate::tls::clients::CertificateDemand;
 
 /// What an authority is started with.
 pub struct Start {
@@ -50,7 +53,7 @@ pub struct Start {
     /// Who may follow the log.
     pub admission: Admission,
     /// Whether whoever follows it shows a client certificate too.
-    pub client_certificate: Demand,
+    pub client_certificate: CertificateDemand,
     /// The `iss` of every token, if this is the first start.
     pub issuer: String,
     /// The `aud` of every token; the issuer, where nothing is said.
@@ -102,6 +105,8 @@ impl Authority {
         let sharing = store.sharing();
         let sessions = store.live_sessions(start.clock.now()).await?;
         let verifiers = Arc::new(Verifiers::new(store.verifiers().await?));
+        let clients = Clients::new(store.clients().await?, sharing);
+        let rates = Rates::new(&start.clock);
         let expected =
             Expected { audience: start.audience.unwrap_or_else(|| issuer.clone()), issuer };
         let granted = Arc::new(Granted::at(start.granted));
@@ -130,6 +135,13 @@ impl Authority {
             }
             _ => None,
         };
+        let status_lists = StatusLists::new(
+            Arc::clone(&store),
+            Arc::clone(&parts.set),
+            Arc::clone(&parts.keys),
+            Arc::clone(&start.clock),
+            expected.issuer.clone(),
+        );
         Ok(Self {
             lease: feed.lease(),
             node,
@@ -144,6 +156,7 @@ impl Authority {
             commits: Arc::clone(&parts.commits),
             receipts: Receipts::default(),
             first_revocations: FirstRevocations::default(),
+            status_lists,
             seen: SeenTokens::new(limits::SEEN_BYTES),
             sessions: Sessions::new(sessions, start.policy.session_idle, sharing),
             usage: Usage::default(),
@@ -154,6 +167,8 @@ impl Authority {
             trusted: start.trusted,
             people: People::default(),
             verifiers,
+            clients,
+            rates,
             feed,
             granted,
             measured: Measured::default(),

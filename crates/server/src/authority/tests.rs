@@ -31,7 +31,7 @@ use super::start::{Start, StartError};
 use super::{Authority, Binding, Caller, Demand, NotAccepted, Policy, Source, Unmet};
 use crate::data_dir::DataDir;
 use crate::key_secret::KeySecretSource;
-use crate::tls::clients::Demand;
+use crate::tls::clients::CertificateDemand;
 
 pub(super) struct World {
     pub(super) authority: Authority,
@@ -150,7 +150,7 @@ async fn begin(
         node: None,
         granted: data_dir.granted(),
         admission: Admission::Registered,
-        client_certificate: Demand::Nothing,
+        client_certificate: CertificateDemand::Nothing,
         key_secret,
         keys: data_dir.keys(),
         issuer: "http://127.0.0.1:8480".to_owned(),

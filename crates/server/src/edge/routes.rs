@@ -34,7 +34,7 @@ pub(super) fn router(edge: Arc<Edge>) -> Router {
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .with_state(edge);
-    request::observed(router)
+    request::observed(router, None)
 }
 
 /// Whether the request that a gateway asks about may pass.

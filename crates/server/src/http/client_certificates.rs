@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use crate::tls::clients::{ClientCertificate, Demand};
+use crate::tls::clients::{CertificateDemand, ClientCertificate};
 
 /// Where clients ask with credentials of their own.
 const DOORS: &str = "/oauth2/";
@@ -17,8 +17,12 @@ const WHAT_TO_DO: &str = "A client certificate is demanded here beside the crede
     show one that the authority's client CA has signed";
 
 /// Refuses there whoever shows none, before the request is looked at any further.
-pub async fn demanded(State(demand): State<Demand>, request: Request, next: Next) -> Response {
-    let is_open = demand == Demand::Nothing
+pub async fn demanded(
+    State(demand): State<CertificateDemand>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_open = demand == CertificateDemand::Nothing
         || !request.uri().path().starts_with(DOORS)
         || request.extensions().get::<ClientCertificate>().is_some();
     if is_open { next.run(request).await } else { refused(request.headers()) }
@@ -45,7 +49,7 @@ mod tests {
 
     use super::*;
 
-    async fn ask(demand: Demand, request: Request) -> Response {
+    async fn ask(demand: CertificateDemand, request: Request) -> Response {
         let doors = Router::new()
             .route("/oauth2/introspect", any(async || "in"))
             .route("/v1/token_auth", any(async || "in"))
@@ -59,13 +63,13 @@ mod tests {
 
     #[tokio::test]
     async fn at_oauth2_a_certificate_is_demanded_and_elsewhere_none() {
-        let open = ask(Demand::Nothing, to("/oauth2/introspect")).await;
+        let open = ask(CertificateDemand::Nothing, to("/oauth2/introspect")).await;
         assert_eq!(open.status(), StatusCode::OK);
-        let elsewhere = ask(Demand::Certificate, to("/v1/token_auth")).await;
+        let elsewhere = ask(CertificateDemand::Certificate, to("/v1/token_auth")).await;
         assert_eq!(elsewhere.status(), StatusCode::OK);
         let mut shown = to("/oauth2/introspect");
         shown.extensions_mut().insert(ClientCertificate::naming([]));
-        assert_eq!(ask(Demand::Certificate, shown).await.status(), StatusCode::OK);
+        assert_eq!(ask(CertificateDemand::Certificate, shown).await.status(), StatusCode::OK);
     }
 
     #[tokio::test]
@@ -76,7 +80,7 @@ mod tests {
             let mut request = to("/oauth2/introspect");
             let shown = HeaderValue::from_static(authorization);
             request.headers_mut().insert(AUTHORIZATION, shown);
-            let refused = ask(Demand::Certificate, request).await;
+            let refused = ask(CertificateDemand::Certificate, request).await;
             assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
             let told = refused.headers()[WWW_AUTHENTICATE].to_str().expect("ASCII");
             assert!(told.starts_with(challenge), "{told}");

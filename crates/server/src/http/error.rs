@@ -1,5 +1,7 @@
 //! How the doors say no: the one place that knows status codes.
 
+use std::time::Duration;
+
 use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -22,6 +24,8 @@ pub struct ApiError {
     code: ErrorCode,
     message: String,
     field: Option<&'static str>,
+    /// In how many seconds it is worth to try again, where it is.
+    retry_after: u64,
     /// What a client may learn of why its token is not good (RFC 6750, section 3).
     challenge: Option<Challenge>,
 }
@@ -59,7 +63,7 @@ fn list(scopes: &[Scope]) -> String {
 
 impl ApiError {
     fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), field: None, challenge: None }
+        Self { status, code, message: message.into(), field: None, retry_after: 1, challenge: None }
     }
 
     /// No such path.
@@ -99,6 +103,14 @@ impl ApiError {
     pub fn gateway_timeout() -> Self {
         let message = "The server behind this one does not answer in time";
         Self::new(StatusCode::GATEWAY_TIMEOUT, ErrorCode::Unavailable, message)
+    }
+
+    /// A status list of the past, which nobody keeps (draft-ietf-oauth-status-list, section 8.4).
+    pub fn no_history() -> Self {
+        let message = "This authority tells what is revoked now, and not what was";
+        let mut error = Self::new(StatusCode::NOT_IMPLEMENTED, ErrorCode::InvalidRequest, message);
+        error.field = Some("time");
+        error
     }
 
     /// A token that is not good, and what its holder may learn of why.
@@ -169,8 +181,9 @@ impl ApiError {
         if let Some(challenge) = challenge {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        let later = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
+        if later.contains(&self.status) {
+            headers.insert(RETRY_AFTER, HeaderValue::from(self.retry_after));
         }
         response
     }
@@ -179,12 +192,14 @@ impl ApiError {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let (status, code) = match &refusal {
-            Refusal::NotSignedIn => (StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationRequired),
+            Refusal::NotSignedIn | Refusal::BadClient => {
+                (StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationRequired)
+            }
             Refusal::SessionExpired => (StatusCode::UNAUTHORIZED, ErrorCode::TokenExpired),
             Refusal::OperatorNeeded => {
                 (StatusCode::FORBIDDEN, ErrorCode::ClerkAuthenticationRequired)
             }
-            Refusal::NotAllowed | Refusal::NotAdmin => {
+            Refusal::NotAllowed | Refusal::NotAdmin | Refusal::ClientMayNot => {
                 (StatusCode::FORBIDDEN, ErrorCode::InsufficientPermissions)
             }
             Refusal::NoWorkspace => (StatusCode::NOT_FOUND, ErrorCode::WorkspaceNotFound),
@@ -194,25 +209,39 @@ impl From<Refusal> for ApiError {
             Refusal::BadJti => (StatusCode::BAD_REQUEST, ErrorCode::InvalidJti),
             Refusal::SignInRefused => (StatusCode::UNAUTHORIZED, ErrorCode::TokenExchangeFailed),
             Refusal::NoSession
+            | Refusal::NoStatusList
             | Refusal::NoMember
             | Refusal::NotRevoked(_)
             | Refusal::NotBeingRevoked(_) => (StatusCode::NOT_FOUND, ErrorCode::NotFound),
             Refusal::VerifierExists(_) => (StatusCode::CONFLICT, ErrorCode::VerifierExists),
             Refusal::NoVerifier => (StatusCode::NOT_FOUND, ErrorCode::VerifierNotFound),
-            Refusal::AlreadyMember | Refusal::LastOwner | Refusal::TooManyVerifiers => {
-                (StatusCode::CONFLICT, ErrorCode::Conflict)
-            }
+            Refusal::ClientExists(_) => (StatusCode::CONFLICT, ErrorCode::ClientExists),
+            Refusal::NoClient => (StatusCode::NOT_FOUND, ErrorCode::ClientNotFound),
+            Refusal::AlreadyMember
+            | Refusal::LastOwner
+            | Refusal::TooManyVerifiers
+            | Refusal::TooManyClients => (StatusCode::CONFLICT, ErrorCode::Conflict),
+            Refusal::TooOften { .. } => (StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited),
             Refusal::NoProvider | Refusal::ProviderUnavailable | Refusal::NotServing => {
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable)
             }
+        };
+        let retry_after = match refusal {
+            Refusal::TooOften { again } => seconds(again),
+            _ => 1,
         };
         let field = match refusal {
             Refusal::Invalid { field, .. } => Some(field),
             Refusal::BadJti => Some("jti"),
             _ => None,
         };
-        Self { field, ..Self::new(status, code, refusal.to_string()) }
+        Self { field, retry_after, ..Self::new(status, code, refusal.to_string()) }
     }
+}
+
+/// A time as `Retry-After` has it: whole seconds, and one at the least.
+pub fn seconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX).max(1)
 }
 
 impl From<StoreError> for ApiError {

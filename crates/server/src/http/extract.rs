@@ -20,7 +20,7 @@ use crate::http::client_address::{Peer, client_address};
 use crate::http::error::ApiError;
 
 /// From where the request comes.
-fn client(parts: &Parts, doors: &Doors) -> Option<IpAddr> {
+pub fn client(parts: &Parts, doors: &Doors) -> Option<IpAddr> {
     let peer = parts.extensions.get::<Peer>().copied()?;
     Some(client_address(peer, &parts.headers, &doors.proxies))
 }
@@ -106,6 +106,23 @@ impl FromRequestParts<Doors> for OfVerifier {
 
 #[derive(serde::Deserialize)]
 struct VerifierPath {
+    name: String,
+}
+
+/// The OAuth client in the path, by whatever name, as with verifiers.
+pub struct OfClient(pub String);
+
+impl FromRequestParts<Doors> for OfClient {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, ApiError> {
+        let path = Path::<ClientPath>::from_request_parts(parts, doors).await;
+        Ok(Self(path.map_err(|_| Refusal::NoClient)?.0.name))
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct ClientPath {
     name: String,
 }
 
@@ -203,25 +220,6 @@ fn not_json(error: &serde_json::Error) -> ApiError {
         "body",
         format!("Invalid request body: {what} (line {line}, column {column})"),
     )
-}
-
-/// A form (`application/x-www-form-urlencoded`).
-pub struct FormBody<T>(pub T);
-
-impl<T: DeserializeOwned> FromRequest<Doors> for FormBody<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, doors: &Doors) -> Result<Self, ApiError> {
-        match axum::Form::<T>::from_request(request, doors).await {
-            Ok(axum::Form(form)) => Ok(Self(form)),
-            Err(rejection) => match rejection.into_response().status() {
-                StatusCode::PAYLOAD_TOO_LARGE => Err(ApiError::too_large()),
-                _ => {
-                    Err(ApiError::invalid("body", "The body must be a form with the field 'token'"))
-                }
-            },
-        }
-    }
 }
 
 async fn body(request: Request, doors: &Doors) -> Result<Bytes, ApiError> {

@@ -7,16 +7,19 @@ pub mod audit;
 pub mod auth;
 pub mod client_address;
 pub mod client_certificates;
+pub mod clients;
+pub mod conditional;
 pub mod error;
 pub mod extract;
 pub mod forward_auth;
-pub mod introspect;
 pub mod members;
+pub mod oauth;
 pub mod openapi;
 pub mod operations;
 pub mod prefer;
 pub mod request;
 pub mod serve;
+pub mod status_lists;
 pub mod tokens;
 pub mod verifiers;
 pub mod workspaces;
@@ -26,13 +29,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
+use axum::routing::get;
 use ipnet::IpNet;
+use nt_api::path::{RESOURCE_METADATA, SERVER_METADATA};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::authority::{Authority, limits};
 use crate::http::error::ApiError;
-use crate::tls::clients::Demand;
+use crate::tls::clients::CertificateDemand;
 
 /// What the doors lead to.
 #[derive(Clone)]
@@ -42,11 +47,12 @@ pub struct Doors {
     /// Whose forwarded addresses count.
     pub proxies: Vec<IpNet>,
     /// Whether whoever asks at `/oauth2/*` shows a client certificate too.
-    pub client_certificate: Demand,
+    pub client_certificate: CertificateDemand,
 }
 
 /// All doors, and the development provider's where there is one.
 pub fn router(doors: Doors, development: Option<Router>) -> Router {
+    let resource = oauth::metadata::resource_metadata_url(doors.authority.issuer());
     let (router, document) = OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(auth::token_exchange))
         .routes(routes!(auth::configuration))
@@ -66,8 +72,15 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .routes(routes!(verifiers::remove))
         .routes(routes!(audit::list))
         .routes(routes!(forward_auth::get, forward_auth::post))
-        .routes(routes!(introspect::introspect))
+        .routes(routes!(clients::add, clients::list))
+        .routes(routes!(clients::remove))
+        .routes(routes!(oauth::introspect::introspect))
+        .routes(routes!(oauth::revoke::revoke))
+        .routes(routes!(oauth::metadata::server))
+        .routes(routes!(oauth::metadata::resource))
         .routes(routes!(operations::jwks))
+        .routes(routes!(status_lists::all))
+        .routes(routes!(status_lists::one))
         .routes(routes!(operations::health))
         .routes(routes!(operations::livez))
         .routes(routes!(operations::readyz))
@@ -75,6 +88,8 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .split_for_parts();
     let router = router
         .route("/openapi.json", openapi::serve(&document))
+        .route(&format!("{SERVER_METADATA}/{{*below}}"), get(oauth::metadata::server_below))
+        .route(&format!("{RESOURCE_METADATA}/{{*below}}"), get(oauth::metadata::resource_below))
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES))
@@ -84,5 +99,5 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         Some(provider) => router.merge(provider),
         None => router,
     };
-    request::observed(router)
+    request::observed(router, Some(&resource))
 }

@@ -21,6 +21,7 @@ use crate::http::Doors;
         (name = "members", description = "Who belongs to a workspace, and as what"),
         (name = "tokens", description = "Issuing, listing, refreshing and revoking"),
         (name = "verification", description = "Whether a token is good right now"),
+        (name = "oauth", description = "What standard OAuth clients know, and which may use it"),
         (name = "verifiers", description = "Which services follow the log and check tokens by it"),
         (name = "audit", description = "What people and tokens did"),
         (name = "operations", description = "Whether the authority works"),
@@ -35,6 +36,8 @@ pub fn document() -> OpenApi {
     let bearer = || SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.add_security_scheme("session", bearer());
     components.add_security_scheme("workspace_token", bearer());
+    let basic = SecurityScheme::Http(Http::new(HttpAuthScheme::Basic));
+    components.add_security_scheme("client", basic);
     document
 }
 

@@ -1,24 +1,32 @@
 //! Whether it works, and with which keys.
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use axum::http::header::{CONTENT_TYPE, HeaderName};
+use axum::http::{HeaderMap, Response, StatusCode};
 use nt_api::error::ErrorBody;
 use nt_api::health::Health;
 use nt_api::path;
-use nt_token::jwk::Jwks;
 
 use crate::authority::limits;
 use crate::http::Doors;
+use crate::http::conditional::answer;
 use crate::http::error::{ApiError, Reply};
 use crate::metrics;
+use crate::published::Published;
 
-/// The keys that sign tokens (RFC 7517).
+/// The keys that sign tokens and what else the authority states (RFC 7517), to be kept for a minute: a
+/// new key is among them for as long before anything is signed with it.
+///
+/// They are sent as `application/json`, which every client takes. RFC 7517 registers
+/// `application/jwk-set+json` for them, and demands it of nobody.
 #[utoipa::path(get, path = path::JWKS, tag = "verification",
-    responses((status = 200, content_type = "application/json", description = "A JWK set")))]
-pub async fn jwks(State(doors): State<Doors>) -> ([(HeaderName, &'static str); 1], Json<Jwks>) {
-    ([(CACHE_CONTROL, limits::JWKS_CACHED)], Json(doors.authority.keyring().jwks()))
+    responses((status = 200, content_type = "application/json", description = "A JWK set"),
+        (status = 304, description = "It is the one that the caller has")))]
+pub async fn jwks(State(doors): State<Doors>, headers: HeaderMap) -> Response<Body> {
+    let keys = serde_json::to_vec(&doors.authority.keyring().jwks()).expect("strings serialise");
+    answer(&Published::new(keys.into()), &headers, "application/json", limits::JWKS_CACHED)
 }
 
 /// Whether the authority answers, for people and programs.

@@ -1,13 +1,16 @@
 //! What happens to every request: it gets an id, a time limit, a line in the log, and its error a
 //! body that names the id.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
+use nt_api::path::TOKEN_AUTH;
 use nt_token::clock::Stopwatch;
 use tracing::Instrument as _;
 
@@ -18,15 +21,22 @@ use crate::http::error::ApiError;
 /// Names the request in the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The router with all that around it.
-pub fn observed(router: Router) -> Router {
-    router.layer(from_fn(observe))
+/// The router with all that around it. Where it is an API that describes itself at this URL, its
+/// challenges say so.
+pub fn observed(router: Router, described_at: Option<&str>) -> Router {
+    let quotable = described_at.filter(|url| !url.contains(['"', '\\']));
+    let pointer = quotable.map(|url| format!(", resource_metadata=\"{url}\"").into());
+    router.layer(from_fn_with_state(pointer, observe))
 }
 
-async fn observe(request: Request, next: Next) -> Response {
+/// What a challenge says more (RFC 9728, section 5.1).
+type Pointer = Option<Arc<str>>;
+
+async fn observe(State(pointer): State<Pointer>, request: Request, next: Next) -> Response {
     let id = request_id();
     let span = tracing::info_span!("request", id = %id);
     let line = Line::new(&request);
+    let is_forward_auth = line.route == TOKEN_AUTH;
     let mut response = async {
         let answered = tokio::time::timeout(limits::REQUEST_WAIT, next.run(request)).await;
         let response = answered.unwrap_or_else(|_| {
@@ -47,8 +57,23 @@ async fn observe(request: Request, next: Next) -> Response {
             }
         }
     }
+    // What a gateway asks about is a resource of somebody else.
+    if let Some(pointer) = pointer.filter(|_| !is_forward_auth) {
+        point(&mut response, &pointer);
+    }
     name(&mut response, &id);
     response
+}
+
+/// Lets a challenge for a bearer token say where the API is described.
+fn point(response: &mut Response, pointer: &str) {
+    let challenge = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+    let Some(challenge) = challenge.filter(|challenge| challenge.starts_with("Bearer ")) else {
+        return;
+    };
+    if let Ok(value) = HeaderValue::try_from(format!("{challenge}{pointer}")) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, value);
+    }
 }
 
 /// The answer to a request that failed, in which the request is named.

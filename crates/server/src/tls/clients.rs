@@ -95,7 +95,7 @@ fn named(name: &str) -> String {
 
 /// Whether a door is open to whoever shows no certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Demand {
+pub enum CertificateDemand {
     /// It is.
     #[default]
     Nothing,
@@ -118,8 +118,12 @@ impl Demanding {
     pub const ALL: [Self; 2] = [Self::Feed, Self::Oauth2];
 
     /// What this door demands, where these do.
-    pub fn of(self, doors: &[Self]) -> Demand {
-        if doors.contains(&self) { Demand::Certificate } else { Demand::Nothing }
+    pub fn of(self, doors: &[Self]) -> CertificateDemand {
+        if doors.contains(&self) {
+            CertificateDemand::Certificate
+        } else {
+            CertificateDemand::Nothing
+        }
     }
 }
 

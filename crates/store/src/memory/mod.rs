@@ -6,6 +6,7 @@
 mod by_key;
 mod clients;
 mod keys;
+mod lists;
 mod log;
 mod members;
 mod nodes;

@@ -14,6 +14,7 @@ use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::client::{AddedClient, Client, NewClient};
 use crate::error::StoreError;
 use crate::key::{AddedKey, NewKey, RetiredKey, RevokedKey, StoredKey};
+use crate::list::{KnownList, ListedPlaces};
 use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
 use crate::receipt::KeptReceipt;
 use crate::record::{
@@ -235,6 +236,14 @@ impl Store for MemoryStore {
 
     async fn revocation_of(&self, token: &TokenRecord) -> Result<Option<Position>, StoreError> {
         self.read(|state| Ok(state.revocation_of(token)))
+    }
+
+    async fn lists(&self) -> Result<Vec<KnownList>, StoreError> {
+        self.read(|state| Ok(state.known_lists()))
+    }
+
+    async fn listed_places(&self, list: KnownList) -> Result<ListedPlaces, StoreError> {
+        self.read(|state| Ok(state.listed_places(&list)))
     }
 
     async fn refresh_token(

@@ -12,6 +12,7 @@ pub(crate) mod engine;
 mod issue;
 pub(crate) mod job;
 mod keys;
+mod list;
 pub(crate) mod log;
 mod member;
 pub(crate) mod node;

@@ -14,11 +14,14 @@ use nt_token::{
 
 use super::engine::Engine;
 use super::revocation::Revocation;
-use super::{audit, by_key, client, keys, log, member, node, receipt, token, verifier, workspace};
+use super::{
+    audit, by_key, client, keys, list, log, member, node, receipt, token, verifier, workspace,
+};
 use crate::audit::{Act, AuditPage, AuditQuery, Denial, Visibility};
 use crate::client::{AddedClient, Client, NewClient};
 use crate::error::StoreError;
 use crate::key::{AddedKey, NewKey, RetiredKey, RevokedKey, StoredKey};
+use crate::list::{KnownList, ListedPlaces};
 use crate::node::{End, KnownNode, NewNode, Renewal, Renewed};
 use crate::receipt::KeptReceipt;
 use crate::record::{
@@ -252,6 +255,14 @@ impl<E: Engine> Store for E {
     async fn revocation_of(&self, token: &TokenRecord) -> Result<Option<Position>, StoreError> {
         let token = token.clone();
         self.read(move |db| receipt::revocation_of(db, &token)).await
+    }
+
+    async fn lists(&self) -> Result<Vec<KnownList>, StoreError> {
+        self.read(list::known).await
+    }
+
+    async fn listed_places(&self, list: KnownList) -> Result<ListedPlaces, StoreError> {
+        self.read(move |db| list::places(db, &list)).await
     }
 
     async fn refresh_token(

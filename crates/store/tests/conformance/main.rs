@@ -11,6 +11,7 @@ mod full_disk;
 mod invitations;
 mod issuing;
 mod keys;
+mod lists;
 mod log;
 mod members;
 mod migration;

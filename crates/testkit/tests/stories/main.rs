@@ -19,6 +19,7 @@ mod jobs;
 mod keys;
 mod nginx;
 mod nodes;
+mod oauth;
 mod outage;
 mod page;
 mod promise;

@@ -1,10 +1,10 @@
 //! `ntcli token create`: a new token for another system. It is printed, not stored here.
 
 use nt_api::IsoTime;
-use nt_token::{Jti, Scope, Scopes};
+use nt_token::Jti;
 use serde::Serialize;
 
-use super::{Expiry, InWorkspace};
+use super::{Expiry, InWorkspace, Restrictions};
 use crate::arguments::{Format, TextOrJson};
 use crate::client::idempotency_key;
 use crate::context::Context;
@@ -17,17 +17,21 @@ use crate::ui;
 Examples:
   ntcli token create
   ntcli token create --expires-in 24h --description 'nightly build' --scope read
+  ntcli token create --scope read --source-network 192.0.2.0/24 --source-network 2001:db8::/32
+  ntcli token create --scope deploy:eu,read
   ntcli token create --no-expiry -w my-workspace
-  ntcli token create --expires-in 31536000 --format json | jq -r '.token'")]
+  ntcli token create --expires-in 31536000 --format json | jq -r '.token'
+
+A token may be used to read and write, and from anywhere, where nothing else is said. One with
+networks is refused wherever it is not known from where it is used.")]
 pub(crate) struct Args {
     #[command(flatten)]
     expiry: Expiry,
     /// What the token is for, for people
     #[arg(short, long, value_name = "TEXT")]
     description: Option<String>,
-    /// What the token may be used for; may be given several times
-    #[arg(long, value_name = "SCOPE")]
-    scope: Vec<String>,
+    #[command(flatten)]
+    restrictions: Restrictions,
     #[command(flatten)]
     workspace: InWorkspace,
     #[command(flatten)]
@@ -44,7 +48,7 @@ struct Output<'a> {
 pub(super) fn run(args: Args, context: &Context) -> Result<(), Error> {
     let mut request = args.expiry.request()?;
     request.description = args.description;
-    request.scope = scopes(&args.scope)?;
+    args.restrictions.put_into(&mut request)?;
     let operator = context.operator("token creation")?;
     let workspace = context.workspace(args.workspace.workspace.as_deref(), &operator)?;
     let created = operator.create_token(workspace, &request, &idempotency_key()?)?;
@@ -54,12 +58,4 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Error> {
     }
     let expires = created.expires_at.map_or_else(|| "Never".to_owned(), |at| at.to_string());
     ui::data(&format!("New token created: {token}\nToken JTI: {jti}\nExpires: {expires}"))
-}
-
-fn scopes(names: &[String]) -> Result<Vec<String>, Error> {
-    let invalid = |e: nt_token::scope::InvalidScope| Error::usage(e.to_string());
-    let scopes: Result<Vec<Scope>, _> = names.iter().map(|name| name.parse()).collect();
-    let scopes = scopes.map_err(invalid)?;
-    Scopes::new(scopes).map_err(invalid)?;
-    Ok(names.to_vec())
 }

@@ -7,7 +7,7 @@ use nt_api::tokens::{StatusFilter, Token};
 use nt_token::{Jti, OperatorId, Timestamp, TokenStatus};
 use serde::Serialize;
 
-use super::InWorkspace;
+use super::{InWorkspace, networks_shown};
 use crate::arguments::{Format, TableOrJson};
 use crate::context::Context;
 use crate::error::Error;
@@ -28,7 +28,8 @@ pub(crate) struct Args {
     /// Also list expired and revoked tokens
     #[arg(long)]
     show_expired: bool,
-    /// Also show the description, who created the token, and when it was last used
+    /// Also show the description, who created the token, when it was last used, what it may be used
+    /// for, and from which networks
     #[arg(long)]
     wide: bool,
     #[command(flatten)]
@@ -53,6 +54,7 @@ struct Item<'a> {
     status: TokenStatus,
     description: Option<&'a str>,
     scope: &'a [String],
+    source_networks: &'a [String],
     created_by: &'a OperatorId,
     created_by_email: Option<&'a str>,
     last_used_at: Option<IsoTime>,
@@ -90,6 +92,7 @@ fn item<'a>(token: &'a Token, current: Option<&Jti>) -> Item<'a> {
         status: token.status,
         description: token.description.as_deref(),
         scope: &token.scope,
+        source_networks: &token.source_networks,
         created_by: &token.created_by,
         created_by_email: token.created_by_email.as_deref(),
         last_used_at: token.last_used_at.map(IsoTime),
@@ -111,7 +114,8 @@ fn columns(args: &Args) -> Vec<Column> {
         columns.push(Column::at_least("Status", 7));
     }
     if args.wide {
-        columns.extend(["Description", "Created by", "Last used"].map(Column::new));
+        let wide = ["Description", "Created by", "Last used", "Scope", "Networks"];
+        columns.extend(wide.map(Column::new));
     }
     columns
 }
@@ -133,6 +137,8 @@ fn row(token: &Token, current: Option<&Jti>, args: &Args) -> Vec<String> {
         row.push(token.description.clone().unwrap_or_default());
         row.push(created_by.unwrap_or_else(|| token.created_by.to_string()));
         row.push(or_never(token.last_used_at));
+        row.push(token.scope.join(" "));
+        row.push(networks_shown(&token.source_networks));
     }
     row
 }

@@ -5,7 +5,7 @@ use nt_api::IsoTime;
 use nt_token::{Jti, OperatorId};
 use serde::Serialize;
 
-use super::{Expiry, InWorkspace};
+use super::{Expiry, InWorkspace, Restrictions};
 use crate::arguments::{Format, TextOrJson};
 use crate::context::{Chosen, Context};
 use crate::error::Error;
@@ -19,15 +19,19 @@ Examples:
   ntcli token refresh
   ntcli token refresh --expires-in 90d
   ntcli token refresh -w my-workspace --format json
+  ntcli token refresh --source-network 192.0.2.0/24
   ntcli token refresh --abandon
 
+The new token may be used for what the old one might, from where it might, or for less.
 If it is interrupted, run it again: it finishes what was begun. Only who began it can finish it;
 --abandon gives it up and says which tokens may still be alive.")]
 pub(crate) struct Args {
     #[command(flatten)]
     expiry: Expiry,
+    #[command(flatten)]
+    restrictions: Restrictions,
     /// Give up an interrupted refresh, and say which tokens may still be alive
-    #[arg(long, conflicts_with_all = ["expires_in", "no_expiry"])]
+    #[arg(long, conflicts_with_all = ["expires_in", "no_expiry", "scope", "source_network"])]
     abandon: bool,
     #[command(flatten)]
     workspace: InWorkspace,
@@ -70,7 +74,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
     if args.abandon {
         return abandon(args, context);
     }
-    let request = args.expiry.request()?;
+    let mut request = args.expiry.request()?;
+    args.restrictions.put_into(&mut request)?;
     let operator = context.operator("token refresh")?;
     let workspace = context.workspace(args.workspace.workspace.as_deref(), &operator)?;
     let done = Refresh::new(context, &operator, workspace)?.run(request)?;

@@ -7,7 +7,7 @@ use nt_api::tokens::Token;
 use nt_token::{Jti, Timestamp, WorkspaceId};
 use serde::Serialize;
 
-use super::InWorkspace;
+use super::{InWorkspace, networks_shown};
 
 use crate::arguments::{Format, TextOrJson};
 use crate::client::calls::Operator;
@@ -135,6 +135,8 @@ fn describe(token: &Token, is_current: bool) {
     let from = token.last_used_from.map(|ip| format!(" from {ip}")).unwrap_or_default();
     let uses = token.use_count;
     ui::say(&format!("Last used:    {}{from}, {uses} times", or_never(token.last_used_at)));
+    ui::say(&format!("Scope:        {}", token.scope.join(" ")));
+    ui::say(&format!("Networks:     {}", networks_shown(&token.source_networks)));
     ui::say(&format!("Current:      {}\n", if is_current { "yes" } else { "no" }));
 }
 

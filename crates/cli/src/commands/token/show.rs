@@ -5,7 +5,7 @@ use nt_api::{ErrorCode, IsoTime};
 use nt_token::{Jti, Secret, Timestamp, TokenStatus, WorkspaceId};
 use serde::Serialize;
 
-use super::InWorkspace;
+use super::{InWorkspace, networks_shown};
 use crate::arguments::{Format, TextOrJson};
 use crate::claimed::Claimed;
 use crate::client::calls::Verdict;
@@ -21,7 +21,8 @@ Examples:
   ntcli token show
   ntcli token show jti_abc123def456
   ntcli token show --format json | jq '.is_valid'
-  ntcli token show --show-token")]
+  ntcli token show --show-token
+  ntcli token show --verbose    also shows what it may be used for, and from where")]
 pub(crate) struct Args {
     /// The JWT ID of the token; otherwise the current token
     jti: Option<String>,
@@ -51,6 +52,8 @@ struct Shown {
     expires_at: Option<Timestamp>,
     standing: Standing,
     workspace: WorkspaceId,
+    scope: Vec<String>,
+    source_networks: Vec<String>,
     token: Option<Secret>,
 }
 
@@ -63,6 +66,10 @@ struct Output<'a> {
     workspace_id: WorkspaceId,
     is_valid: bool,
     days_until_expiry: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_networks: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<&'a str>,
 }
@@ -79,7 +86,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Error> {
         let message = format!("The value of token {} is not kept here.", shown.jti);
         return Err(Error::failed(message).hint("only the current token can be shown"));
     }
-    print(&shown, args)
+    print(&shown, args, context.verbose)
 }
 
 /// A token that the operator names.
@@ -146,6 +153,8 @@ fn by_itself(claimed: Claimed, token: Secret, context: &Context) -> Result<Shown
         expires_at: Some(claimed.expires_at),
         standing,
         workspace: claimed.workspace,
+        scope: claimed.scope.split(' ').map(str::to_owned).collect(),
+        source_networks: claimed.source_networks,
         token: Some(token),
     })
 }
@@ -183,6 +192,8 @@ impl Shown {
             expires_at: token.expires_at,
             standing,
             workspace,
+            scope: token.scope,
+            source_networks: token.source_networks,
             token: value,
         }
     }
@@ -193,7 +204,7 @@ impl Shown {
     }
 }
 
-fn print(shown: &Shown, args: &Args) -> Result<(), Error> {
+fn print(shown: &Shown, args: &Args, verbose: bool) -> Result<(), Error> {
     let token = shown.token.as_ref().filter(|_| args.show_token).map(Secret::expose);
     if token.is_some() {
         ui::say("⚠️  WARNING: Token value is displayed below. Keep it secure!");
@@ -207,6 +218,8 @@ fn print(shown: &Shown, args: &Args) -> Result<(), Error> {
             workspace_id: shown.workspace,
             is_valid: shown.standing == Standing::Active,
             days_until_expiry: shown.days_left(now()),
+            scope: verbose.then_some(&shown.scope),
+            source_networks: verbose.then_some(&shown.source_networks),
             token,
         });
     }
@@ -226,6 +239,10 @@ fn print(shown: &Shown, args: &Args) -> Result<(), Error> {
         format!("Status:      {status}"),
         format!("Workspace:   {}", shown.workspace),
     ];
+    if verbose {
+        lines.push(format!("Scope:       {}", shown.scope.join(" ")));
+        lines.push(format!("Networks:    {}", networks_shown(&shown.source_networks)));
+    }
     lines.extend(token.map(|token| format!("Token:       {token}")));
     lines.push(format!("\n{verdict}"));
     ui::data(&lines.join("\n"))

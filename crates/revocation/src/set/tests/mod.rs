@@ -97,6 +97,30 @@ fn revoking_twice_is_as_revoking_once() {
 }
 
 #[test]
+fn a_list_tells_its_places_lowest_bit_first_and_what_it_cannot_tell_has_a_number() {
+    let set = RevocationSet::new();
+    let of = |list: u32, bytes: usize| {
+        let mut bits = vec![0_u8; bytes];
+        set.add_list(list, &mut bits);
+        bits
+    };
+    set.apply(&entry(1, revoke(HERE))).expect("in order");
+    set.apply(&entry(2, revoke(Place { list: 2, idx: 9 }))).expect("in order");
+    let bits = of(2, 1 << 17);
+    let ones = bits.iter().map(|byte| byte.count_ones()).sum::<u32>();
+    assert_eq!((ones, bits[1], bits[70_000 / 8]), (2, 1 << 1, 1 << (70_000 % 8)));
+    assert_eq!(of(2, 2), [0, 1 << 1], "only the beginning");
+    assert_eq!(of(3, 2), [0, 0], "of another list");
+    assert_eq!(of(RevocationSet::LISTS_MAX, 2), [0, 0], "of no list");
+    assert_eq!(set.swept(), 0);
+    set.apply(&entry(3, revoke_workspace(1, vec![]))).expect("in order");
+    set.apply(&entry(4, revoke(NEXT))).expect("in order");
+    assert_eq!((set.applied(), set.swept()), (4, 3));
+    let copy = RevocationSet::from_snapshot(&set.snapshot()).expect("its own");
+    assert!(copy.swept() >= 3, "a snapshot may have brought any");
+}
+
+#[test]
 fn entries_are_applied_in_order_and_none_is_left_out() {
     let set = RevocationSet::new();
     set.apply(&entry(1, revoke(HERE))).expect("in order");

@@ -22,7 +22,7 @@ fn source(authority: &Authority, admission: Admission) -> FeedSource {
         verifiers: Arc::clone(&authority.verifiers),
         clock: Arc::clone(&authority.clock),
         admission,
-        client_certificate: Demand::Nothing,
+        client_certificate: CertificateDemand::Nothing,
         granted: Arc::clone(&authority.granted),
         snapshots: tokio::sync::Mutex::default(),
     }
@@ -74,12 +74,12 @@ async fn where_a_client_certificate_is_demanded_a_credential_alone_is_not_enough
         credentials.push(format!("Bearer {}", added.credential.expose()));
     }
     let mut strict = source(&world.authority, Admission::Registered);
-    strict.client_certificate = Demand::Certificate;
+    strict.client_certificate = CertificateDemand::Certificate;
     let shown = showing(Some(&credentials[0]));
     let refused = strict.authenticate(&shown, &unknown()).await;
     assert_eq!(refused, Err(NotAdmitted::NoCertificate));
     let mut open = source(&world.authority, Admission::Everybody);
-    open.client_certificate = Demand::Certificate;
+    open.client_certificate = CertificateDemand::Certificate;
     let refused = open.authenticate(&showing(None), &unknown()).await;
     assert_eq!(refused, Err(NotAdmitted::NoCertificate), "in development too");
 

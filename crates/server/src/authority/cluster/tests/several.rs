@@ -32,7 +32,7 @@ use crate::authority::{Authority, Caller, Demand, NotAccepted, Policy};
 use crate::commands::database::{Shared as Opened, open_shared};
 use crate::data_dir::DataDir;
 use crate::key_secret::KeySecretSource;
-use crate::tls::clients::Demand;
+use crate::tls::clients::CertificateDemand;
 
 /// What nodes share.
 struct Shared {
@@ -102,7 +102,7 @@ impl Shared {
             node: Some(takes),
             granted: data_dir.granted(),
             admission: Admission::Everybody,
-            client_certificate: Demand::Nothing,
+            client_certificate: CertificateDemand::Nothing,
             key_secret: KeySecretSource::Development,
             keys: data_dir.keys(),
             issuer: "https://tokens.example.com".to_owned(),
