@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nt_token::Secret;
 use nt_verifier::{Answer, Ask, Asking, NotReady};
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, StatusCode};
+use reqwest::{Certificate, Client, ClientBuilder, StatusCode};
 
-use crate::client::{AuthorityUrl, Current};
+use crate::client::{AuthorityUrl, Current, Identity, NoIdentity, Pem, Settings, Shows};
 
 /// A whole question and its answer take at most this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -23,15 +24,36 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Of several nodes the one that is followed is asked, and the next where it gives no answer.
 #[derive(Debug, Clone)]
 pub struct HttpAsk {
-    client: Client,
+    http: Http,
     urls: Arc<[String]>,
     current: Current,
 }
 
-/// The machine's TLS cannot be set up.
+/// What is asked with.
+#[derive(Debug, Clone)]
+enum Http {
+    Same(Client),
+    /// A client certificate is shown, which may be renewed on disk meanwhile.
+    Shows(Arc<(Shows<Client>, Making)>),
+}
+
+/// What a client is made of.
+#[derive(Debug, Clone)]
+struct Making {
+    trusted: Option<Vec<Certificate>>,
+    within: Duration,
+}
+
+/// Why nobody can be asked.
 #[derive(Debug, thiserror::Error)]
-#[error("HTTP cannot be set up: {0}")]
-pub struct NoHttp(reqwest::Error);
+pub enum NoHttp {
+    /// The machine's TLS cannot be set up.
+    #[error("HTTP cannot be set up: {0}")]
+    Tls(reqwest::Error),
+    /// The client certificate.
+    #[error(transparent)]
+    Identity(#[from] NoIdentity),
+}
 
 impl HttpAsk {
     /// Asks this authority, whose certificate is checked by these (PEM), else by those that the system
@@ -44,26 +66,39 @@ impl HttpAsk {
     /// [`Settings::authority`](crate::client::Settings::authority) and
     /// [`Settings::others`](crate::client::Settings::others), the one that is followed is asked first.
     pub fn any(nodes: &[AuthorityUrl], ca: Option<&str>) -> Result<Self, NoHttp> {
-        let client = match ca {
-            None => Client::builder(),
-            Some(pem) => {
-                let trusted = Certificate::from_pem_bundle(pem.as_bytes()).map_err(NoHttp)?;
-                Client::builder().tls_certs_only(trusted)
+        Self::showing(nodes, ca, None)
+    }
+
+    /// Asks the authority that these settings follow, as whom they make this verifier.
+    pub fn of(settings: &Settings) -> Result<Self, NoHttp> {
+        let mut nodes = vec![settings.authority.clone()];
+        nodes.extend(settings.others.iter().cloned());
+        Self::showing(&nodes, settings.ca.as_deref(), settings.identity.clone())
+    }
+
+    fn showing(
+        nodes: &[AuthorityUrl],
+        ca: Option<&str>,
+        identity: Option<Identity>,
+    ) -> Result<Self, NoHttp> {
+        let trusted = ca.map(|pem| Certificate::from_pem_bundle(pem.as_bytes()));
+        let making = Making {
+            trusted: trusted.transpose().map_err(NoHttp::Tls)?,
+            within: ANSWER_WITHIN / u32::try_from(nodes.len()).unwrap_or(u32::MAX).max(1),
+        };
+        let http = match identity {
+            None => Http::Same(making.builder().build().map_err(NoHttp::Tls)?),
+            Some(identity) => {
+                let shows = Shows::new(identity);
+                shows.now(|pem| making.client(pem))?;
+                Http::Shows(Arc::new((shows, making)))
             }
         };
-        let client = client
-            .user_agent(concat!("nt-feed/", env!("CARGO_PKG_VERSION")))
-            // A token goes nowhere else.
-            .redirect(Policy::none())
-            .no_proxy()
-            .timeout(ANSWER_WITHIN / u32::try_from(nodes.len()).unwrap_or(u32::MAX).max(1))
-            .build()
-            .map_err(NoHttp)?;
         let url = |node: &AuthorityUrl| {
             format!("{}/v1/token_auth", node.to_string().trim_end_matches('/'))
         };
         let urls = nodes.iter().map(url).collect();
-        Ok(Self { client, urls, current: Current::default() })
+        Ok(Self { http, urls, current: Current::default() })
     }
 
     /// To be told which node is followed.
@@ -72,12 +107,50 @@ impl HttpAsk {
     }
 
     async fn ask_node(&self, url: &str, token: &str) -> Result<Answer, NotReady> {
-        let sent = self.client.get(url).bearer_auth(token).send().await;
+        let client = self.http.client().map_err(|error| {
+            tracing::debug!(%error, "the authority cannot be asked about a token");
+            NotReady::NoAnswer
+        })?;
+        let sent = client.get(url).bearer_auth(token).send().await;
         let answer = sent.map_err(|error| {
             tracing::debug!(%error, "the authority was asked about a token, and gave no answer");
             NotReady::NoAnswer
         })?;
         read(answer.status(), answer.headers())
+    }
+}
+
+impl Http {
+    fn client(&self) -> Result<Client, NoIdentity> {
+        match self {
+            Self::Same(client) => Ok(client.clone()),
+            Self::Shows(showing) => {
+                let (shows, making) = showing.as_ref();
+                shows.now(|pem| making.client(pem))
+            }
+        }
+    }
+}
+
+impl Making {
+    fn builder(&self) -> ClientBuilder {
+        let builder = Client::builder()
+            .user_agent(concat!("nt-feed/", env!("CARGO_PKG_VERSION")))
+            // A token goes nowhere else.
+            .redirect(Policy::none())
+            .no_proxy()
+            .timeout(self.within);
+        match &self.trusted {
+            None => builder,
+            Some(trusted) => builder.tls_certs_only(trusted.clone()),
+        }
+    }
+
+    /// That shows this identity. The library's reason why not may show what it read.
+    fn client(&self, pem: &Pem) -> Option<Client> {
+        let both = Secret::from(format!("{}\n{}", pem.certificate, pem.key.expose()));
+        let shown = reqwest::Identity::from_pem(both.expose().as_bytes()).ok()?;
+        self.builder().identity(shown).build().ok()
     }
 }
 

@@ -87,6 +87,12 @@ impl VerifiedToken {
         }
     }
 
+    /// Why what runs under the token must stop, if it must by now: what [`Self::ended`] waits for, asked
+    /// for without waiting.
+    pub fn has_ended(&self) -> Option<End> {
+        self.end().ok()
+    }
+
     /// Why it has ended, or how long nothing will end it but a change.
     pub(crate) fn end(&self) -> Result<End, Duration> {
         if self.shared.is_revoked(&self.seen) {

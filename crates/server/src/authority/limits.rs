@@ -209,3 +209,27 @@ pub const STATUS_LISTS: usize = 64;
 
 /// The longest pause after a list was made.
 pub const STATUS_LIST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long an edge waits for a connection to its upstream: one that is there answers at once.
+pub const UPSTREAM_CONNECT: Duration = Duration::from_secs(5);
+
+/// How long a connection to an upstream is kept that nothing goes over: shorter than Node's five
+/// seconds, which are the shortest among servers that are in wide use.
+pub const UPSTREAM_IDLE: Duration = Duration::from_secs(4);
+
+/// Most connections to an upstream that are kept without use.
+pub const UPSTREAM_KEPT: usize = 256;
+
+/// Most requests that share a connection to an upstream: what RFC 9113, 6.5.2, has servers allow at
+/// least.
+pub const UPSTREAM_STREAMS: usize = 100;
+
+/// What is read at once of a proxied body, at most, and so kept of it; the longest head in HTTP/1.1.
+pub const PROXY_BUFFER: usize = 64 * 1024;
+
+/// The longest head of a proxied message in HTTP/2, as its specification counts it.
+pub const PROXY_HEAD: u32 = 64 * 1024;
+
+/// How long an upgraded connection may be silent in both directions. WebSockets that live are asked
+/// for a sign of it each minute or so.
+pub const TUNNEL_IDLE: Duration = Duration::from_mins(15);

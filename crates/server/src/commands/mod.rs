@@ -44,7 +44,7 @@ pub struct Command {
 enum What {
     Serve(serve::Args),
     Check(check::Args),
-    Edge(edge::Args),
+    Edge(Box<edge::Args>),
     #[command(subcommand)]
     Keys(keys::Keys),
     Export(export::Export),

@@ -80,9 +80,10 @@ impl Link {
         }
         let Expected { issuer, audience } = &expected;
         tracing::info!(issuer, audience, "the authority was heard");
+        let issuer = issuer.clone();
         self.settings.expected = Some(expected);
         let (verifier, following) = connect(self.settings).await?;
-        edge.decide_by(verifier);
+        edge.decide_by(issuer, verifier);
         Ok(following)
     }
 }

@@ -7,6 +7,7 @@
 pub mod link;
 pub mod listener;
 mod metrics;
+pub mod proxy;
 mod routes;
 pub mod serve;
 #[cfg(test)]
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipnet::IpNet;
 use nt_feed::ask::HttpAsk;
-use nt_verifier::{Ask as _, Freshness, NotAccepted, Refused, Stats, Verifier};
+use nt_verifier::{Ask as _, Freshness, NotAccepted, Refused, Stats, VerifiedToken, Verifier};
 
 use crate::authority::Demand;
 use crate::authority::seen::Texts;
@@ -41,6 +42,8 @@ const NO_TOKEN: &str = "wst_ready";
 #[derive(Default)]
 pub struct Edge {
     verifier: OnceLock<Verifier>,
+    /// Whose tokens are accepted, once that was heard.
+    issuer: OnceLock<String>,
     /// How often the answer was "not ready" before there was a verifier to count it.
     asked_too_early: AtomicU64,
     /// Who is asked about each token while there is no lease, if anybody.
@@ -58,13 +61,24 @@ impl Edge {
         Self { ask, proxies: link.proxies.clone(), ..Self::default() }
     }
 
-    /// From now on this verifier decides. The first one stays.
-    fn decide_by(&self, verifier: Verifier) {
+    /// From now on this verifier decides, by the tokens of this issuer. The first one stays.
+    fn decide_by(&self, issuer: String, verifier: Verifier) {
+        self.issuer.get_or_init(|| issuer);
         self.verifier.get_or_init(|| verifier);
     }
 
     /// Whether the request that a gateway asks about may pass.
     async fn check(&self, token: &str, demand: &Demand, fresh: Freshness) -> Result<Texts, Denied> {
+        Ok(Texts::of(self.admit(token, demand, fresh).await?.claims()))
+    }
+
+    /// The token, where it is good and meets what is demanded.
+    async fn admit(
+        &self,
+        token: &str,
+        demand: &Demand,
+        fresh: Freshness,
+    ) -> Result<VerifiedToken, Denied> {
         let Some(verifier) = self.verifier.get() else {
             self.asked_too_early.fetch_add(1, Ordering::Relaxed);
             return Err(Denied::NotReady);
@@ -78,7 +92,7 @@ impl Edge {
             Denied::from(reason)
         })?;
         demand.met_by(token.claims()).map_err(Denied::Unmet)?;
-        Ok(Texts::of(token.claims()))
+        Ok(token)
     }
 
     /// `None` until the authority was heard for the first time.

@@ -1,6 +1,6 @@
 //! An edge over real sockets, and an authority's feed in this process.
 
-mod world;
+pub(in crate::edge) mod world;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;

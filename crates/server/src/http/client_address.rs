@@ -40,13 +40,23 @@ pub fn client_address(peer: Peer, headers: &HeaderMap, proxies: &[IpNet]) -> IpA
 }
 
 impl Neighbour {
+    /// The address at the other end, where there is one.
+    pub fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Socket => None,
+            Self::Peer(Peer(peer)) => Some(peer.ip().to_canonical()),
+        }
+    }
+
+    /// Whether what it says of others is believed.
+    pub fn is_trusted(self, proxies: &[IpNet]) -> bool {
+        self.address().is_none_or(|peer| is_trusted(peer, proxies))
+    }
+
     /// From where a token is used. Unlike where it is only written down, what cannot be read is not
     /// taken for the proxy's own address.
     pub fn source(self, headers: &HeaderMap, proxies: &[IpNet]) -> Source {
-        let peer = match self {
-            Self::Socket => None,
-            Self::Peer(Peer(peer)) => Some(peer.ip().to_canonical()),
-        };
+        let peer = self.address();
         if let Some(peer) = peer.filter(|peer| !is_trusted(*peer, proxies)) {
             return Source::At(peer);
         }

@@ -101,6 +101,18 @@ impl ApiError {
         error
     }
 
+    /// The server behind this one cannot be reached, or says what is no answer.
+    pub fn bad_gateway() -> Self {
+        let message = "The server behind this one does not answer";
+        Self::new(StatusCode::BAD_GATEWAY, ErrorCode::Unavailable, message)
+    }
+
+    /// The server behind this one cannot be reached in time.
+    pub fn gateway_timeout() -> Self {
+        let message = "The server behind this one does not answer in time";
+        Self::new(StatusCode::GATEWAY_TIMEOUT, ErrorCode::Unavailable, message)
+    }
+
     /// A token that is not good, and what its holder may learn of why.
     pub fn token_refused(code: ErrorCode, why: &'static str) -> Self {
         Self {

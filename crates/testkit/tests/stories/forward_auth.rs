@@ -160,7 +160,7 @@ fn a_body_is_not_waited_for_and_does_not_stay_in_the_way() {
         let mut connection = Connection::open(at)?;
         for _ in 0..3 {
             let small =
-                connection.exchange(&post().body("text/plain", &[b'x'; 20_000]).render())?;
+                connection.exchange(&post().body("text/plain", &vec![b'x'; 20_000]).render())?;
             assert_eq!((small.status, small.header("connection")), (200, None));
             assert_eq!(
                 connection.exchange(&Request::get(DOOR).bearer("wst_x").render())?.status,
@@ -169,7 +169,7 @@ fn a_body_is_not_waited_for_and_does_not_stay_in_the_way() {
         }
         // Of a large one the answer arrives, though nobody reads it.
         let mut connection = Connection::open(at)?;
-        let large = post().body("text/plain", &[b'x'; 600_000]);
+        let large = post().body("text/plain", &vec![b'x'; 600_000]);
         assert_eq!(connection.exchange(&large.render())?.status, 200);
         assert!(watch.elapsed() < Duration::from_secs(5), "nobody waited");
         Ok(())

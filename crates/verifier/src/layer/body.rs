@@ -12,8 +12,8 @@ use crate::token::{End, VerifiedToken};
 type Ended = Pin<Box<dyn Future<Output = End> + Send>>;
 
 pin_project! {
-    /// The body of an answer. When the token ends it fails, which aborts the connection or resets
-    /// the stream: the client must see that this is not the whole.
+    /// The body of an answer, or of a request. When the token ends it fails, which aborts the connection
+    /// or resets the stream: the other side must see that this is not the whole.
     ///
     /// What is at hand at once is sent without another look; a body that goes on is looked after
     /// between its frames and while it waits.
@@ -39,7 +39,8 @@ pub enum CutError {
 }
 
 impl<B> CutBody<B> {
-    pub(super) fn new(inner: B, token: VerifiedToken) -> Self {
+    /// This body, for as long as the token is good: of an answer, or of a request that is passed on.
+    pub fn new(inner: B, token: VerifiedToken) -> Self {
         Self { inner: Some(inner), token: Some(token), ended: None, begun: false, over: false }
     }
 

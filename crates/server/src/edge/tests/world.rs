@@ -33,11 +33,11 @@ use crate::edge::link::Link;
 use crate::edge::listener::{Address, Listener};
 use crate::edge::{WithoutLease, serve};
 
-pub(super) const LEASE: Duration = Duration::from_millis(800);
+pub(in crate::edge) const LEASE: Duration = Duration::from_millis(800);
 const SECRET: &str = "ntv_of-the-test";
 
 #[derive(Default)]
-pub(super) struct Log(Mutex<Vec<Entry>>);
+pub(in crate::edge) struct Log(Mutex<Vec<Entry>>);
 
 impl Log {
     fn position(&self) -> Position {
@@ -80,10 +80,10 @@ impl Source for Log {
 }
 
 /// An authority with one key, whose address stays when it stops.
-pub(super) struct Authority {
+pub(in crate::edge) struct Authority {
     log: Arc<Log>,
     key: Arc<SigningKey>,
-    pub(super) feed: Feed<Log>,
+    pub(in crate::edge) feed: Feed<Log>,
     address: std::net::SocketAddr,
     server: Option<JoinHandle<()>>,
 }
@@ -95,7 +95,7 @@ fn feed(log: &Arc<Log>) -> Feed<Log> {
 }
 
 impl Authority {
-    pub(super) async fn start() -> Self {
+    pub(in crate::edge) async fn start() -> Self {
         let log = Arc::new(Log::default());
         let (key, _) = SigningKey::generate().expect("randomness");
         let jwk = serde_json::to_string(&key.jwk()).expect("a JWK is JSON");
@@ -110,7 +110,7 @@ impl Authority {
     }
 
     /// Another node of it.
-    pub(super) async fn another_node(&self) -> Self {
+    pub(in crate::edge) async fn another_node(&self) -> Self {
         let address = "127.0.0.1:0".parse().expect("an address");
         let (log, key) = (Arc::clone(&self.log), Arc::clone(&self.key));
         let mut node = Self { feed: feed(&log), log, key, address, server: None };
@@ -119,7 +119,7 @@ impl Authority {
     }
 
     /// Begins to serve, as a new process would.
-    pub(super) async fn serve(&mut self) {
+    pub(in crate::edge) async fn serve(&mut self) {
         self.feed = feed(&self.log);
         let listener = TcpListener::bind(self.address).await.expect("its port");
         self.address = listener.local_addr().expect("bound");
@@ -131,17 +131,17 @@ impl Authority {
     }
 
     /// Whether an edge follows this node.
-    pub(super) fn is_followed(&self) -> bool {
+    pub(in crate::edge) fn is_followed(&self) -> bool {
         self.feed.sessions().iter().any(|session| session.stream == Stream::Open)
     }
 
     /// Ends the feed for good; the node answers as before.
-    pub(super) fn cut_feed(&self) {
+    pub(in crate::edge) fn cut_feed(&self) {
         self.feed.close();
     }
 
     /// Ends all at once, releasing nobody.
-    pub(super) async fn stop(&mut self) {
+    pub(in crate::edge) async fn stop(&mut self) {
         self.feed.close();
         if let Some(server) = self.server.take() {
             server.abort();
@@ -154,14 +154,14 @@ impl Authority {
     }
 
     /// To this node and to another.
-    pub(super) fn link_to_both(&self, other: &Self) -> Link {
+    pub(in crate::edge) fn link_to_both(&self, other: &Self) -> Link {
         let mut link = self.link();
         link.settings.others = vec![other.url()];
         link.settings.ask = Some(HttpAsk::any(&[self.url(), other.url()], None).expect("a client"));
         link
     }
 
-    pub(super) fn link(&self) -> Link {
+    pub(in crate::edge) fn link(&self) -> Link {
         let mut settings = Settings::new(self.url(), "edge");
         settings.credential = Some(Secret::from(SECRET.to_owned()));
         settings.ask = Some(HttpAsk::new(&settings.authority, None).expect("a client"));
@@ -170,7 +170,7 @@ impl Authority {
     }
 
     /// A token, told apart by its number, and its workspace.
-    pub(super) fn token(&self, idx: u32) -> (String, WorkspaceId) {
+    pub(in crate::edge) fn token(&self, idx: u32) -> (String, WorkspaceId) {
         let claims = claims(idx);
         (sign(&claims, &self.key).expose().to_owned(), claims.sub)
     }
@@ -182,7 +182,7 @@ impl Authority {
     }
 
     /// Revokes it, and waits until that is in force.
-    pub(super) async fn revoke(&self, idx: u32) {
+    pub(in crate::edge) async fn revoke(&self, idx: u32) {
         let Claims { place, jti, exp, .. } = claims(idx);
         let seq = self.log.position().seq + 1;
         let id = EntryId(u128::from(seq).to_be_bytes());
@@ -232,51 +232,51 @@ fn claims(idx: u32) -> Claims {
 }
 
 /// A running edge.
-pub(super) struct Running {
+pub(in crate::edge) struct Running {
     address: Address,
     stop: oneshot::Sender<()>,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: String,
+pub(in crate::edge) struct Answer {
+    pub(in crate::edge) status: u16,
+    pub(in crate::edge) head: String,
+    pub(in crate::edge) body: String,
 }
 
 impl Running {
-    pub(super) async fn start(link: Link) -> Self {
+    pub(in crate::edge) async fn start(link: Link) -> Self {
         Self::start_on(&"127.0.0.1:0".parse().expect("an address"), link).await
     }
 
-    pub(super) async fn start_on(address: &Address, link: Link) -> Self {
+    pub(in crate::edge) async fn start_on(address: &Address, link: Link) -> Self {
         let listener = Listener::bind(address).await.expect("it can listen");
         let address = listener.address().expect("bound");
         let (stop, stopped) = oneshot::channel();
         let stopped = async { stopped.await.unwrap_or_default() };
-        Self { address, stop, task: tokio::spawn(serve::run(listener, None, link, stopped)) }
+        Self { address, stop, task: tokio::spawn(serve::run(listener, None, link, None, stopped)) }
     }
 
-    pub(super) async fn stop(self) {
+    pub(in crate::edge) async fn stop(self) {
         self.stop.send(()).expect("it runs");
         self.task.await.expect("no panic").expect("it stops in order");
     }
 
-    pub(super) async fn ended(self) -> anyhow::Result<()> {
+    pub(in crate::edge) async fn ended(self) -> anyhow::Result<()> {
         let _not_told_to = self.stop;
         self.task.await.expect("no panic")
     }
 
-    pub(super) async fn until_ready(&self) {
+    pub(in crate::edge) async fn until_ready(&self) {
         until("ready", || async { self.ask("GET /readyz", "").await.status == 200 }).await;
     }
 
-    pub(super) async fn token_auth(&self, token: &str, query: &str) -> Answer {
+    pub(in crate::edge) async fn token_auth(&self, token: &str, query: &str) -> Answer {
         let header = format!("authorization: Bearer {token}\r\n");
         self.ask(&format!("GET /v1/token_auth{query}"), &header).await
     }
 
-    pub(super) async fn ask(&self, line: &str, headers: &str) -> Answer {
+    pub(in crate::edge) async fn ask(&self, line: &str, headers: &str) -> Answer {
         let request = format!("{line} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{headers}\r\n");
         match &self.address {
             Address::Tcp(at) => {
@@ -300,7 +300,10 @@ async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str
 }
 
 /// Waits until something is so; the test fails if it never is.
-pub(super) async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
+pub(in crate::edge) async fn until<F: Future<Output = bool>>(
+    what: &str,
+    mut is_so: impl FnMut() -> F,
+) {
     let waited = tokio::time::timeout(Duration::from_secs(10), async {
         while !is_so().await {
             tokio::time::sleep(Duration::from_millis(5)).await;

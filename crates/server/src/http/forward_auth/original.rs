@@ -34,6 +34,11 @@ pub(super) fn binding(headers: &HeaderMap, uri: &Uri) -> Binding {
     agreed(in_headers.chain(in_uri))
 }
 
+/// Which workspace a path names, of a request that is at hand itself.
+pub(crate) fn binding_of(path: &str) -> Binding {
+    agreed([in_path(path)])
+}
+
 fn agreed(all: impl IntoIterator<Item = Found>) -> Binding {
     let mut found = None;
     for workspace in all {

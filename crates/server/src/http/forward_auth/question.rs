@@ -35,7 +35,7 @@ impl<'a> Question<'a> {
 }
 
 /// The one credential. Of two, the service behind the gateway might read the other.
-fn credential(headers: &HeaderMap) -> Result<&str, Denied> {
+pub(crate) fn credential(headers: &HeaderMap) -> Result<&str, Denied> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {
         (Some(_), Some(_)) => Err(Denied::SeveralTokens),

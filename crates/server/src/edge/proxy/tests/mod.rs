@@ -1,0 +1,6 @@
+//! A proxy over real sockets, in front of a server in this process.
+
+mod cut;
+mod passing;
+mod refused;
+mod world;
