@@ -18,7 +18,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Asks `/v1/token_auth` of an authority, each time. Cheap to clone; connections are kept and shared.
 ///
 /// Only what is certainly the authority's own answer counts: 200 with the token's `X-Auth-Jti`, and 401
-/// with the challenge `invalid_token`. Anything else, also what a proxy on the way says, is
+/// with the challenge `invalid_token`. A token that is good, but not from here, is good: whoever asks knows
+/// from where it is used, and looks at its networks. Anything else, also what a proxy on the way says, is
 /// [`NotReady::NoAnswer`], and so is no answer within two seconds.
 ///
 /// Of several nodes the one that is followed is asked, and the next where it gives no answer.
@@ -172,6 +173,9 @@ fn read(status: StatusCode, headers: &HeaderMap) -> Result<Answer, NotReady> {
     let challenge = headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
     match status {
         StatusCode::OK if headers.contains_key("x-auth-jti") => Ok(Answer::Good),
+        StatusCode::FORBIDDEN if headers.get("x-auth-unmet").is_some_and(|it| it == "source") => {
+            Ok(Answer::Good)
+        }
         StatusCode::UNAUTHORIZED
             if challenge.is_some_and(|text| text.contains(r#"error="invalid_token""#)) =>
         {
@@ -200,6 +204,8 @@ mod tests {
             "Bearer bad" => {
                 (401, [("www-authenticate", r#"Bearer realm="ntd", error="invalid_token""#)])
             }
+            "Bearer elsewhere" => (403, [("x-auth-unmet", "source")]),
+            "Bearer foreign" => (403, [("x-auth-unmet", "workspace")]),
             "Bearer some-page" => (200, [("server", "other")]),
             "Bearer some-login" => (401, [("www-authenticate", "Basic")]),
             "Bearer moved" => (307, [("location", "/elsewhere")]),
@@ -222,8 +228,11 @@ mod tests {
         let server = tokio::spawn(async { axum::serve(listener, doors).await.expect("serves") });
         let ask = HttpAsk::new(&origin.parse().expect("an origin"), None).expect("a client");
         assert_eq!(ask.ask("good").await, Ok(Answer::Good));
+        assert_eq!(ask.ask("elsewhere").await, Ok(Answer::Good));
         assert_eq!(ask.ask("bad").await, Ok(Answer::Refused));
-        for unclear in ["some-page", "some-login", "moved", "unavailable", "slow", "two\nlines"] {
+        for unclear in
+            ["foreign", "some-page", "some-login", "moved", "unavailable", "slow", "two\nlines"]
+        {
             assert_eq!(ask.ask(unclear).await, Err(NotReady::NoAnswer), "{unclear}");
         }
         server.abort();

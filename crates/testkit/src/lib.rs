@@ -12,6 +12,7 @@ pub mod gate;
 pub mod gateway;
 pub mod hammer;
 pub mod http;
+pub mod install;
 pub mod load;
 pub mod namespaces;
 pub mod node;

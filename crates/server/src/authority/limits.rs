@@ -147,7 +147,7 @@ pub const FIRST_REVOCATIONS: usize = 10_000;
 /// commit and its answer.
 pub const RECENT_COMMITS: usize = 256;
 
-/// How often attempts with one revoked token are logged.
+/// How often attempts with one token are logged that was revoked, or is used from outside its networks.
 pub const DENIED_LOG_EVERY: i64 = 60;
 
 /// A revocation that took as long was held up: verifiers that answer do so sooner.
@@ -207,8 +207,9 @@ pub const STATUS_LIST_EXPIRES: i64 = 180;
 /// Lists that are kept ready, each at most half a mebibyte, and mostly a few hundred bytes.
 pub const STATUS_LISTS: usize = 64;
 
-/// The longest pause after a list was made.
-pub const STATUS_LIST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause after a list was made: twice as long as the largest takes, 900,000 records of
+/// which have to be looked at.
+pub const STATUS_LIST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How long an edge waits for a connection to its upstream: one that is there answers at once.
 pub const UPSTREAM_CONNECT: Duration = Duration::from_secs(5);

@@ -55,7 +55,12 @@ impl Authority {
                 _ => self.measured.refused.inc(),
             };
         })?;
-        demand.met_by(seen.signed.claims())?;
+        demand.met_by(seen.signed.claims()).inspect_err(|unmet| {
+            if *unmet == Unmet::Source {
+                self.measured.elsewhere.inc();
+                self.usage.elsewhere(seen.signed.claims(), now, from);
+            }
+        })?;
         self.usage.used(&seen, now, from);
         Ok(VerifiedToken(seen))
     }

@@ -24,6 +24,7 @@ use crate::authority::Demand;
 use crate::authority::seen::Texts;
 use crate::edge::link::Link;
 use crate::http::forward_auth::denied::Denied;
+use crate::http::judge::{Accepted, Judge};
 
 /// What is done while there is no lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -67,11 +68,6 @@ impl Edge {
         self.verifier.get_or_init(|| verifier);
     }
 
-    /// Whether the request that a gateway asks about may pass.
-    async fn check(&self, token: &str, demand: &Demand, fresh: Freshness) -> Result<Texts, Denied> {
-        Ok(Texts::of(self.admit(token, demand, fresh).await?.claims()))
-    }
-
     /// The token, where it is good and meets what is demanded.
     async fn admit(
         &self,
@@ -111,6 +107,23 @@ impl Edge {
             None => false,
             Some(ask) => ask.ask(NO_TOKEN).await.is_ok(),
         }
+    }
+}
+
+impl Judge for Edge {
+    async fn judge(
+        &self,
+        token: &str,
+        demand: &Demand,
+        fresh: Freshness,
+    ) -> Result<Accepted, Denied> {
+        let token = self.admit(token, demand, fresh).await?;
+        let texts = Texts::of(token.claims());
+        Ok(Accepted::AtEdge(Box::new((token, texts))))
+    }
+
+    fn proxies(&self) -> &[IpNet] {
+        &self.proxies
     }
 }
 

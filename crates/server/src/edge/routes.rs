@@ -3,24 +3,26 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use nt_api::health::Health;
 use nt_api::path;
 use nt_token::clock::{Clock as _, SystemClock};
 use nt_verifier::Freshness;
 
-use crate::authority::Source;
+use crate::authority::{Source, limits};
 use crate::edge::{Edge, metrics as measured_here};
 use crate::http::error::{ApiError, Reply};
 use crate::http::forward_auth::denied::IllAsked;
 use crate::http::forward_auth::question::Question;
 use crate::http::forward_auth::{accepted, own_query, refused};
+use crate::http::judge::Judge as _;
 use crate::http::request;
+use crate::http::token_review::{self, Reviewed};
 use crate::metrics;
 
 /// All of them. The one that every request waits for is answered in front of them, by
@@ -31,6 +33,8 @@ pub(super) fn router(edge: Arc<Edge>) -> Router {
         .route("/livez", get(async || StatusCode::NO_CONTENT))
         .route("/readyz", get(readyz))
         .route("/metrics", get(measured))
+        .route(path::TOKEN_REVIEW, post(review))
+        .layer(DefaultBodyLimit::max(limits::BODY_BYTES))
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .with_state(edge);
@@ -50,8 +54,8 @@ pub(super) async fn token_auth(
         Err(why) => return refused(why, &[]),
     };
     let (token, demand) = question.demand(source);
-    match edge.check(token, &demand, fresh).await {
-        Ok(texts) => accepted(&texts),
+    match edge.judge(token, &demand, fresh).await {
+        Ok(token) => accepted(token.texts()),
         Err(why) => refused(why, &demand.scopes),
     }
 }
@@ -69,6 +73,10 @@ fn freshness(uri: &Uri) -> Result<Freshness, IllAsked> {
         }
     }
     Ok(fresh)
+}
+
+async fn review(State(edge): State<Arc<Edge>>, body: token_review::Body) -> Reply<Reviewed> {
+    token_review::reviewed(&*edge, body).await
 }
 
 async fn health() -> Json<Health> {

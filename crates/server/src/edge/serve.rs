@@ -25,8 +25,9 @@ use crate::edge::proxy::settings::Settings;
 use crate::edge::proxy::{self, Proxy};
 use crate::edge::{Edge, routes};
 use crate::http::client_address::Neighbour;
+use crate::http::ext_authz;
 use crate::http::forward_auth::{self, unread};
-use crate::http::serve::converse;
+use crate::http::serve::{converse, is_grpc};
 use crate::tls::Tls;
 
 /// What an edge is told that has an upstream: its listener is the proxy's.
@@ -169,6 +170,9 @@ impl Service {
             let source = neighbour.source(headers, &edge.proxies);
             let answer = routes::token_auth(edge, headers, request.uri(), source).await;
             return Ok(unread::left(request, answer));
+        }
+        if request.uri().path() == ext_authz::CHECK && is_grpc(&request) {
+            return Ok(ext_authz::answer(self.edge, neighbour, request).await);
         }
         self.router.oneshot(request.map(Body::new)).await
     }

@@ -17,7 +17,7 @@ use axum::response::Response;
 use nt_api::error::ErrorBody;
 use nt_api::path;
 use nt_api::verification::{
-    Authenticated, X_AUTH_EXPIRES, X_AUTH_JTI, X_AUTH_SCOPE, X_AUTH_WORKSPACE,
+    Authenticated, X_AUTH_EXPIRES, X_AUTH_JTI, X_AUTH_SCOPE, X_AUTH_UNMET, X_AUTH_WORKSPACE,
 };
 use nt_token::Scope;
 
@@ -104,7 +104,12 @@ pub fn accepted(texts: &Texts) -> Response {
 
 /// Says no. A token without a scope is told which are needed.
 pub fn refused(why: Denied, needed: &[Scope]) -> Response {
-    named(&why.error(needed), &request_id())
+    let mut response = named(&why.error(needed), &request_id());
+    if let Denied::Unmet(unmet) = why {
+        let unmet = HeaderValue::from_static(unmet.name());
+        response.headers_mut().insert(HeaderName::from_static(X_AUTH_UNMET), unmet);
+    }
+    response
 }
 
 /// Whether this path asks: ours, or ours with the original path behind it, as Envoy's HTTP client

@@ -10,8 +10,10 @@ pub mod client_certificates;
 pub mod clients;
 pub mod conditional;
 pub mod error;
+pub mod ext_authz;
 pub mod extract;
 pub mod forward_auth;
+pub mod judge;
 pub mod members;
 pub mod oauth;
 pub mod openapi;
@@ -20,6 +22,7 @@ pub mod prefer;
 pub mod request;
 pub mod serve;
 pub mod status_lists;
+pub mod token_review;
 pub mod tokens;
 pub mod verifiers;
 pub mod workspaces;
@@ -72,6 +75,7 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .routes(routes!(verifiers::remove))
         .routes(routes!(audit::list))
         .routes(routes!(forward_auth::get, forward_auth::post))
+        .routes(routes!(token_review::review))
         .routes(routes!(clients::add, clients::list))
         .routes(routes!(clients::remove))
         .routes(routes!(oauth::introspect::introspect))

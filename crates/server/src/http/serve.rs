@@ -33,7 +33,7 @@ use crate::authority::janitor::Janitor;
 use crate::authority::{Authority, limits};
 use crate::http::client_address::{Neighbour, Peer, client_address};
 use crate::http::forward_auth::unread;
-use crate::http::{Doors, forward_auth, router};
+use crate::http::{Doors, ext_authz, forward_auth, router};
 use crate::tls::Tls;
 use crate::tls::clients::ClientCertificate;
 
@@ -279,6 +279,9 @@ impl Service {
             let answer = forward_auth::answer(doors, headers, request.uri(), source);
             return Ok(unread::left(request, answer));
         }
+        if request.uri().path() == ext_authz::CHECK && is_grpc(&request) {
+            return Ok(ext_authz::answer(self.doors, Neighbour::Peer(Peer(peer)), request).await);
+        }
         if is_grpc(&request) {
             let from = client_address(Peer(peer), request.headers(), &self.doors.proxies);
             if let Ok(from) = from.to_string().parse() {
@@ -302,7 +305,8 @@ fn is_peers(path: &str) -> bool {
         .is_some_and(|method| method.starts_with('/'))
 }
 
-fn is_grpc(request: &Request<Incoming>) -> bool {
+/// Whether it is a call of gRPC.
+pub fn is_grpc(request: &Request<Incoming>) -> bool {
     let content_type = request.headers().get(CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }

@@ -192,3 +192,29 @@ fn two_credentials_are_none() {
         Ok(())
     });
 }
+
+#[test]
+fn a_kubernetes_api_server_is_told_whose_token_it_is() {
+    asked(|_, at, reader| {
+        let review = |token: &str| {
+            let spec = json!({ "token": token });
+            let version = "authentication.k8s.io/v1";
+            let review = json!({ "apiVersion": version, "kind": "TokenReview", "spec": spec });
+            let answer = ask(at, &Request::new("POST", "/v1/token_review").json(&review))?;
+            assert_eq!((answer.status, &answer.json()["kind"]), (200, &json!("TokenReview")));
+            Ok::<_, anyhow::Error>(answer.json()["status"].clone())
+        };
+        let good = review(&reader.token)?;
+        assert_eq!(good["authenticated"], true);
+        let workspace = format!("ntd:workspace:{}", reader.workspace);
+        assert_eq!(
+            (&good["user"]["username"], &good["user"]["uid"]),
+            (&json!(workspace), &json!(reader.jti))
+        );
+        assert_eq!(good["user"]["groups"], json!([workspace, "ntd:scope:read"]));
+        assert_eq!(review("wst_x")?["authenticated"], false);
+        let large = Request::new("POST", "/v1/token_review").json(&json!("x".repeat(70_000)));
+        assert_eq!(ask(at, &large)?.status, 413);
+        Ok(())
+    });
+}

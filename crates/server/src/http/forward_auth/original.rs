@@ -34,9 +34,10 @@ pub(super) fn binding(headers: &HeaderMap, uri: &Uri) -> Binding {
     agreed(in_headers.chain(in_uri))
 }
 
-/// Which workspace a path names, of a request that is at hand itself.
-pub(crate) fn binding_of(path: &str) -> Binding {
-    agreed([in_path(path)])
+/// The same of a path alone, and of a workspace that is named beside it.
+pub(crate) fn binding_of_path(path: &str, named: Option<&str>) -> Binding {
+    let named = named.map(|text| text.parse().map_err(|_| Contradiction)).transpose();
+    agreed([in_path(path), named])
 }
 
 fn agreed(all: impl IntoIterator<Item = Found>) -> Binding {

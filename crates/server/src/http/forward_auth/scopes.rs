@@ -13,7 +13,7 @@ use crate::http::forward_auth::denied::{Denied, IllAsked};
 
 /// All scopes that are demanded. What cannot be read as scopes is an error: who meant to demand
 /// something is not to get less.
-pub(super) fn demanded(headers: &HeaderMap, query: &str) -> Result<Vec<Scope>, Denied> {
+pub(crate) fn demanded(headers: &HeaderMap, query: &str) -> Result<Vec<Scope>, Denied> {
     let mut scopes = Vec::new();
     for pair in query.split('&') {
         let Some(rest) = pair.strip_prefix("scope") else { continue };

@@ -23,6 +23,7 @@ fn the_documents_say_what_there_is_and_nothing_that_is_not() {
             "revocation_endpoint": format!("{url}/oauth2/revoke"),
             "revocation_endpoint_auth_methods_supported":
                 ["client_secret_basic", "client_secret_post"],
+            "status_list_aggregation_endpoint": format!("{url}/v1/status-lists"),
             "response_types_supported": [],
             "grant_types_supported": [],
         });
