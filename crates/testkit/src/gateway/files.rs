@@ -34,9 +34,11 @@ impl Program {
         match self {
             Self::Nginx => NGINX,
             Self::Caddy => CADDY,
+            Self::Envoy => ENVOY,
             Self::EnvoyHttp => ENVOY_HTTP,
             Self::Haproxy => HAPROXY,
             Self::Apache => APACHE,
+            Self::ApacheIntrospecting => APACHE_INTROSPECTING,
             Self::Traefik => TRAEFIK,
         }
     }
@@ -73,8 +75,21 @@ const CADDY: &[Shipped] = &[Shipped {
     },
 }];
 
+const ENVOY: &[Shipped] = &[Shipped {
+    name: "envoy.yaml",
+    text: include_str!("../../../../deploy/envoy/envoy.yaml"),
+    changes: |at, _| {
+        let port = |at: SocketAddr| format!("port_value: {} }}", at.port());
+        vec![
+            ("port_value: 8080 }", port(at.clients)),
+            ("port_value: 8480 }", port(at.ntd)),
+            ("port_value: 9000 }", port(at.api)),
+        ]
+    },
+}];
+
 const ENVOY_HTTP: &[Shipped] = &[Shipped {
-    name: "http.yaml",
+    name: "envoy.yaml",
     text: include_str!("../../../../deploy/envoy/http.yaml"),
     changes: |at, _| {
         let port = |at: SocketAddr| format!("port_value: {} }}", at.port());
@@ -169,6 +184,14 @@ http {
 }
 ";
 
+/// What more it loads for a module that asks by introspection.
+const TO_INTROSPECT: &str = "LoadModule headers_module /usr/lib/apache2/modules/mod_headers.so
+LoadModule authn_core_module /usr/lib/apache2/modules/mod_authn_core.so
+LoadModule authz_user_module /usr/lib/apache2/modules/mod_authz_user.so
+LoadModule oauth2_module /usr/lib/apache2/modules/mod_oauth2.so
+Include ntd.conf
+";
+
 /// What Debian's configuration has around the files that we ship, as far as it matters. Paths are of
 /// the folder that Apache is started with.
 const AROUND_APACHE: &str = "PidFile apache2.pid
@@ -185,3 +208,24 @@ LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
 LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
 Include ntd.conf
 ";
+
+const APACHE_INTROSPECTING: &[Shipped] = &[
+    Shipped {
+        name: "ntd.conf",
+        text: include_str!("../../../../deploy/apache/introspection.conf"),
+        changes: |at, _| {
+            vec![
+                ("Listen 127.0.0.1:8080", format!("Listen {}", at.clients)),
+                ("<VirtualHost 127.0.0.1:8080>", format!("<VirtualHost {}>", at.clients)),
+                ("http://127.0.0.1:8480/", format!("http://{}/", at.ntd)),
+                ("http://127.0.0.1:9000/", format!("http://{}/", at.api)),
+                ("client_secret=SECRET&", format!("client_secret={}&", at.secret)),
+            ]
+        },
+    },
+    Shipped {
+        name: "apache2.conf",
+        text: AROUND_APACHE,
+        changes: |_, _| vec![("Include ntd.conf\n", TO_INTROSPECT.to_owned())],
+    },
+];

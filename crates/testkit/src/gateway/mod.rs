@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-pub use program::Program;
+pub use program::{Asks, Program};
 pub use recorder::{Answers, Recorder, Seen};
 
 use crate::http::{self, Request};
@@ -37,8 +37,8 @@ pub struct Gateway {
     child: Child,
 }
 
-/// The three addresses of a configuration.
-#[derive(Debug, Clone, Copy)]
+/// What a configuration is told: three addresses, and a secret where it has one.
+#[derive(Debug, Clone)]
 pub struct Addresses {
     /// Where clients come in.
     pub clients: SocketAddr,
@@ -46,16 +46,29 @@ pub struct Addresses {
     pub ntd: SocketAddr,
     /// Where the API listens.
     pub api: SocketAddr,
+    /// The secret by which a client of the authority's introspection is known.
+    pub secret: String,
 }
 
 impl Gateway {
     /// Starts a gateway, with its files in this new folder, between clients, an authority (which must
     /// run) and an API.
     pub fn start(program: Program, dir: &Path, ntd: SocketAddr, api: SocketAddr) -> Result<Self> {
+        Self::introspecting(program, dir, ntd, api, "")
+    }
+
+    /// Starts a gateway that asks by introspection, as the client `gateway` with this secret.
+    pub fn introspecting(
+        program: Program,
+        dir: &Path,
+        ntd: SocketAddr,
+        api: SocketAddr,
+        secret: &str,
+    ) -> Result<Self> {
         let dir = dir.to_owned();
         fs::create_dir(&dir)?;
         let clients = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        let addresses = Addresses { clients, ntd, api };
+        let addresses = Addresses { clients, ntd, api, secret: secret.to_owned() };
         for file in program.files() {
             fs::write(dir.join(file.name), file.with(&addresses, &dir)?)?;
         }

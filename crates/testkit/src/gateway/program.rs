@@ -21,22 +21,41 @@ pub enum Program {
     Caddy,
     /// Traefik, by its `forwardAuth`.
     Traefik,
-    /// Envoy, by the HTTP client of its `ext_authz`.
+    /// Envoy, by its `ext_authz` and gRPC.
+    Envoy,
+    /// Envoy, by its `ext_authz` and HTTP.
     EnvoyHttp,
     /// `HAProxy`, by a script in Lua.
     Haproxy,
     /// Apache, by a script in Lua.
     Apache,
+    /// Apache, by introspection with `mod_oauth2`.
+    ApacheIntrospecting,
+}
+
+/// How a gateway asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// By HTTP/1.1, which a recorder in between can read.
+    Http,
+    /// By gRPC.
+    Grpc,
 }
 
 impl Program {
     /// What it answers where nobody says whether a token is good.
     pub fn cannot_say(self) -> u16 {
         match self {
-            // It has no other word for it.
+            // They have no other word for it.
             Self::Traefik => 500,
+            Self::ApacheIntrospecting => 401,
             _ => 503,
         }
+    }
+
+    /// How it asks the authority.
+    pub fn asks(self) -> Asks {
+        if self == Self::Envoy { Asks::Grpc } else { Asks::Http }
     }
 
     pub(super) fn command(self, dir: &Path) -> Result<Command> {
@@ -52,15 +71,15 @@ impl Program {
                 command.args(["run", "--adapter", "caddyfile", "--config"]);
                 command.arg(dir.join("Caddyfile"));
             }
-            Self::EnvoyHttp => {
+            Self::Envoy | Self::EnvoyHttp => {
                 command = envoy()?;
-                command.arg("-c").arg(dir.join("http.yaml"));
+                command.arg("-c").arg(dir.join("envoy.yaml"));
             }
             Self::Haproxy => {
                 command = Command::new(debian("haproxy")?);
                 command.arg("-db").arg("-f").arg(dir.join("haproxy.cfg"));
             }
-            Self::Apache => {
+            Self::Apache | Self::ApacheIntrospecting => {
                 command = Command::new(debian("apache2")?);
                 command.args(["-D", "FOREGROUND", "-d"]).arg(dir).args(["-f", "apache2.conf"]);
                 // Started by root, its workers are somebody else, who must find the script.

@@ -1,12 +1,13 @@
 //! Real gateways in front of an API, with the configurations that we ship: what each of them must do,
 //! whoever made it. A story a gateway; the rules are one table for all.
 
+mod introspection;
 mod manifests;
 mod paths;
 mod rules;
 
 use anyhow::{Context as _, Result};
-use nt_testkit::gateway::{Answers, Gateway, Program, Recorder};
+use nt_testkit::gateway::{Answers, Asks, Gateway, Program, Recorder, Seen};
 use nt_testkit::operator::Issued;
 use nt_testkit::{Operator, Request, Response, World, http};
 use serde_json::json;
@@ -22,8 +23,8 @@ struct Stand {
     other: Issued,
     /// The API behind the gateway.
     api: Recorder,
-    /// What the gateway asks the authority goes through here.
-    asked: Recorder,
+    /// What the gateway asks the authority goes through here, where that is HTTP/1.1.
+    relay: Option<Recorder>,
     gateway: Gateway,
 }
 
@@ -33,17 +34,24 @@ impl Stand {
         let own = operator.create_workspace("main")?;
         let other = operator.create_workspace("other")?;
         let api = Recorder::start(Answers::Itself)?;
-        let asked = Recorder::start(Answers::From(world.address()))?;
-        let dir = world.dir().join("relayed");
-        let gateway = Gateway::start(program, &dir, asked.address(), api.address())?;
-        asked.take();
-        Ok(Self { operator, own, other, api, asked, gateway })
+        let relay = match program.asks() {
+            Asks::Http => Some(Recorder::start(Answers::From(world.address()))?),
+            Asks::Grpc => None,
+        };
+        let ntd = relay.as_ref().map_or(world.address(), Recorder::address);
+        let gateway = Gateway::start(program, &world.dir().join("first"), ntd, api.address())?;
+        Ok(Self { operator, own, other, api, relay, gateway })
+    }
+
+    /// What the authority was asked since the last time that this was asked, where one can see it.
+    fn asked(&self) -> Option<Vec<Seen>> {
+        self.relay.as_ref().map(Recorder::take)
     }
 
     /// One request on a connection of its own, about which nothing is known from before.
     fn send(&self, request: &Request) -> Result<Response> {
         self.api.take();
-        self.asked.take();
+        self.asked();
         http::once(self.gateway.address(), request)
     }
 }
@@ -108,6 +116,16 @@ fn caddy_keeps_the_rules() {
 #[test]
 fn traefik_keeps_the_rules() {
     keeps_the_rules(Program::Traefik);
+}
+
+#[test]
+fn envoy_keeps_the_rules() {
+    keeps_the_rules(Program::Envoy);
+}
+
+#[test]
+fn envoy_demands_a_scope() {
+    demands_a_scope(Program::Envoy);
 }
 
 #[test]

@@ -94,3 +94,24 @@ fn traefik_in_kubernetes_is_what_it_is_outside() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn an_api_server_asks_about_each_request_and_trusts_one_certificate() -> Result<()> {
+    let (text, _) = documents("kubernetes/token-review.yaml")?;
+    assert!(text.contains("--authentication-token-webhook-cache-ttl=0s\n"));
+    let config = &not_run("token-review.yaml")?[0];
+    assert_eq!(config["kind"], "Config");
+    let named = |list: &str, name: &Value| {
+        let found =
+            config[list].as_array().into_iter().flatten().find(|each| each["name"] == *name);
+        found.cloned().with_context(|| format!("{list} has no {name}"))
+    };
+    let context = named("contexts", &config["current-context"])?["context"].clone();
+    named("users", &context["user"])?;
+    let cluster = named("clusters", &context["cluster"])?["cluster"].clone();
+    let server = cluster["server"].as_str().context("a URL")?;
+    assert!(server.starts_with("https://") && server.ends_with(nt_api::path::TOKEN_REVIEW));
+    assert!(cluster["certificate-authority"].is_string());
+    assert_eq!(cluster["insecure-skip-tls-verify"], Value::Null);
+    Ok(())
+}

@@ -48,8 +48,9 @@ fn good_tokens_pass(stand: &Stand) -> Result<()> {
     let expires = seen.values("x-auth-expires");
     assert!(matches!(expires[..], [one] if one.parse::<u64>().is_ok()), "{expires:?}");
     assert!(!seen.mentions(&stand.own.token), "the API does not get the token: {seen:?}");
-    let asked = stand.asked.take();
-    assert!(asked.len() == 1 && asked[0].mentions(&stand.own.token), "{asked:?}");
+    if let Some(asked) = stand.asked() {
+        assert!(asked.len() == 1 && asked[0].mentions(&stand.own.token), "{asked:?}");
+    }
     Ok(())
 }
 
@@ -130,7 +131,7 @@ fn forged_headers_count_for_nothing(stand: &Stand) -> Result<()> {
     assert_eq!(seen.values("x-auth-jti"), [&stand.own.jti], "{seen:?}");
     assert!(!seen.mentions("forged"), "{seen:?}");
     // Whoever asks the authority by the client's headers could be led to another question.
-    let asked = stand.asked.take();
+    let asked = stand.asked().unwrap_or_default();
     assert!(asked.iter().all(|asked| !asked.mentions("/forged")), "{asked:?}");
 
     // Nor do they help anybody who has no token, or one for another workspace.
@@ -168,8 +169,9 @@ fn bodies_and_methods(stand: &Stand) -> Result<()> {
         assert_eq!(answer.status, 200, "{method}: {}", answer.text());
         let seen = one(stand)?;
         assert_eq!((seen.method.as_str(), seen.body), (method, large.len()));
-        let asked = stand.asked.take();
-        assert!(matches!(&asked[..], [asked] if asked.body == 0), "{method}: {asked:?}");
+        if let Some(asked) = stand.asked() {
+            assert!(matches!(&asked[..], [asked] if asked.body == 0), "{method}: {asked:?}");
+        }
     }
     for method in ["HEAD", "DELETE", "OPTIONS", "PROPFIND"] {
         let request = Request::new(method, "/tools").header("Connection", "close");
@@ -222,7 +224,7 @@ pub(super) fn when_the_authority_is_away_nothing_passes(
     let operator = world.operator(OWNER)?;
     let own = operator.create_workspace("away")?;
     let api = Recorder::start(Answers::Itself)?;
-    let dir = world.dir().join("direct");
+    let dir = world.dir().join("second");
     let gateway = Gateway::start(program, &dir, world.address(), api.address())?;
     let request = Request::get("/tools").bearer(&own.token);
     let passes = || {
