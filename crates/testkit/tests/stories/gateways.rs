@@ -6,6 +6,7 @@ mod introspection;
 mod manifests;
 mod paths;
 mod rules;
+mod socket;
 
 use std::net::SocketAddr;
 
