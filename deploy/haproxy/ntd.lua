@@ -37,7 +37,8 @@ core.register_action("ntd", { "http-req" }, function(txn, ntd)
     if credentials and credentials[0] and not credentials[1] then
         question["authorization"] = { credentials[0] }
     end
-    local answer = core.httpclient():get({ url = ntd, headers = question, timeout = 5000 })
+    -- HAProxy asks up to four times, and waits so many milliseconds each time.
+    local answer = core.httpclient():get({ url = ntd, headers = question, timeout = 1250 })
     local status = answer and answer.status or 0
 
     if status == 200 then

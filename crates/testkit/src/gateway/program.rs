@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -50,6 +51,15 @@ impl Program {
             Self::Traefik => 500,
             Self::ApacheIntrospecting => 401,
             _ => 503,
+        }
+    }
+
+    /// How long it waits for an authority that does not answer.
+    pub fn patience(self) -> Duration {
+        match self {
+            // It has no setting for it.
+            Self::Traefik => Duration::from_secs(30),
+            _ => Duration::from_secs(5),
         }
     }
 

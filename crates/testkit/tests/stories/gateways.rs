@@ -1,6 +1,7 @@
 //! Real gateways in front of an API, with the configurations that we ship: what each of them must do,
 //! whoever made it. A story a gateway; the rules are one table for all.
 
+mod away;
 mod controls;
 mod introspection;
 mod manifests;
@@ -76,7 +77,7 @@ fn goes_through_the_rules(world: &World, program: Program, asked: SocketAddr) ->
 fn keeps_the_rules(program: Program) {
     story(|world| {
         goes_through_the_rules(world, program, world.address())?;
-        rules::when_the_authority_is_away_nothing_passes(world, program)
+        away::nothing_passes(world, program)
     });
 }
 

@@ -1,16 +1,13 @@
 //! The rules, each a function of a gateway and who stands around it.
 
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use nix::sys::signal::Signal;
-use nt_testkit::gateway::{Answers, Gateway, Program, Recorder, Seen};
-use nt_testkit::{Connection, Request, World, http, process};
+use nt_testkit::gateway::Seen;
+use nt_testkit::{Connection, Request, process};
 use serde_json::json;
 
 use super::{Stand, paths};
-use crate::OWNER;
 
 /// A rule, and how one sees that it holds.
 type Rule = (&'static str, fn(&Stand) -> Result<()>);
@@ -204,58 +201,4 @@ fn the_path_binds(stand: &Stand) -> Result<()> {
         assert_eq!(stand.api.take(), [], "{theirs}");
     }
     Ok(())
-}
-
-/// Stops the authority where it is, and waits until all its threads have.
-fn stop(world: &World) -> Result<()> {
-    world.signal(Signal::SIGSTOP)?;
-    let threads = format!("/proc/{}/task", world.pid()?);
-    process::until(Duration::from_secs(20), || {
-        let mut all = true;
-        for thread in fs::read_dir(&threads)? {
-            let stat = fs::read_to_string(thread?.path().join("stat"))?;
-            // The state follows the name, which is in brackets.
-            all &= stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T"));
-        }
-        Ok(all.then_some(()))
-    })
-}
-
-pub(super) fn when_the_authority_is_away_nothing_passes(
-    world: &mut World,
-    program: Program,
-) -> Result<()> {
-    let operator = world.operator(OWNER)?;
-    let own = operator.create_workspace("away")?;
-    let api = Recorder::start(Answers::Itself)?;
-    let dir = world.dir().join("second");
-    let gateway = Gateway::start(program, &dir, world.address(), api.address())?;
-    let request = Request::get("/tools").bearer(&own.token);
-    let passes = || {
-        process::until(Duration::from_secs(20), || {
-            Ok((http::once(gateway.address(), &request)?.status == 200).then_some(()))
-        })
-    };
-    passes()?;
-    let refuses = || -> Result<()> {
-        let answer = http::once(gateway.address(), &request)?;
-        assert_eq!(answer.status, program.cannot_say(), "{}", answer.text());
-        assert_eq!(answer.header("retry-after").is_some(), answer.status == 503);
-        assert_eq!(api.take(), []);
-        Ok(())
-    };
-    api.take();
-    // One that does not answer: a gateway gives up on it in a few seconds.
-    stop(world)?;
-    let held = refuses();
-    world.signal(Signal::SIGCONT)?;
-    held.with_context(|| format!("stopped; its logs:\n{}", gateway.log()))?;
-    passes()?;
-    api.take();
-    world.kill9()?;
-    for _ in 0..3 {
-        refuses().with_context(|| format!("killed; its logs:\n{}", gateway.log()))?;
-    }
-    world.restart()?;
-    passes()
 }
