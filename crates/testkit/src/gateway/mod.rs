@@ -14,7 +14,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -50,27 +50,48 @@ pub struct Addresses {
     pub secret: String,
 }
 
+/// What more a gateway may be told.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Extras<'a> {
+    /// The secret by which the client `gateway` is known where it asks by introspection.
+    pub secret: &'a str,
+    /// What is changed of its files: each of these texts, which is there once, to the other. For tests
+    /// that show what a line is good for.
+    pub edits: &'a [(&'a str, &'a str)],
+}
+
 impl Gateway {
     /// Starts a gateway, with its files in this new folder, between clients, an authority (which must
     /// run) and an API.
     pub fn start(program: Program, dir: &Path, ntd: SocketAddr, api: SocketAddr) -> Result<Self> {
-        Self::introspecting(program, dir, ntd, api, "")
+        Self::start_with(program, dir, ntd, api, &Extras::default())
     }
 
-    /// Starts a gateway that asks by introspection, as the client `gateway` with this secret.
-    pub fn introspecting(
+    /// Starts one that is told more than two addresses.
+    pub fn start_with(
         program: Program,
         dir: &Path,
         ntd: SocketAddr,
         api: SocketAddr,
-        secret: &str,
+        extras: &Extras<'_>,
     ) -> Result<Self> {
         let dir = dir.to_owned();
         fs::create_dir(&dir)?;
         let clients = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        let addresses = Addresses { clients, ntd, api, secret: secret.to_owned() };
-        for file in program.files() {
-            fs::write(dir.join(file.name), file.with(&addresses, &dir)?)?;
+        let addresses = Addresses { clients, ntd, api, secret: extras.secret.to_owned() };
+        let files = program.files().iter();
+        let mut files = files
+            .map(|file| Ok((file.name, file.with(&addresses, &dir)?)))
+            .collect::<Result<Vec<_>>>()?;
+        for (from, to) in extras.edits {
+            let times: usize = files.iter().map(|(_, text)| text.matches(from).count()).sum();
+            ensure!(times == 1, "{from:?} is {times} times in the files of {program:?}");
+            for (_, text) in &mut files {
+                *text = text.replace(from, to);
+            }
+        }
+        for (name, text) in files {
+            fs::write(dir.join(name), text)?;
         }
         let mut command = program.command(&dir)?;
         command.env_clear().env("HOME", &dir).env("XDG_DATA_HOME", &dir).env("TMPDIR", &dir);

@@ -1,15 +1,19 @@
 //! Real gateways in front of an API, with the configurations that we ship: what each of them must do,
 //! whoever made it. A story a gateway; the rules are one table for all.
 
+mod controls;
 mod introspection;
 mod manifests;
 mod paths;
 mod rules;
+mod socket;
+
+use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result};
 use nt_testkit::gateway::{Answers, Asks, Gateway, Program, Recorder, Seen};
 use nt_testkit::operator::Issued;
-use nt_testkit::{Operator, Request, Response, World, http};
+use nt_testkit::{Operator, Request, Response, Service, World, http};
 use serde_json::json;
 
 use crate::{OWNER, story};
@@ -21,6 +25,8 @@ struct Stand {
     own: Issued,
     /// A workspace that is somebody else's.
     other: Issued,
+    /// A token that ends soon.
+    short: Issued,
     /// The API behind the gateway.
     api: Recorder,
     /// What the gateway asks the authority goes through here, where that is HTTP/1.1.
@@ -29,18 +35,20 @@ struct Stand {
 }
 
 impl Stand {
-    fn start(world: &World, program: Program) -> Result<Self> {
+    /// A gateway that asks whoever listens there: this world's authority, or an edge of it.
+    fn start(world: &World, program: Program, asked: SocketAddr) -> Result<Self> {
         let operator = world.operator(OWNER)?;
         let own = operator.create_workspace("main")?;
         let other = operator.create_workspace("other")?;
+        let short = operator.create_token(&own.workspace, &json!({ "expires_in": 1 }))?;
         let api = Recorder::start(Answers::Itself)?;
         let relay = match program.asks() {
-            Asks::Http => Some(Recorder::start(Answers::From(world.address()))?),
+            Asks::Http => Some(Recorder::start(Answers::From(asked))?),
             Asks::Grpc => None,
         };
-        let ntd = relay.as_ref().map_or(world.address(), Recorder::address);
+        let ntd = relay.as_ref().map_or(asked, Recorder::address);
         let gateway = Gateway::start(program, &world.dir().join("first"), ntd, api.address())?;
-        Ok(Self { operator, own, other, api, relay, gateway })
+        Ok(Self { operator, own, other, short, api, relay, gateway })
     }
 
     /// What the authority was asked since the last time that this was asked, where one can see it.
@@ -56,13 +64,18 @@ impl Stand {
     }
 }
 
+/// Goes through the rules with a gateway that asks whoever listens there.
+fn goes_through_the_rules(world: &World, program: Program, asked: SocketAddr) -> Result<()> {
+    let stand = Stand::start(world, program, asked)?;
+    for (rule, holds) in rules::ALL {
+        holds(&stand).with_context(|| format!("{rule}; its logs:\n{}", stand.gateway.log()))?;
+    }
+    Ok(())
+}
+
 fn keeps_the_rules(program: Program) {
     story(|world| {
-        let stand = Stand::start(world, program)?;
-        for (rule, holds) in rules::ALL {
-            holds(&stand).with_context(|| format!("{rule}; its logs:\n{}", stand.gateway.log()))?;
-        }
-        drop(stand);
+        goes_through_the_rules(world, program, world.address())?;
         rules::when_the_authority_is_away_nothing_passes(world, program)
     });
 }
@@ -70,7 +83,7 @@ fn keeps_the_rules(program: Program) {
 /// What is below `/admin/` demands a scope in the configurations that show how.
 fn demands_a_scope(program: Program) {
     story(|world| {
-        let stand = Stand::start(world, program)?;
+        let stand = Stand::start(world, program, world.address())?;
         let token = |scope: &[&str]| {
             let wishes = json!({ "scope": scope });
             stand.operator.create_token(&stand.own.workspace, &wishes)
@@ -121,6 +134,14 @@ fn traefik_keeps_the_rules() {
 #[test]
 fn envoy_keeps_the_rules() {
     keeps_the_rules(Program::Envoy);
+}
+
+#[test]
+fn envoy_keeps_the_rules_where_an_edge_answers_it() {
+    story(|world| {
+        let edge = Service::edge(world, "edge", world.address())?;
+        goes_through_the_rules(world, Program::Envoy, edge.address())
+    });
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! introspection (RFC 7662).
 
 use anyhow::{Context as _, Result};
-use nt_testkit::gateway::{Answers, Gateway, Program, Recorder};
+use nt_testkit::gateway::{Answers, Extras, Gateway, Program, Recorder};
 use nt_testkit::{Connection, Request, http};
 use serde_json::json;
 
@@ -18,8 +18,8 @@ fn apache_with_mod_oauth2_refuses_a_revoked_token_in_the_very_next_request() {
         let secret = client["client_secret"].as_str().context("a secret")?;
         let api = Recorder::start(Answers::Itself)?;
         let (program, dir) = (Program::ApacheIntrospecting, world.dir().join("gateway"));
-        let gateway =
-            Gateway::introspecting(program, &dir, world.address(), api.address(), secret)?;
+        let extras = Extras { secret, edits: &[] };
+        let gateway = Gateway::start_with(program, &dir, world.address(), api.address(), &extras)?;
         let told = |request: &Request| -> Result<u16> {
             let answer = http::once(gateway.address(), request)?;
             let challenge = answer.header("www-authenticate").unwrap_or_default();
