@@ -23,6 +23,7 @@ mod oauth;
 mod outage;
 mod page;
 mod promise;
+mod proxy;
 mod published_client;
 mod receipts;
 mod records;
