@@ -75,20 +75,34 @@ impl Edge {
         demand: &Demand,
         fresh: Freshness,
     ) -> Result<VerifiedToken, Denied> {
-        let Some(verifier) = self.verifier.get() else {
+        let verifier = self.verifier()?;
+        match (fresh, &self.ask) {
+            (Freshness::Local, None) => fits(verifier.verify(token), demand),
+            _ => fits(verifier.verify_or_ask(token, fresh).await, demand),
+        }
+    }
+
+    fn verifier(&self) -> Result<&Verifier, Denied> {
+        self.verifier.get().ok_or_else(|| {
             self.asked_too_early.fetch_add(1, Ordering::Relaxed);
-            return Err(Denied::NotReady);
-        };
-        let checked = match (fresh, &self.ask) {
-            (Freshness::Local, None) => verifier.verify(token),
-            _ => verifier.verify_or_ask(token, fresh).await,
-        };
-        let token = checked.map_err(|reason| {
-            tracing::debug!(%reason, "a token was not accepted");
-            Denied::from(reason)
-        })?;
-        demand.met_by(token.claims()).map_err(Denied::Unmet)?;
-        Ok(token)
+            Denied::NotReady
+        })
+    }
+
+    /// Whether a token may be used so, where nobody need be asked about that.
+    fn at_once(
+        &self,
+        token: &str,
+        demand: &Demand,
+        fresh: Freshness,
+    ) -> Option<Result<Accepted, Denied>> {
+        match (fresh, &self.ask) {
+            (Freshness::Local, None) => {
+                let verifier = self.verifier();
+                Some(verifier.and_then(|it| fits(it.verify(token), demand)).map(named))
+            }
+            _ => None,
+        }
     }
 
     /// `None` until the authority was heard for the first time.
@@ -110,6 +124,24 @@ impl Edge {
     }
 }
 
+/// A good token has to be good for what is demanded too.
+fn fits(
+    checked: Result<VerifiedToken, NotAccepted>,
+    demand: &Demand,
+) -> Result<VerifiedToken, Denied> {
+    let token = checked.map_err(|reason| {
+        tracing::debug!(%reason, "a token was not accepted");
+        Denied::from(reason)
+    })?;
+    demand.met_by(token.claims()).map_err(Denied::Unmet)?;
+    Ok(token)
+}
+
+fn named(token: VerifiedToken) -> Accepted {
+    let texts = Texts::of(token.claims());
+    Accepted::AtEdge(Box::new((token, texts)))
+}
+
 impl Judge for Edge {
     async fn judge(
         &self,
@@ -117,9 +149,7 @@ impl Judge for Edge {
         demand: &Demand,
         fresh: Freshness,
     ) -> Result<Accepted, Denied> {
-        let token = self.admit(token, demand, fresh).await?;
-        let texts = Texts::of(token.claims());
-        Ok(Accepted::AtEdge(Box::new((token, texts))))
+        self.admit(token, demand, fresh).await.map(named)
     }
 
     fn proxies(&self) -> &[IpNet] {

@@ -3,6 +3,7 @@
 //! Paths are matched exactly. The one request that every API call of our users waits for,
 //! `/v1/token_auth`, is answered in front of the router (see [`serve`]).
 
+pub mod answering;
 pub mod audit;
 pub mod auth;
 pub mod client_address;

@@ -30,7 +30,9 @@ use crate::authority::cluster::peers::Listening;
 use crate::authority::cluster::peers::proto::peers_server::{PeersServer, SERVICE_NAME};
 use crate::authority::feed::{CLIENT, FeedSource};
 use crate::authority::janitor::Janitor;
+use crate::authority::seen::Last;
 use crate::authority::{Authority, limits};
+use crate::http::answering::Answering;
 use crate::http::client_address::{Neighbour, Peer, client_address};
 use crate::http::forward_auth::unread;
 use crate::http::{Doors, ext_authz, forward_auth, router};
@@ -261,11 +263,31 @@ impl Service {
         // Answers are small and wanted at once.
         let _without_delay = stream.set_nodelay(true);
         let tls = self.tls.clone();
-        let service = service_fn(move |request| self.clone().call(request, peer));
+        let (this, last) = (Arc::new(self), Last::default());
+        let service = service_fn(move |request| Self::answer(&this, request, peer, &last));
         tokio::spawn(async move {
             converse(stream, tls, service, watcher).await;
             drop(permit);
         });
+    }
+
+    fn answer(
+        this: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        last: &Last,
+    ) -> Answering {
+        if forward_auth::is_asked(request.uri().path()) {
+            let (headers, doors) = (request.headers(), &this.doors);
+            let source = Neighbour::Peer(Peer(peer)).source(headers, &doors.proxies);
+            let answer = forward_auth::answer(doors, headers, request.uri(), source, Some(last));
+            return Answering::now(unread::left(request, answer));
+        }
+        let this = Self::clone(this);
+        Answering::later(async move {
+            let Ok(answer) = this.call(request, peer).await;
+            answer
+        })
     }
 
     async fn call(
@@ -273,12 +295,6 @@ impl Service {
         mut request: Request<Incoming>,
         peer: SocketAddr,
     ) -> Result<Response, Infallible> {
-        if forward_auth::is_asked(request.uri().path()) {
-            let (headers, doors) = (request.headers(), &self.doors);
-            let source = Neighbour::Peer(Peer(peer)).source(headers, &doors.proxies);
-            let answer = forward_auth::answer(doors, headers, request.uri(), source);
-            return Ok(unread::left(request, answer));
-        }
         if request.uri().path() == ext_authz::CHECK && is_grpc(&request) {
             return Ok(ext_authz::answer(self.doors, Neighbour::Peer(Peer(peer)), request).await);
         }

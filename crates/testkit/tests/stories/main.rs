@@ -25,6 +25,7 @@ mod openapi;
 mod outage;
 mod page;
 mod promise;
+mod proxy;
 mod published_client;
 mod receipts;
 mod records;

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderName, Uri};
 use nt_token::WorkspaceId;
 use percent_encoding::percent_decode_str;
 
@@ -16,7 +16,11 @@ use crate::http::forward_auth::{appended, own_query};
 
 /// Where gateways say what was asked of them: nginx by our configuration, Traefik and Caddy, and
 /// ingress-nginx with the whole URL.
-const HEADERS: [&str; 3] = ["x-original-uri", "x-forwarded-uri", "x-original-url"];
+const HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-original-uri"),
+    HeaderName::from_static("x-forwarded-uri"),
+    HeaderName::from_static("x-original-url"),
+];
 
 /// How often a path may have been escaped: nobody escapes more often, but to hide something.
 const MOST_ESCAPED: usize = 3;
@@ -53,7 +57,7 @@ fn agreed(all: impl IntoIterator<Item = Found>) -> Binding {
     found.map_or(Binding::None, Binding::To)
 }
 
-fn in_header(headers: &HeaderMap, name: &str) -> Found {
+fn in_header(headers: &HeaderMap, name: HeaderName) -> Found {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),

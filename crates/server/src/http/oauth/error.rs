@@ -15,6 +15,7 @@ use crate::http::error::seconds;
 
 /// What a client may send instead, where it has sent none or a wrong one.
 const BASIC: &str = "Basic realm=\"ntd\", charset=\"UTF-8\"";
+const ANY_SESSION: &str = "Bearer realm=\"ntd\"";
 const BAD_SESSION: &str = "Bearer realm=\"ntd\", error=\"invalid_token\"";
 const NO_OPERATOR: &str = "Bearer realm=\"ntd\", error=\"insufficient_scope\"";
 
@@ -57,6 +58,16 @@ impl OAuthFailure {
     /// A client's credentials are not good.
     pub fn bad_client() -> Self {
         Self::client("The client is not registered, or its secret is not this one")
+    }
+
+    /// No client certificate where one is demanded beside the credential (RFC 8705, section 2). The
+    /// challenge is of the scheme by which the client tried to be known.
+    pub fn no_certificate(by_bearer: bool) -> Self {
+        let refused = Self::client(
+            "A client certificate is demanded here beside the credential: show one that the \
+             authority's client CA has signed",
+        );
+        if by_bearer { Self { challenge: Some(ANY_SESSION), ..refused } } else { refused }
     }
 
     fn client(description: &'static str) -> Self {
