@@ -63,7 +63,7 @@ pub(super) fn nothing_passes(world: &mut World, program: Program) -> Result<()> 
         api.take();
     }
     world.kill9()?;
-    for _ in 0..3 {
+    for _ in 0..2 {
         refuses().with_context(|| format!("killed; its logs:\n{}", gateway.log()))?;
     }
     world.restart()?;
