@@ -169,3 +169,60 @@ impl IntoResponse for OAuthFailure {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// The status, the error, `Retry-After`, and the scheme of the challenge.
+    fn told(error: impl Into<OAuthFailure>) -> (u16, OAuthErrorCode, Option<String>, String) {
+        let failure = error.into();
+        let code = failure.code;
+        let response = failure.into_response();
+        let header = |name| {
+            response
+                .headers()
+                .get(name)
+                .map(|value: &HeaderValue| value.to_str().expect("text").to_owned())
+        };
+        assert_eq!(header(CACHE_CONTROL).as_deref(), Some("no-store"));
+        let scheme = header(WWW_AUTHENTICATE).unwrap_or_default();
+        let scheme = scheme.split(' ').next().unwrap_or_default().to_owned();
+        (response.status().as_u16(), code, header(RETRY_AFTER), scheme)
+    }
+
+    #[test]
+    fn what_is_not_proven_in_time_is_said_with_when_to_ask_again() {
+        let later = |code, seconds: &str| (503, code, Some(seconds.to_owned()), String::new());
+        let expected = later(OAuthErrorCode::TemporarilyUnavailable, "1");
+        assert_eq!(told(Refusal::NotServing), expected);
+        assert_eq!(told(Error::Failed(StoreError::Full)), expected);
+        assert_eq!(told(Error::Refused(Refusal::ProviderUnavailable)), expected);
+        for (again, seconds) in [(1, "1"), (999, "1"), (1_001, "2"), (90_000, "90")] {
+            let again = Duration::from_millis(again);
+            let (status, code, after, _) = told(Refusal::TooOften { again });
+            let found = (status, code, after.as_deref());
+            assert_eq!(found, (429, OAuthErrorCode::SlowDown, Some(seconds)));
+        }
+    }
+
+    #[test]
+    fn each_refusal_has_the_status_and_the_challenge_of_its_document() {
+        let none = String::new();
+        let (basic, bearer) = ("Basic".to_owned(), "Bearer".to_owned());
+        for (refusal, status, code, scheme) in [
+            (Refusal::BadClient, 401, OAuthErrorCode::InvalidClient, &basic),
+            (Refusal::NotSignedIn, 401, OAuthErrorCode::InvalidToken, &bearer),
+            (Refusal::SessionExpired, 401, OAuthErrorCode::InvalidToken, &bearer),
+            (Refusal::OperatorNeeded, 403, OAuthErrorCode::InsufficientScope, &bearer),
+            (Refusal::ClientMayNot, 400, OAuthErrorCode::UnauthorizedClient, &none),
+            (Refusal::BadJti, 400, OAuthErrorCode::InvalidRequest, &none),
+        ] {
+            assert_eq!(told(refusal), (status, code, None, scheme.clone()));
+        }
+        let fault = told(StoreError::Corrupt("a row"));
+        assert_eq!(fault, (500, OAuthErrorCode::ServerError, None, none));
+    }
+}
