@@ -99,6 +99,16 @@ pub const CERTIFICATE_EVERY: Duration = Duration::from_mins(1);
 /// ten times a second.
 pub const CLIENT_CERTIFICATE_LOG_EVERY: Duration = Duration::from_secs(10);
 
+/// Longest head of a request, in bytes: what nginx takes, and gateways pass the heads of others on. It is
+/// held in memory for each connection that is slow to send one.
+pub const HEAD_BYTES: usize = 32 * 1024;
+
+/// Requests at a time on one connection of HTTP/2: as many as gateways use of one.
+pub const STREAMS: u32 = 200;
+
+/// How long a client may take to answer a ping of HTTP/2, which it is sent after [`HEAD_WAIT`].
+pub const PING_WAIT: Duration = Duration::from_secs(20);
+
 /// How long a request may take, its body included.
 pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
 

@@ -26,9 +26,10 @@ use crate::edge::proxy::{self, Proxy};
 use crate::edge::{Edge, routes};
 use crate::http::answering::Answering;
 use crate::http::client_address::Neighbour;
+use crate::http::connection::converse;
 use crate::http::ext_authz;
 use crate::http::forward_auth;
-use crate::http::serve::{converse, is_grpc};
+use crate::http::serve::is_grpc;
 use crate::tls::Tls;
 
 /// What an edge is told that has an upstream: its listener is the proxy's.

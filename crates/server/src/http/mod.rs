@@ -10,6 +10,7 @@ pub mod client_address;
 pub mod client_certificates;
 pub mod clients;
 pub mod conditional;
+pub mod connection;
 pub mod error;
 pub mod ext_authz;
 pub mod extract;

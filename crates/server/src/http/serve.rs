@@ -14,12 +14,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use nt_feed::proto::feed_server::FeedServer;
 use nt_feed::server::Feed;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
@@ -34,10 +31,10 @@ use crate::authority::seen::Last;
 use crate::authority::{Authority, limits};
 use crate::http::answering::Answering;
 use crate::http::client_address::{Neighbour, Peer, client_address};
+use crate::http::connection::converse;
 use crate::http::forward_auth::unread;
 use crate::http::{Doors, ext_authz, forward_auth, router};
 use crate::tls::Tls;
-use crate::tls::clients::ClientCertificate;
 
 /// Why serving has come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,64 +180,6 @@ async fn keep_keys_fresh(authority: Arc<Authority>) {
         }
     };
     tokio::join!(of_provider, authority.trusted().keep_keys_fresh(authority.shared_clock()));
-}
-
-/// Answers what comes over one connection, until it ends or is to stop. Where there is TLS, nothing is
-/// heard before the handshake.
-pub async fn converse<I, S>(stream: I, tls: Option<Tls>, service: S, watcher: Watcher)
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: hyper::service::Service<Request<Incoming>, Response = Response, Error = Infallible>
-        + Send
-        + 'static,
-    S::Future: Send,
-{
-    match tls {
-        None => converse_openly(stream, service, watcher).await,
-        Some(tls) => {
-            if let Some((stream, certificate)) = tls.accept(stream).await {
-                converse_openly(stream, showing(service, certificate), watcher).await;
-            }
-        }
-    }
-}
-
-/// The same service, told which certificate the client has shown.
-fn showing<S>(
-    service: S,
-    certificate: Option<ClientCertificate>,
-) -> impl hyper::service::Service<
-    Request<Incoming>,
-    Response = Response,
-    Error = Infallible,
-    Future = S::Future,
->
-where
-    S: hyper::service::Service<Request<Incoming>, Response = Response, Error = Infallible>,
-{
-    service_fn(move |mut request: Request<Incoming>| {
-        if let Some(certificate) = &certificate {
-            request.extensions_mut().insert(certificate.clone());
-        }
-        service.call(request)
-    })
-}
-
-async fn converse_openly<I, S>(stream: I, service: S, watcher: Watcher)
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: hyper::service::Service<Request<Incoming>, Response = Response, Error = Infallible>
-        + Send
-        + 'static,
-    S::Future: Send,
-{
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits::HEAD_WAIT);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(limits::HEAD_WAIT);
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended with an error");
-    }
 }
 
 #[derive(Clone)]
