@@ -9,6 +9,7 @@ pub mod checker;
 pub mod cli;
 pub mod dice;
 pub mod gate;
+pub mod gateway;
 pub mod hammer;
 pub mod http;
 pub mod install;

@@ -8,8 +8,7 @@
 // longer where a cache stands between you and ntd. For "refused from then on", put `ntd edge` or nginx
 // with forward-auth in front of this service, and verify nothing here.
 //
-// Whatever cannot be known is refused: no keys or no list means 503, never 200. Signatures are EdDSA or
-// ES256 here; an authority that signs with RS256 needs a third case in verifies.
+// Whatever cannot be known is refused: no keys or no list means 503, never 200.
 package main
 
 import (
@@ -17,9 +16,11 @@ import (
 	"cmp"
 	"compress/zlib"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -68,7 +69,7 @@ type claims struct {
 	} `json:"status_list"`
 }
 
-type jwk struct{ Kty, Crv, X, Y, Kid, Alg string }
+type jwk struct{ Kid, Alg, Crv, X, Y, N, E string }
 
 // kept is something that was fetched, until its time is over.
 type kept[T any] struct {
@@ -191,23 +192,32 @@ func checked(text, typ string) (*claims, error) {
 	return &said, nil
 }
 
+// verifies says whether a key has signed this, with the one algorithm that it is for.
 func verifies(key jwk, message string, signature []byte) bool {
-	x, errX := base64.RawURLEncoding.DecodeString(key.X)
-	y, errY := base64.RawURLEncoding.DecodeString(key.Y)
-	if errX != nil || errY != nil {
-		return false
-	}
+	digest := sha256.Sum256([]byte(message))
 	switch {
-	case key.Alg == "EdDSA" && key.Crv == "Ed25519" && len(x) == ed25519.PublicKeySize:
-		return ed25519.Verify(x, []byte(message), signature)
+	case key.Alg == "EdDSA" && key.Crv == "Ed25519" && len(part(key.X)) == ed25519.PublicKeySize:
+		return ed25519.Verify(part(key.X), []byte(message), signature)
 	case key.Alg == "ES256" && key.Crv == "P-256" && len(signature) == 64:
-		point := append(append([]byte{4}, x...), y...)
+		point := append(append([]byte{4}, part(key.X)...), part(key.Y)...)
 		public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
-		digest := sha256.Sum256([]byte(message))
 		r, s := new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])
 		return err == nil && ecdsa.Verify(public, digest[:], r, s)
+	case key.Alg == "RS256" && len(part(key.E)) <= 4:
+		n, e := new(big.Int).SetBytes(part(key.N)), new(big.Int).SetBytes(part(key.E))
+		public := rsa.PublicKey{N: n, E: int(e.Int64())}
+		return rsa.VerifyPKCS1v15(&public, crypto.SHA256, digest[:], signature) == nil
 	}
 	return false
+}
+
+// part is a part of a key; nothing where it is not base64url.
+func part(text string) []byte {
+	bytes, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return nil
+	}
+	return bytes
 }
 
 func fetchKeys(uri string) (kept[map[string]jwk], error) {

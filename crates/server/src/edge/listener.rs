@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, bail};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::http::client_address::{Neighbour, Peer};
 
@@ -46,8 +46,23 @@ impl fmt::Display for Address {
 }
 
 /// One connection, of whichever kind.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
+    /// Has the other side see the end, when it comes, as an abort, and at once: what the kernel holds for
+    /// it is thrown away.
+    fn reset_at_its_end(&self);
+}
+
+impl Stream for TcpStream {
+    fn reset_at_its_end(&self) {
+        // Else it ends as usual, behind what is on its way.
+        let _reset = self.set_zero_linger();
+    }
+}
+
+impl Stream for UnixStream {
+    /// There is nothing like it for these.
+    fn reset_at_its_end(&self) {}
+}
 
 /// Listens. A Unix socket's file goes with it.
 #[derive(Debug)]

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::keys::{by_another, keys_ok, signed_by};
+use crate::{OWNER, story};
 use anyhow::{Context as _, Result, bail, ensure};
 use nt_testkit::operator::Issued;
 use nt_testkit::world::free_port;
 use nt_testkit::{Connection, Request, Response, World, http, install, process, settings};
-use serde_json::json;
-
-use crate::{OWNER, story};
 
 /// How long a service may take to start on a machine that is busy.
 const START: Duration = Duration::from_secs(30);
@@ -70,11 +69,16 @@ impl Drop for Service {
 /// Everything that a snippet must do.
 fn tell(world: &mut World, name: &str, command: &dyn Fn() -> Result<Command>) -> Result<()> {
     let operator = world.operator(OWNER)?;
+    // One of each algorithm.
     let good = operator.create_workspace("main")?;
-    let revoked = operator.create_token(&good.workspace, &json!({}))?;
-    let with_workspace = operator.create_workspace("gone")?;
+    let gone = operator.create_workspace("gone")?;
+    rotate(world, "ES256")?;
+    let revoked = by_another(&operator, &good.workspace, &signed_by(&good)?.0)?;
+    rotate(world, "RS256")?;
+    let with_workspace = by_another(&operator, &gone.workspace, &signed_by(&revoked)?.0)?;
     let service = Service::start(command()?, world, name, "1")?;
-    for token in [&good, &revoked, &with_workspace] {
+    for (token, algorithm) in [(&good, "EdDSA"), (&revoked, "ES256"), (&with_workspace, "RS256")] {
+        assert_eq!(signed_by(token)?.1, algorithm);
         let answer = service.ask(Some(&token.token))?;
         assert_eq!(answer.status, 200, "{}", answer.text());
         assert_eq!(answer.json()["workspace"], token.workspace.as_str());
@@ -104,6 +108,13 @@ fn tell(world: &mut World, name: &str, command: &dyn Fn() -> Result<Command>) ->
     service.until(&good, 503).context("no list can be had")?;
     assert_eq!(patient.status(&good)?, 200, "it goes on by its list, as its header says");
     Ok(())
+}
+
+/// Has a new key sign.
+fn rotate(world: &mut World, algorithm: &str) -> Result<()> {
+    world.stop()?;
+    keys_ok(world, &["rotate", "--algorithm", algorithm, "--now"])?;
+    world.restart()
 }
 
 fn snippet(language: &str) -> PathBuf {

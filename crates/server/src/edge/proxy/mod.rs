@@ -14,7 +14,9 @@
 //!
 //! Bodies are never kept, only carried. An answer that came is never asked for again.
 
+mod answer;
 mod body;
+mod cut;
 mod head;
 pub mod public;
 pub mod resource;
@@ -34,14 +36,15 @@ use axum::http::{HeaderMap, HeaderValue, Request, Version};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use nt_verifier::layer::CutBody;
 use nt_verifier::{End, Freshness, VerifiedToken};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::authority::seen::Texts;
 use crate::authority::{Binding, Demand};
 use crate::edge::Edge;
+use crate::edge::proxy::answer::Answer;
 use crate::edge::proxy::body::{Download, Upload};
+use crate::edge::proxy::cut::Cut;
 use crate::edge::proxy::head::{Aim, Credential, Sender};
 use crate::edge::proxy::resource::Challenge;
 use crate::edge::proxy::settings::{Bound, Settings};
@@ -72,6 +75,7 @@ pub(super) struct Connection {
     neighbour: Neighbour,
     encrypted: bool,
     held: Held,
+    cut: Arc<Cut>,
 }
 
 impl Proxy {
@@ -104,6 +108,7 @@ impl Proxy {
     ) -> Result<Response, Refused> {
         let (parts, body) = request.into_parts();
         let aim = head::aim(&parts)?;
+        let version = parts.version;
         let (token, credential) = self.admit(&parts, from).await?;
         let upgrade = (head::is_web_socket(&parts) && self.upstream.upgrades()).then_some(());
         let mut request = Request::from_parts(parts, Upload::new(body, token.clone()));
@@ -128,7 +133,8 @@ impl Proxy {
             }
             (Err(failed), _) => return Err(failed.into()),
         };
-        Ok(pass_back(response, token, client, from))
+        let cut = (version != Version::HTTP_2).then(|| Arc::clone(&from.cut));
+        Ok(pass_back(response, token, client, (cut, Arc::clone(&from.held))))
     }
 
     /// Whether a request may pass, and by which token.
@@ -200,7 +206,7 @@ fn pass_back(
     response: axum::http::Response<Download>,
     token: Option<VerifiedToken>,
     client: Option<OnUpgrade>,
-    from: &Connection,
+    (cut, held): (Option<Arc<Cut>>, Held),
 ) -> Response {
     let (mut parts, body) = response.into_parts();
     head::strip_hop_by_hop(&mut parts.headers);
@@ -212,11 +218,11 @@ fn pass_back(
         switch_to_web_socket(&mut parts.headers);
         let mut response = axum::http::Response::from_parts(parts, Body::empty());
         let upstream = hyper::upgrade::on(&mut response);
-        tokio::spawn(tunnel::carry(client, upstream, token, Arc::clone(&from.held)));
+        tokio::spawn(tunnel::carry(client, upstream, token, cut, held));
         return response;
     }
     let body = match token {
-        Some(token) => Body::new(CutBody::new(body, token)),
+        Some(token) => Body::new(Answer::new(body, token, cut)),
         None => Body::new(body),
     };
     Response::from_parts(parts, body)

@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::authority::limits;
 use crate::edge::listener::Stream;
+use crate::edge::proxy::cut::Cuttable;
 use crate::edge::proxy::{Connection, Proxy};
 use crate::http::client_address::Neighbour;
 use crate::tls::Tls;
@@ -27,8 +28,8 @@ pub(in crate::edge) fn connect(
     permit: OwnedSemaphorePermit,
     watcher: Watcher,
 ) {
-    let held = Arc::new(permit);
-    let from = Connection { neighbour, encrypted: tls.is_some(), held };
+    let (stream, cut) = Cuttable::new(stream);
+    let from = Connection { neighbour, encrypted: tls.is_some(), held: Arc::new(permit), cut };
     tokio::spawn(async move {
         match tls {
             None => converse(proxy, stream, from, watcher).await,
@@ -45,6 +46,7 @@ async fn converse<I>(proxy: Arc<Proxy>, stream: I, from: Connection, watcher: Wa
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let cut = Arc::clone(&from.cut);
     let service = service_fn(move |request: Request<Incoming>| {
         let (proxy, from) = (Arc::clone(&proxy), from.clone());
         async move { Ok::<_, Infallible>(proxy.answer(request, &from).await) }
@@ -57,7 +59,11 @@ where
     http2.timer(TokioTimer::new()).keep_alive_interval(limits::HEAD_WAIT);
     http2.adaptive_window(true).max_header_list_size(limits::PROXY_HEAD);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection.into_owned()).await {
-        tracing::debug!(%error, "a connection ended with an error");
+    tokio::select! {
+        biased;
+        () = cut.told() => tracing::debug!("a connection was cut"),
+        served = watcher.watch(connection.into_owned()) => if let Err(error) = served {
+            tracing::debug!(%error, "a connection ended with an error");
+        },
     }
 }

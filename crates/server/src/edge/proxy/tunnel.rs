@@ -1,7 +1,7 @@
 //! A connection that has become another protocol's: bytes both ways, for as long as its token is good.
 //!
-//! What is said over it is not read here, so its end is the connection's: who is cut off sees no
-//! farewell, which for a WebSocket is code 1006 (RFC 6455, 7.1.5).
+//! What is said over it is not read here, so its end is the connection's: who is cut off sees it reset,
+//! which for a WebSocket is code 1006 (RFC 6455, 7.1.5).
 
 use std::io;
 use std::pin::Pin;
@@ -15,6 +15,7 @@ use nt_verifier::VerifiedToken;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 
 use crate::authority::limits;
+use crate::edge::proxy::cut::Cut;
 use crate::edge::proxy::{Held, until_ended};
 
 /// Carries bytes between the two when both are ready, until one of them or the token ends, or nothing
@@ -23,14 +24,16 @@ pub(super) async fn carry(
     client: OnUpgrade,
     upstream: OnUpgrade,
     token: Option<VerifiedToken>,
+    cut: Option<Arc<Cut>>,
     held: Held,
 ) {
-    let carried = async {
+    let mut carried = std::pin::pin!(async {
         let (client, upstream) = tokio::try_join!(client, upstream).map_err(io::Error::other)?;
         let moved = Arc::new(AtomicBool::new(true));
         let watched = |upgraded| Watched {
             io: TokioIo::new(upgraded),
             token: token.clone(),
+            cut: cut.clone(),
             moved: Arc::clone(&moved),
         };
         let (mut client, mut upstream) = (watched(client), watched(upstream));
@@ -39,15 +42,24 @@ pub(super) async fn carry(
             () = silence(&moved) => Err(io::ErrorKind::TimedOut.into()),
             copied = copy_bidirectional(&mut client, &mut upstream) => copied,
         }
-    };
+    });
     tokio::select! {
         biased;
-        why = until_ended(token.as_ref()) => tracing::debug!("a tunnel was cut: {why}"),
-        carried = carried => if let Err(error) = carried {
+        why = until_ended(token.as_ref()) => {
+            cut_off(cut.as_deref());
+            tracing::debug!("a tunnel was cut: {why}");
+        }
+        carried = &mut carried => if let Err(error) = carried {
             tracing::debug!(%error, "a tunnel ended");
         },
     }
     drop(held);
+}
+
+fn cut_off(cut: Option<&Cut>) {
+    if let Some(cut) = cut {
+        cut.at_its_end();
+    }
 }
 
 /// Resolves when nothing was moved for a while.
@@ -62,6 +74,7 @@ async fn silence(moved: &AtomicBool) {
 struct Watched {
     io: TokioIo<Upgraded>,
     token: Option<VerifiedToken>,
+    cut: Option<Arc<Cut>>,
     moved: Arc<AtomicBool>,
 }
 
@@ -70,6 +83,7 @@ impl Watched {
         self.moved.store(true, Ordering::Relaxed);
         match &self.token {
             Some(token) if token.has_ended().is_some() => {
+                cut_off(self.cut.as_deref());
                 Err(io::ErrorKind::ConnectionAborted.into())
             }
             _ => Ok(()),

@@ -10,6 +10,7 @@ mod machine;
 mod nginx;
 mod process;
 mod promise;
+mod proxy;
 mod sets;
 mod several;
 mod table;
@@ -53,6 +54,8 @@ enum Name {
     Snapshot,
     /// `/v1/token_auth` over HTTP.
     ForwardAuth,
+    /// `ntd edge --upstream`, beside nginx.
+    Proxy,
     /// `ntcli` as a whole process.
     Process,
     /// Creating and revoking over HTTP.
@@ -120,6 +123,7 @@ fn measure(runtime: &tokio::runtime::Runtime, only: &[Name]) -> Result<()> {
             Name::Memory => sets::memory(table)?,
             Name::Snapshot => sets::snapshot(table)?,
             Name::ForwardAuth => forward_auth::measure(&World::start()?, runtime, table)?,
+            Name::Proxy => proxy::measure(&World::start()?, runtime, table)?,
             Name::Process => process::measure(&World::start()?, table)?,
             Name::Writes => writes::measure(&World::start()?, runtime, table)?,
             Name::Revoke => promise::with_eight(runtime, table)?,

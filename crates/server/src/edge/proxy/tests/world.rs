@@ -27,6 +27,7 @@ use crate::edge::listener::{Address, Listener};
 use crate::edge::proxy::settings::{Bound, Settings};
 use crate::edge::serve::{self, Proxying};
 use crate::edge::tests::world::{Authority, until};
+use crate::tls::Tls;
 
 /// What the upstream has taken of uploads.
 type Taken = Arc<AtomicU64>;
@@ -187,6 +188,15 @@ impl Running {
     }
 
     pub(super) async fn launch(authority: &Authority, settings: Settings) -> Self {
+        Self::launch_with(authority, settings, None).await
+    }
+
+    /// One that serves TLS.
+    pub(super) async fn with_tls(authority: &Authority, settings: Settings, tls: Tls) -> Self {
+        Self::launch_with(authority, settings, Some(tls)).await
+    }
+
+    async fn launch_with(authority: &Authority, settings: Settings, tls: Option<Tls>) -> Self {
         let any: Address = "127.0.0.1:0".parse().expect("an address");
         let (listener, admin) = (Listener::bind(&any).await, Listener::bind(&any).await);
         let (listener, admin) = (listener.expect("it can listen"), admin.expect("it can listen"));
@@ -194,7 +204,7 @@ impl Running {
         let (stop, stopped) = oneshot::channel();
         let stopped = async { stopped.await.unwrap_or_default() };
         let proxying = Proxying { settings, admin: Some(admin) };
-        let running = serve::run(listener, None, authority.link(), Some(proxying), stopped);
+        let running = serve::run(listener, tls, authority.link(), Some(proxying), stopped);
         Self { address, admin: at_admin, stop, task: tokio::spawn(running) }
     }
 

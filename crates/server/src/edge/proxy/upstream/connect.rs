@@ -10,15 +10,19 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use crate::authority::limits;
-use crate::edge::listener::Stream;
 use crate::edge::proxy::settings::Way;
 use crate::edge::proxy::upstream::Failed;
 use crate::edge::proxy::upstream::kept::Line;
 use crate::tls::certificates;
+
+/// A connection, of whichever kind.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// What is spoken over a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
