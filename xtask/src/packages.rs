@@ -15,8 +15,21 @@ struct Part {
     why: &'static str,
 }
 
-const PARTS: [Part; 14] = [
+const PARTS: [Part; 18] = [
     Part { program: "nginx", package: "nginx", why: "a real gateway in front of an API" },
+    Part { program: "haproxy", package: "haproxy", why: "another" },
+    Part { program: "apache2", package: "apache2", why: "another" },
+    // No programs, but joined to a folder their names stay what they are.
+    Part {
+        program: "/usr/share/lua/5.3/socket.lua",
+        package: "lua-socket",
+        why: "how apache2 asks",
+    },
+    Part {
+        program: "/usr/lib/apache2/modules/mod_oauth2.so",
+        package: "libapache2-mod-oauth2",
+        why: "another way how it asks",
+    },
     Part { program: "jq", package: "jq", why: "the documented scripts use it" },
     Part { program: "curl", package: "curl", why: "what ntcli is compared with" },
     Part { program: "setsid", package: "util-linux", why: "terminals of their own" },

@@ -17,6 +17,7 @@ pub mod receipts;
 pub mod revocations;
 pub mod sessions;
 pub mod status_lists;
+pub mod token_review;
 pub mod tokens;
 pub mod verification;
 pub mod verifiers;

@@ -53,6 +53,8 @@ pub struct ServerMetadata {
     pub revocation_endpoint: String,
     /// How the one who revokes proves who it is.
     pub revocation_endpoint_auth_methods_supported: Vec<String>,
+    /// Where the status lists are listed (Token Status List, section 9.1).
+    pub status_list_aggregation_endpoint: String,
     /// None: tokens are not issued by an OAuth flow.
     pub response_types_supported: Vec<String>,
     /// None, for the same reason.

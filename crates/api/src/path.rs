@@ -44,6 +44,8 @@ pub const CLIENT: &str = "/v1/clients/{name}";
 pub const AUDIT: &str = "/v1/audit";
 /// Forward-auth (*published*).
 pub const TOKEN_AUTH: &str = "/v1/token_auth";
+/// Kubernetes' webhook token authentication (`TokenReview`).
+pub const TOKEN_REVIEW: &str = "/v1/token_review";
 /// Token introspection (RFC 7662).
 pub const INTROSPECT: &str = "/oauth2/introspect";
 /// Token revocation (RFC 7009).

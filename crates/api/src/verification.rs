@@ -22,6 +22,9 @@ pub const X_AUTH_EXPIRES: &str = "x-auth-expires";
 /// Request header: scopes that the token must have, separated by spaces; for a gateway to set.
 pub const X_AUTH_REQUIRED_SCOPE: &str = "x-auth-required-scope";
 
+/// Response header of a 403: what a token lacks that is good otherwise: `workspace`, `scope` or `source`.
+pub const X_AUTH_UNMET: &str = "x-auth-unmet";
+
 /// Answer of `/v1/token_auth` where the token is good (*published*).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

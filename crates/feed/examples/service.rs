@@ -8,8 +8,10 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::extract::ConnectInfo;
 use axum::response::sse::{Event, Sse};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -28,7 +30,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let service = Router::new()
         .route("/whoami", get(whoami))
         .route("/ticks", get(ticks))
-        .layer(BearerLayer::new(verifier));
+        // Without it a token that is restricted to networks is not let in.
+        .layer(BearerLayer::new(verifier).source(|head| {
+            head.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
+        }))
+        .into_make_service_with_connect_info::<SocketAddr>();
 
     let listener = tokio::net::TcpListener::bind(listen).await?;
     tokio::select! {

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nt_token::Secret;
 use nt_verifier::{Answer, Ask, Asking, NotReady};
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, StatusCode};
+use reqwest::{Certificate, Client, ClientBuilder, StatusCode};
 
-use crate::client::{AuthorityUrl, Current};
+use crate::client::{AuthorityUrl, Current, Identity, NoIdentity, Pem, Settings, Shows};
 
 /// A whole question and its answer take at most this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -17,21 +18,43 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Asks `/v1/token_auth` of an authority, each time. Cheap to clone; connections are kept and shared.
 ///
 /// Only what is certainly the authority's own answer counts: 200 with the token's `X-Auth-Jti`, and 401
-/// with the challenge `invalid_token`. Anything else, also what a proxy on the way says, is
+/// with the challenge `invalid_token`. A token that is good, but not from here, is good: whoever asks knows
+/// from where it is used, and looks at its networks. Anything else, also what a proxy on the way says, is
 /// [`NotReady::NoAnswer`], and so is no answer within two seconds.
 ///
 /// Of several nodes the one that is followed is asked, and the next where it gives no answer.
 #[derive(Debug, Clone)]
 pub struct HttpAsk {
-    client: Client,
+    http: Http,
     urls: Arc<[String]>,
     current: Current,
 }
 
-/// The machine's TLS cannot be set up.
+/// What is asked with.
+#[derive(Debug, Clone)]
+enum Http {
+    Same(Client),
+    /// A client certificate is shown, which may be renewed on disk meanwhile.
+    Shows(Arc<(Shows<Client>, Making)>),
+}
+
+/// What a client is made of.
+#[derive(Debug, Clone)]
+struct Making {
+    trusted: Option<Vec<Certificate>>,
+    within: Duration,
+}
+
+/// Why nobody can be asked.
 #[derive(Debug, thiserror::Error)]
-#[error("HTTP cannot be set up: {0}")]
-pub struct NoHttp(reqwest::Error);
+pub enum NoHttp {
+    /// The machine's TLS cannot be set up.
+    #[error("HTTP cannot be set up: {0}")]
+    Tls(reqwest::Error),
+    /// The client certificate.
+    #[error(transparent)]
+    Identity(#[from] NoIdentity),
+}
 
 impl HttpAsk {
     /// Asks this authority, whose certificate is checked by these (PEM), else by those that the system
@@ -44,26 +67,39 @@ impl HttpAsk {
     /// [`Settings::authority`](crate::client::Settings::authority) and
     /// [`Settings::others`](crate::client::Settings::others), the one that is followed is asked first.
     pub fn any(nodes: &[AuthorityUrl], ca: Option<&str>) -> Result<Self, NoHttp> {
-        let client = match ca {
-            None => Client::builder(),
-            Some(pem) => {
-                let trusted = Certificate::from_pem_bundle(pem.as_bytes()).map_err(NoHttp)?;
-                Client::builder().tls_certs_only(trusted)
+        Self::showing(nodes, ca, None)
+    }
+
+    /// Asks the authority that these settings follow, as whom they make this verifier.
+    pub fn of(settings: &Settings) -> Result<Self, NoHttp> {
+        let mut nodes = vec![settings.authority.clone()];
+        nodes.extend(settings.others.iter().cloned());
+        Self::showing(&nodes, settings.ca.as_deref(), settings.identity.clone())
+    }
+
+    fn showing(
+        nodes: &[AuthorityUrl],
+        ca: Option<&str>,
+        identity: Option<Identity>,
+    ) -> Result<Self, NoHttp> {
+        let trusted = ca.map(|pem| Certificate::from_pem_bundle(pem.as_bytes()));
+        let making = Making {
+            trusted: trusted.transpose().map_err(NoHttp::Tls)?,
+            within: ANSWER_WITHIN / u32::try_from(nodes.len()).unwrap_or(u32::MAX).max(1),
+        };
+        let http = match identity {
+            None => Http::Same(making.builder().build().map_err(NoHttp::Tls)?),
+            Some(identity) => {
+                let shows = Shows::new(identity);
+                shows.now(|pem| making.client(pem))?;
+                Http::Shows(Arc::new((shows, making)))
             }
         };
-        let client = client
-            .user_agent(concat!("nt-feed/", env!("CARGO_PKG_VERSION")))
-            // A token goes nowhere else.
-            .redirect(Policy::none())
-            .no_proxy()
-            .timeout(ANSWER_WITHIN / u32::try_from(nodes.len()).unwrap_or(u32::MAX).max(1))
-            .build()
-            .map_err(NoHttp)?;
         let url = |node: &AuthorityUrl| {
             format!("{}/v1/token_auth", node.to_string().trim_end_matches('/'))
         };
         let urls = nodes.iter().map(url).collect();
-        Ok(Self { client, urls, current: Current::default() })
+        Ok(Self { http, urls, current: Current::default() })
     }
 
     /// To be told which node is followed.
@@ -72,12 +108,50 @@ impl HttpAsk {
     }
 
     async fn ask_node(&self, url: &str, token: &str) -> Result<Answer, NotReady> {
-        let sent = self.client.get(url).bearer_auth(token).send().await;
+        let client = self.http.client().map_err(|error| {
+            tracing::debug!(%error, "the authority cannot be asked about a token");
+            NotReady::NoAnswer
+        })?;
+        let sent = client.get(url).bearer_auth(token).send().await;
         let answer = sent.map_err(|error| {
             tracing::debug!(%error, "the authority was asked about a token, and gave no answer");
             NotReady::NoAnswer
         })?;
         read(answer.status(), answer.headers())
+    }
+}
+
+impl Http {
+    fn client(&self) -> Result<Client, NoIdentity> {
+        match self {
+            Self::Same(client) => Ok(client.clone()),
+            Self::Shows(showing) => {
+                let (shows, making) = showing.as_ref();
+                shows.now(|pem| making.client(pem))
+            }
+        }
+    }
+}
+
+impl Making {
+    fn builder(&self) -> ClientBuilder {
+        let builder = Client::builder()
+            .user_agent(concat!("nt-feed/", env!("CARGO_PKG_VERSION")))
+            // A token goes nowhere else.
+            .redirect(Policy::none())
+            .no_proxy()
+            .timeout(self.within);
+        match &self.trusted {
+            None => builder,
+            Some(trusted) => builder.tls_certs_only(trusted.clone()),
+        }
+    }
+
+    /// That shows this identity. The library's reason why not may show what it read.
+    fn client(&self, pem: &Pem) -> Option<Client> {
+        let both = Secret::from(format!("{}\n{}", pem.certificate, pem.key.expose()));
+        let shown = reqwest::Identity::from_pem(both.expose().as_bytes()).ok()?;
+        self.builder().identity(shown).build().ok()
     }
 }
 
@@ -99,6 +173,9 @@ fn read(status: StatusCode, headers: &HeaderMap) -> Result<Answer, NotReady> {
     let challenge = headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
     match status {
         StatusCode::OK if headers.contains_key("x-auth-jti") => Ok(Answer::Good),
+        StatusCode::FORBIDDEN if headers.get("x-auth-unmet").is_some_and(|it| it == "source") => {
+            Ok(Answer::Good)
+        }
         StatusCode::UNAUTHORIZED
             if challenge.is_some_and(|text| text.contains(r#"error="invalid_token""#)) =>
         {
@@ -127,6 +204,8 @@ mod tests {
             "Bearer bad" => {
                 (401, [("www-authenticate", r#"Bearer realm="ntd", error="invalid_token""#)])
             }
+            "Bearer elsewhere" => (403, [("x-auth-unmet", "source")]),
+            "Bearer foreign" => (403, [("x-auth-unmet", "workspace")]),
             "Bearer some-page" => (200, [("server", "other")]),
             "Bearer some-login" => (401, [("www-authenticate", "Basic")]),
             "Bearer moved" => (307, [("location", "/elsewhere")]),
@@ -149,8 +228,11 @@ mod tests {
         let server = tokio::spawn(async { axum::serve(listener, doors).await.expect("serves") });
         let ask = HttpAsk::new(&origin.parse().expect("an origin"), None).expect("a client");
         assert_eq!(ask.ask("good").await, Ok(Answer::Good));
+        assert_eq!(ask.ask("elsewhere").await, Ok(Answer::Good));
         assert_eq!(ask.ask("bad").await, Ok(Answer::Refused));
-        for unclear in ["some-page", "some-login", "moved", "unavailable", "slow", "two\nlines"] {
+        for unclear in
+            ["foreign", "some-page", "some-login", "moved", "unavailable", "slow", "two\nlines"]
+        {
             assert_eq!(ask.ask(unclear).await, Err(NotReady::NoAnswer), "{unclear}");
         }
         server.abort();

@@ -1,5 +1,5 @@
 //! A small API that is protected by the authority: it asks `/v1/token_auth` about each request and
-//! remembers nothing. It serves the demo, and stands behind gateways in the stories.
+//! remembers nothing. It serves the demo. What stands behind gateways is `gateway::Recorder`.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -12,15 +12,6 @@ use serde_json::json;
 
 use crate::http::{Connection, Request};
 
-/// Who decides whether a request is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Guard {
-    /// This authority is asked about each request.
-    Authority(SocketAddr),
-    /// Somebody in front of us has decided.
-    InFront,
-}
-
 /// A running API. Dropping it stops it.
 #[derive(Debug)]
 pub struct Api {
@@ -30,8 +21,8 @@ pub struct Api {
 }
 
 impl Api {
-    /// Starts on a free loopback port.
-    pub fn start(guard: Guard) -> Result<Self> {
+    /// Starts on a free loopback port; asks this authority about each request.
+    pub fn start(authority: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, crate::world::free_port()?))?;
         let address = listener.local_addr()?;
         let stopping = Arc::new(AtomicBool::new(false));
@@ -42,7 +33,7 @@ impl Api {
                     break;
                 }
                 // A connection that breaks concerns only its own client.
-                thread::spawn(move || drop(serve(stream, guard)));
+                thread::spawn(move || drop(serve(stream, authority)));
             }
         });
         Ok(Self { address, stopping, accepting: Some(accepting) })
@@ -66,12 +57,9 @@ impl Drop for Api {
 }
 
 /// Answers requests on one connection: 200 with what was received, or what the authority says.
-fn serve(stream: TcpStream, guard: Guard) -> Result<()> {
+fn serve(stream: TcpStream, authority: SocketAddr) -> Result<()> {
     stream.set_nodelay(true)?;
-    let mut authority = match guard {
-        Guard::Authority(address) => Some(Connection::open(address)?),
-        Guard::InFront => None,
-    };
+    let mut authority = Connection::open(authority)?;
     let mut reader = BufReader::new(stream);
     loop {
         let mut line = String::new();
@@ -88,17 +76,12 @@ fn serve(stream: TcpStream, guard: Guard) -> Result<()> {
         let text = |name: &str| headers.get(name).and_then(|value| value.as_str());
         let length = text("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
         (&mut reader).take(length).read_to_end(&mut Vec::new())?;
-        let status = match &mut authority {
-            Some(authority) => {
-                let ask = Request::get("/v1/token_auth");
-                let ask = match text("authorization") {
-                    Some(credential) => ask.header("authorization", credential),
-                    None => ask,
-                };
-                authority.exchange(&ask.render())?.status
-            }
-            None => 200,
+        let ask = Request::get("/v1/token_auth");
+        let ask = match text("authorization") {
+            Some(credential) => ask.header("authorization", credential),
+            None => ask,
         };
+        let status = authority.exchange(&ask.render())?.status;
         let body = json!({ "request": line.trim_end(), "headers": headers }).to_string();
         let length = body.len();
         let head = format!("HTTP/1.1 {status} -\r\ncontent-type: application/json\r\n");

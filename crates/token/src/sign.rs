@@ -34,6 +34,12 @@ pub fn length(claims: &Claims, key: &SigningKey) -> usize {
     PREFIX.len() + unsigned(TOKEN_TYPE, claims, key).len() + 1 + signature
 }
 
+/// Signs what is no JWS, such as COSE (RFC 9053 has the same signatures). Whoever calls this sees to it
+/// that what is signed can be taken for nothing else.
+pub fn sign_bytes(message: &[u8], key: &SigningKey) -> Vec<u8> {
+    key.sign(message)
+}
+
 /// Signs any payload as a compact JWS with this `typ`.
 pub fn sign_jws(typ: &str, payload: &impl Serialize, key: &SigningKey) -> String {
     let mut jws = unsigned(typ, payload, key);

@@ -54,6 +54,9 @@
 //!    order, without a lock.
 //! 3. Issuer, audience and times.
 //!
+//! What the token may be used for and from which networks is in its claims: the layer looks at both,
+//! and who calls [`Verifier::verify`] looks at them itself ([`VerifiedToken::may_be_used_from`]).
+//!
 //! # What goes on for longer than a moment
 //!
 //! A verdict holds at its moment. [`VerifiedToken::still_valid`] looks again, and

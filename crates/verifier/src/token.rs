@@ -1,6 +1,7 @@
 //! A token that was found good, and how one learns that it is so no longer.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +52,12 @@ impl VerifiedToken {
     /// What it says.
     pub fn claims(&self) -> &Claims {
         self.seen.signed.claims()
+    }
+
+    /// Whether it may be used from there. A check does not look at this: who asks for it knows from where
+    /// a request comes, or does not, and then only a token that is not restricted may be used.
+    pub fn may_be_used_from(&self, address: Option<IpAddr>) -> bool {
+        self.claims().source_networks.allow(address)
     }
 
     /// Whether a check would accept it now. As cheap as the check, and as strict: without a lease

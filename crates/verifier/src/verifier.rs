@@ -111,6 +111,9 @@ impl Verifier {
     /// was seen before it allocates nothing ([`Drain`] costs both). The verdict holds at its moment:
     /// what goes on for longer looks at [`VerifiedToken::still_valid`] or waits for
     /// [`VerifiedToken::ended`].
+    ///
+    /// From where a token is used is for the caller to know: [`VerifiedToken::may_be_used_from`] must be
+    /// asked, too, as the layer does.
     pub fn verify(&self, token: &str) -> Result<VerifiedToken, NotAccepted> {
         self.look(token).map_err(|not| self.0.count(not))
     }

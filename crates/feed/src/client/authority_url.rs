@@ -57,13 +57,15 @@ impl AuthorityUrl {
     /// To connect to; its certificate is checked by these (PEM), else by those that the system trusts.
     pub fn endpoint(&self, ca: Option<&str>) -> Result<Endpoint, Error> {
         let endpoint = Endpoint::from(self.0.clone());
-        if !self.is_encrypted() {
-            return Ok(endpoint);
-        }
-        endpoint.tls_config(match ca {
-            None => ClientTlsConfig::new().with_native_roots(),
-            Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
-        })
+        if self.is_encrypted() { endpoint.tls_config(trusting(ca)) } else { Ok(endpoint) }
+    }
+}
+
+/// TLS with whoever is certified by these (PEM), else by those that the system trusts.
+pub(super) fn trusting(ca: Option<&str>) -> ClientTlsConfig {
+    match ca {
+        None => ClientTlsConfig::new().with_native_roots(),
+        Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
     }
 }
 

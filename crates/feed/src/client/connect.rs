@@ -7,11 +7,12 @@ use nt_token::{Expected, Secret};
 use nt_verifier::{Ask, Drain, Options, Verifier};
 use tokio::time::sleep;
 use tonic::metadata::MetadataValue;
-use tonic::transport::Endpoint;
 
+use super::authority_url::trusting;
 use super::position_file::{self, NoPosition};
 use super::{
-    AuthorityUrl, Follower, Following, Kept, NotTold, RETRY_EACH, follow_from, introduce, jittered,
+    AuthorityUrl, Follower, Following, Identity, Kept, NoIdentity, NotTold, RETRY_EACH,
+    RETRY_REFUSED, Told, Way, follow_from, introduction, jittered,
 };
 use crate::ask::HttpAsk;
 
@@ -52,6 +53,9 @@ pub struct Settings {
     pub plain_http: PlainHttp,
     /// Certificates (PEM, RFC 7468) by which the authority's is checked, in place of the system's.
     pub ca: Option<String>,
+    /// The client certificate to show beside the credential, where the authority demands one. Renewed
+    /// on disk, it is shown at the next connection.
+    pub identity: Option<Identity>,
     /// Where to keep how far this verifier has been; made if it is not there, 56 bytes, for one
     /// process. An authority whose log does not go through that position (an older copy of its
     /// database was put back, or it is another one) is then refused also after a restart of this
@@ -87,6 +91,12 @@ pub enum NotConnected {
     /// Certificates were given for a connection that shows none.
     #[error("{0} is not encrypted: certificates to check it by go with https")]
     NothingToCheck(AuthorityUrl),
+    /// A client certificate was given for a connection that asks for none.
+    #[error("{0} is not encrypted: a client certificate goes with https")]
+    NobodyToShow(AuthorityUrl),
+    /// The client certificate.
+    #[error(transparent)]
+    Identity(#[from] NoIdentity),
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(tonic::transport::Error),
@@ -108,6 +118,7 @@ impl Settings {
             expected: None,
             plain_http: PlainHttp::default(),
             ca: None,
+            identity: None,
             position_file: None,
             ask: None,
             drain: Drain::No,
@@ -134,25 +145,31 @@ impl Settings {
         Ok(Follower { name: self.name.clone(), instance, authorization })
     }
 
-    fn endpoints(&self) -> Result<Vec<Endpoint>, NotConnected> {
+    fn ways(&self) -> Result<Vec<Way>, NotConnected> {
         let all = std::iter::once(&self.authority).chain(&self.others);
-        all.map(|authority| self.endpoint(authority)).collect()
+        all.map(|authority| self.way(authority)).collect()
     }
 
-    fn endpoint(&self, authority: &AuthorityUrl) -> Result<Endpoint, NotConnected> {
+    fn way(&self, authority: &AuthorityUrl) -> Result<Way, NotConnected> {
         if self.plain_http == PlainHttp::OnThisMachine && !authority.is_private() {
             return Err(NotConnected::Plain(authority.clone()));
         }
         if self.ca.is_some() && !authority.is_encrypted() {
             return Err(NotConnected::NothingToCheck(authority.clone()));
         }
-        let endpoint = authority.endpoint(self.ca.as_deref()).map_err(NotConnected::Tls)?;
-        match &self.program {
-            Some(program) => {
-                endpoint.user_agent(program.clone()).map_err(|_| NotConnected::Program)
-            }
-            None => Ok(endpoint),
+        if self.identity.is_some() && !authority.is_encrypted() {
+            return Err(NotConnected::NobodyToShow(authority.clone()));
         }
+        let ca = self.ca.as_deref();
+        let mut endpoint = authority.endpoint(ca).map_err(NotConnected::Tls)?;
+        if let Some(program) = &self.program {
+            let named = endpoint.user_agent(program.clone());
+            endpoint = named.map_err(|_| NotConnected::Program)?;
+        }
+        Ok(match &self.identity {
+            None => endpoint.into(),
+            Some(identity) => Way::showing(endpoint, trusting(ca), identity.clone())?,
+        })
     }
 }
 
@@ -166,7 +183,7 @@ impl Settings {
 ///
 /// Waits for the authority only where [`Settings::expected`] leaves it to say whose tokens it issues.
 pub async fn connect(settings: Settings) -> Result<(Verifier, Following), NotConnected> {
-    let (endpoints, follower) = (settings.endpoints()?, settings.follower()?);
+    let (ways, follower) = (settings.ways()?, settings.follower()?);
     let kept = settings.position_file.as_ref().map(|file| {
         position_file::open(file).map(|(position, lock)| Kept {
             file: file.clone(),
@@ -180,36 +197,43 @@ pub async fn connect(settings: Settings) -> Result<(Verifier, Following), NotCon
         None => heard(&settings).await?,
     };
     let current = settings.ask.as_ref().map(HttpAsk::current).unwrap_or_default();
-    let first = usize::from(follower.instance[0]) % endpoints.len();
+    let first = usize::from(follower.instance[0]) % ways.len();
     let mut options = Options::new(expected);
     options.ask = settings.ask.map(|ask| Arc::new(ask) as Arc<dyn Ask>);
     options.drain = settings.drain;
     let (verifier, state) = Verifier::new(options);
-    Ok((verifier, follow_from(endpoints, first, follower, state, current, kept)))
+    Ok((verifier, follow_from(ways, first, follower, state, current, kept)))
 }
 
 /// Waits until a node of the authority says whose tokens it issues. Each reason why none does is logged
 /// once.
 pub async fn heard(settings: &Settings) -> Result<Expected, NotConnected> {
-    let (endpoints, follower) = (settings.endpoints()?, settings.follower()?);
-    let mut told = None;
+    let (ways, follower) = (settings.ways()?, settings.follower()?);
+    let mut told = Told::default();
     let mut node = 0;
     loop {
-        let endpoint = &endpoints[node % endpoints.len()];
+        let way = &ways[node % ways.len()];
         node += 1;
-        match introduce(endpoint, &follower).await {
+        let why = match introduction::over(way, &follower).await {
             Ok(expected) => return Ok(expected),
-            Err(why) if told.as_ref() == Some(&why) => {}
-            Err(NotTold::NotAdmitted) => {
-                tracing::error!("{}", NotTold::NotAdmitted);
-                told = Some(NotTold::NotAdmitted);
+            Err(why) => why,
+        };
+        let is_news = told.is_news(&why.to_string());
+        let pause = match why {
+            NotTold::NotAdmitted(why) => {
+                if is_news {
+                    tracing::error!("{why}");
+                }
+                RETRY_REFUSED
             }
-            Err(why) => {
-                tracing::warn!(%why, "the authority does not answer yet");
-                told = Some(why);
+            NotTold::NoAnswer(why) => {
+                if is_news {
+                    tracing::warn!(why, "the authority does not answer yet");
+                }
+                RETRY_EACH
             }
-        }
-        sleep(jittered(RETRY_EACH)).await;
+        };
+        sleep(jittered(pause)).await;
     }
 }
 
@@ -234,6 +258,13 @@ mod tests {
         let unchecked = Settings { ca, ..settings("http://localhost:1") };
         let refused = connect(unchecked).await.expect_err("nothing to check");
         assert!(matches!(refused, NotConnected::NothingToCheck(_)), "{refused}");
+        let identity = Some(Identity { certificate: "gone.pem".into(), key: "gone.key".into() });
+        let unasked = Settings { identity: identity.clone(), ..settings("http://localhost:1") };
+        let refused = connect(unasked).await.expect_err("nobody to show it to");
+        assert!(matches!(refused, NotConnected::NobodyToShow(_)), "{refused}");
+        let unread = Settings { identity, ..settings("https://localhost:1") };
+        let refused = connect(unread).await.expect_err("no such file").to_string();
+        assert!(refused.starts_with("gone.pem: "), "{refused}");
         let credential = Some(Secret::from("ntv_secret\nline".to_owned()));
         let torn = Settings { credential, ..settings("http://localhost:1") };
         let refused = connect(torn).await.expect_err("no header");
@@ -256,8 +287,8 @@ mod tests {
         let follower = settings.follower().expect("settings that can be followed");
         assert_eq!(follower.authorization.to_str().expect("ASCII"), "Bearer ntv_abc");
         assert!(!format!("{settings:?}{follower:?}").contains("abc"));
-        settings.endpoints().expect("encrypted");
+        settings.ways().map(drop).expect("encrypted");
         let plain = Settings { plain_http: PlainHttp::Anywhere, ..settings };
-        plain.endpoints().expect("asked for");
+        plain.ways().map(drop).expect("asked for");
     }
 }

@@ -4,16 +4,16 @@ use nt_token::Expected;
 use tokio::time::timeout;
 use tonic::transport::Endpoint;
 
-use super::session::{Ended, NOT_ADMITTED, Since, connect};
-use super::{CONNECT_WITHIN, Follower};
+use super::session::{Ended, Since, connect};
+use super::{CONNECT_WITHIN, Follower, Way};
 use crate::proto::{FromAuthority, from_authority};
 
 /// Why an authority did not say whose tokens it issues.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotTold {
-    /// The credential is refused: somebody has to look after it.
-    #[error("{NOT_ADMITTED}")]
-    NotAdmitted,
+    /// The credential, or what goes with it, is refused: somebody has to look after it.
+    #[error("{0}")]
+    NotAdmitted(String),
     /// Anything that may pass by itself.
     #[error("{0}")]
     NoAnswer(String),
@@ -22,7 +22,11 @@ pub enum NotTold {
 /// The issuer and the audience that the authority's tokens name. Begins a session and leaves it at
 /// once: it never asks for a lease, so nobody waits for it.
 pub async fn introduce(endpoint: &Endpoint, follower: &Follower) -> Result<Expected, NotTold> {
-    let (_line, answers) = connect(endpoint, follower, Since::default(), CONNECT_WITHIN);
+    over(&endpoint.clone().into(), follower).await
+}
+
+pub(super) async fn over(way: &Way, follower: &Follower) -> Result<Expected, NotTold> {
+    let (_line, answers) = connect(way, follower, Since::default(), CONNECT_WITHIN);
     let welcome = async {
         let mut answers = answers.await.map_err(why)?;
         let answer = answers.message().await.map_err(|status| why(status.into()))?;
@@ -45,7 +49,7 @@ pub async fn introduce(endpoint: &Endpoint, follower: &Follower) -> Result<Expec
 
 fn why(ended: Ended) -> NotTold {
     match ended {
-        Ended::NotAdmitted => NotTold::NotAdmitted,
+        Ended::NotAdmitted(why) => NotTold::NotAdmitted(why),
         Ended::Unreached(why) | Ended::Lost(why) | Ended::Misfit(why) | Ended::Refused(why) => {
             NotTold::NoAnswer(why)
         }

@@ -8,6 +8,7 @@
 mod authority_url;
 mod connect;
 mod current;
+mod identity;
 mod introduction;
 mod keys;
 mod known;
@@ -16,6 +17,8 @@ mod position_file;
 mod rounds;
 mod run;
 mod session;
+mod told;
+mod way;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,10 +33,14 @@ use tonic::transport::Endpoint;
 pub use authority_url::{AuthorityUrl, NoOrigin};
 pub use connect::{NotConnected, PlainHttp, Settings, connect, heard};
 pub(crate) use current::Current;
+pub use identity::{Identity, NoIdentity};
+pub(crate) use identity::{Pem, Shows};
 pub use introduction::{NotTold, introduce};
 use known::Known;
 pub use position_file::{NoPosition, read_position};
 use run::Run;
+use told::Told;
+use way::Way;
 
 /// A connection is made within this, else another is tried.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
@@ -91,7 +98,8 @@ pub fn follow(endpoint: Endpoint, follower: Follower, state: State) -> Following
 /// The same for an authority of several nodes: one of them is followed at a time, the first of these to
 /// begin with, and another as soon as that one ends or grants no more.
 pub fn follow_any(endpoints: Vec<Endpoint>, follower: Follower, state: State) -> Following {
-    follow_from(endpoints, 0, follower, state, Current::default(), None)
+    let ways = endpoints.into_iter().map(Way::from).collect();
+    follow_from(ways, 0, follower, state, Current::default(), None)
 }
 
 /// What a verifier's disk says of how far it has been, and where that is kept up to date.
@@ -102,7 +110,7 @@ struct Kept {
 }
 
 fn follow_from(
-    endpoints: Vec<Endpoint>,
+    ways: Vec<Way>,
     first: usize,
     follower: Follower,
     state: State,
@@ -117,11 +125,11 @@ fn follow_from(
             .keep_alive_timeout(KEEPALIVE_WITHIN)
             .keep_alive_while_idle(true)
     };
-    let endpoints = endpoints.into_iter().map(alive).collect();
+    let ways = ways.into_iter().map(|way| way.map(alive)).collect();
     let (wanted, until) = watch::channel(true);
     let witness = watch::Sender::new(kept.as_ref().and_then(|kept| kept.position));
     let positions = witness.subscribe();
-    let run = Run::new(endpoints, first, follower, Known::new(state, witness), current);
+    let run = Run::new(ways, first, follower, Known::new(state, witness), current);
     let task = tokio::spawn(async move {
         match kept {
             None => run.run(until).await,

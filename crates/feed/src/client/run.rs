@@ -9,14 +9,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_stream::{StreamExt as _, StreamMap, StreamNotifyClose};
 use tonic::Status;
-use tonic::transport::Endpoint;
 
 use super::current::Current;
 use super::known::{Known, LinkId, Says};
 use super::links::{Links, Stage};
 use super::rounds::Rounds;
 use super::session::{Answers, Ended, Heard, Line, Since, connect, lost};
-use super::{CONNECT_WITHIN, Follower, RELEASE_WITHIN, RETRY_EACH};
+use super::{CONNECT_WITHIN, Follower, RELEASE_WITHIN, RETRY_EACH, Told, Way};
 use crate::proto::{FromAuthority, from_authority};
 
 /// Nothing is looked at for longer than this.
@@ -38,9 +37,8 @@ pub(super) struct Run {
 }
 
 struct Node {
-    endpoint: Endpoint,
-    /// Each reason once, not ten times a second.
-    told: Option<String>,
+    way: Way,
+    told: Told,
 }
 
 struct Attempt {
@@ -62,16 +60,16 @@ enum Step {
 impl Run {
     /// Begins with this node of these.
     pub(super) fn new(
-        endpoints: Vec<Endpoint>,
+        ways: Vec<Way>,
         first: usize,
         follower: Follower,
         known: Known,
         current: Current,
     ) -> Self {
-        let node = |endpoint| Node { endpoint, told: None };
-        let rounds = Rounds::new(endpoints.len(), first, Instant::now());
+        let node = |way| Node { way, told: Told::default() };
+        let rounds = Rounds::new(ways.len(), first, Instant::now());
         Self {
-            nodes: endpoints.into_iter().map(node).collect(),
+            nodes: ways.into_iter().map(node).collect(),
             follower,
             known,
             current,
@@ -162,7 +160,7 @@ impl Run {
         let since = Since { position, witness: self.known.witness() };
         // One that is silent must not cost the time in which another could be reached.
         let within = if self.rounds.is_quick() { self.lease() / 4 } else { CONNECT_WITHIN };
-        let (line, answers) = connect(&self.nodes[node].endpoint, &self.follower, since, within);
+        let (line, answers) = connect(&self.nodes[node].way, &self.follower, since, within);
         let id = LinkId(self.numbered);
         self.attempt = Some(Attempt { node, id, line, answers: Box::pin(answers) });
     }
@@ -213,7 +211,7 @@ impl Run {
         // More than once: a node that grants and goes away at once is no better than none.
         let lasting = now >= link.opened + RETRY_EACH;
         if is_first {
-            self.nodes[node].told = None;
+            self.nodes[node].told.forget();
         }
         self.tell(says);
         if of_use {

@@ -11,11 +11,10 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataValue;
-use tonic::transport::Endpoint;
 use tonic::{Code, Request, Status, Streaming};
 
-use super::Follower;
 use super::known::{Known, LinkId, Misfit, Say, Says, Unfit};
+use super::{Follower, Way};
 use crate::proto::feed_client::FeedClient;
 use crate::proto::{self, FromAuthority, FromVerifier, from_authority, from_verifier};
 use crate::wire::{self, Malformed, VERSION};
@@ -33,13 +32,12 @@ const WHAT_TO_DO: &str = "An older copy of its database was put back, or this is
     another authority is meant to be followed from now on, stop this verifier and remove its position file";
 
 /// What is told where a credential is refused.
-pub(super) const NOT_ADMITTED: &str =
-    "the credential is not known to the authority (was it removed?)";
+const NOT_ADMITTED: &str = "the credential is not known to the authority (was it removed?)";
 
 /// Why a session ended.
 pub(super) enum Ended {
-    /// Who follows is not who may.
-    NotAdmitted,
+    /// Who follows is not who may, or does not show all that is demanded.
+    NotAdmitted(String),
     /// There was no connection, or no session on it.
     Unreached(String),
     /// The connection or the authority went away; what is known is still good.
@@ -52,10 +50,14 @@ pub(super) enum Ended {
 
 impl From<Status> for Ended {
     fn from(status: Status) -> Self {
-        if status.code() == Code::Unauthenticated {
-            return Self::NotAdmitted;
+        let said = status.message();
+        match status.code() {
+            Code::Unauthenticated => Self::NotAdmitted(NOT_ADMITTED.to_owned()),
+            Code::PermissionDenied => {
+                Self::NotAdmitted(format!("the authority refuses this verifier: {said}"))
+            }
+            code => Self::Lost(format!("{code:?}: {said}")),
         }
-        Self::Lost(format!("{:?}: {}", status.code(), status.message()))
     }
 }
 
@@ -92,11 +94,34 @@ pub(super) fn lost(why: &str) -> Ended {
 
 /// With the innermost reason: the outer ones say no more than that there was one.
 fn not_connected(error: &tonic::transport::Error) -> String {
-    let mut reason: &dyn Error = error;
+    match innermost(error) {
+        Some(reason) => format!("no connection to the authority: {reason}"),
+        None => format!("no connection to the authority: {error}"),
+    }
+}
+
+/// Why there is no session on a connection that stood. In TLS 1.3 a client certificate is looked at when
+/// the client thinks that all is well: that it was refused is heard now, or drowns in the end of the
+/// connection.
+fn unanswered(status: &Status) -> Ended {
+    match (innermost(status).map(ToString::to_string), status.clone().into()) {
+        (Some(reason), _) if reason.contains("fatal alert") => Ended::NotAdmitted(format!(
+            "the authority refuses this verifier's connection ({reason}): is its client certificate \
+             one that the authority's client CA has signed, and not expired?"
+        )),
+        (Some(_), _) => Ended::Unreached("the connection ended before it was answered".to_owned()),
+        // The authority has said something.
+        (None, Ended::Lost(why)) => Ended::Unreached(why),
+        (None, ended) => ended,
+    }
+}
+
+fn innermost(error: &dyn Error) -> Option<&dyn Error> {
+    let mut reason = error.source()?;
     while let Some(source) = reason.source() {
         reason = source;
     }
-    format!("no connection to the authority: {reason}")
+    Some(reason)
 }
 
 /// What a node is told first: from where on the log is wanted, `None` for a snapshot; and what the log must
@@ -133,7 +158,7 @@ pub(super) enum Heard {
 
 /// A line to a node, and its connection to come, within so long.
 pub(super) fn connect(
-    endpoint: &Endpoint,
+    way: &Way,
     follower: &Follower,
     since: Since,
     within: Duration,
@@ -151,16 +176,14 @@ pub(super) fn connect(
     let mut request = Request::new(ReceiverStream::new(queue));
     request.metadata_mut().insert("authorization", follower.authorization.clone());
     request.metadata_mut().insert(wire::LIBRARY, MetadataValue::from_static(LIBRARY));
-    let endpoint = endpoint.clone();
+    let way = way.clone();
     let answers = async move {
         said?;
+        let endpoint = way.endpoint().map_err(|why| Ended::Unreached(why.to_string()))?;
         let channel = endpoint.connect().await;
         let channel = channel.map_err(|error| Ended::Unreached(not_connected(&error)))?;
         let answers = FeedClient::new(channel).follow(request).await;
-        answers.map(tonic::Response::into_inner).map_err(|status| match status.into() {
-            Ended::Lost(why) => Ended::Unreached(why),
-            ended => ended,
-        })
+        answers.map(tonic::Response::into_inner).map_err(|status| unanswered(&status))
     };
     let in_time = async move {
         let answers = timeout(within, answers).await;

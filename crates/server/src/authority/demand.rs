@@ -53,6 +53,17 @@ pub enum Unmet {
     Source,
 }
 
+impl Unmet {
+    /// What it is that is lacking, for programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Workspace => "workspace",
+            Self::Scope => "scope",
+            Self::Source => "source",
+        }
+    }
+}
+
 impl Demand {
     /// Nothing but that the token is good; whoever asks looks at its networks.
     pub const NOTHING: Self =

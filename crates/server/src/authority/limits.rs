@@ -99,6 +99,16 @@ pub const CERTIFICATE_EVERY: Duration = Duration::from_mins(1);
 /// ten times a second.
 pub const CLIENT_CERTIFICATE_LOG_EVERY: Duration = Duration::from_secs(10);
 
+/// Longest head of a request, in bytes: what nginx takes, and gateways pass the heads of others on. It is
+/// held in memory for each connection that is slow to send one.
+pub const HEAD_BYTES: usize = 32 * 1024;
+
+/// Requests at a time on one connection of HTTP/2: as many as gateways use of one.
+pub const STREAMS: u32 = 200;
+
+/// How long a client may take to answer a ping of HTTP/2, which it is sent after [`HEAD_WAIT`].
+pub const PING_WAIT: Duration = Duration::from_secs(20);
+
 /// How long a request may take, its body included.
 pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -147,7 +157,7 @@ pub const FIRST_REVOCATIONS: usize = 10_000;
 /// commit and its answer.
 pub const RECENT_COMMITS: usize = 256;
 
-/// How often attempts with one revoked token are logged.
+/// How often attempts with one token are logged that was revoked, or is used from outside its networks.
 pub const DENIED_LOG_EVERY: i64 = 60;
 
 /// A revocation that took as long was held up: verifiers that answer do so sooner.
@@ -186,6 +196,31 @@ pub const CANARY_LATE: Duration = Duration::from_secs(1);
 /// Most verifiers that are measured one by one: as many as may be registered.
 pub const MEASURED_VERIFIERS: usize = VERIFIERS;
 
+/// How long a third party may rely on a Token Status List before it fetches it again, in seconds: a
+/// minute is what it accepts, and fetching each list each minute costs nobody anything.
+pub const STATUS_LIST_TTL: i64 = 60;
+
+/// The same, as a header says it.
+pub const STATUS_LIST_CACHED: &str = "public, max-age=60";
+
+/// A list is not made again within this time, whatever happened meanwhile: so much staler is it.
+pub const STATUS_LIST_EACH: Duration = Duration::from_secs(1);
+
+/// How old a list's signature may get, in seconds, where nothing is to be said anew.
+pub const STATUS_LIST_SIGNED: i64 = 30;
+
+/// How long a list may be relied on after it was signed, in seconds, however many caches it came
+/// through: as old as it may get here, as long in one cache on the way, and its ttl, with half a
+/// minute for clocks that differ.
+pub const STATUS_LIST_EXPIRES: i64 = 180;
+
+/// Lists that are kept ready, each at most half a mebibyte, and mostly a few hundred bytes.
+pub const STATUS_LISTS: usize = 64;
+
+/// The longest pause after a list was made: twice as long as the largest takes, 900,000 records of
+/// which have to be looked at.
+pub const STATUS_LIST_PAUSE: Duration = Duration::from_secs(5);
+
 /// How long an edge waits for a connection to its upstream: one that is there answers at once.
 pub const UPSTREAM_CONNECT: Duration = Duration::from_secs(5);
 
@@ -209,27 +244,3 @@ pub const PROXY_HEAD: u32 = 64 * 1024;
 /// How long an upgraded connection may be silent in both directions. WebSockets that live are asked
 /// for a sign of it each minute or so.
 pub const TUNNEL_IDLE: Duration = Duration::from_mins(15);
-
-/// How long a third party may rely on a Token Status List before it fetches it again, in seconds: a
-/// minute is what it accepts, and fetching each list each minute costs nobody anything.
-pub const STATUS_LIST_TTL: i64 = 60;
-
-/// The same, as a header says it.
-pub const STATUS_LIST_CACHED: &str = "public, max-age=60";
-
-/// A list is not made again within this time, whatever happened meanwhile: so much staler is it.
-pub const STATUS_LIST_EACH: Duration = Duration::from_secs(1);
-
-/// How old a list's signature may get, in seconds, where nothing is to be said anew.
-pub const STATUS_LIST_SIGNED: i64 = 30;
-
-/// How long a list may be relied on after it was signed, in seconds, however many caches it came
-/// through: as old as it may get here, as long in one cache on the way, and its ttl, with half a
-/// minute for clocks that differ.
-pub const STATUS_LIST_EXPIRES: i64 = 180;
-
-/// Lists that are kept ready, each at most half a mebibyte, and mostly a few hundred bytes.
-pub const STATUS_LISTS: usize = 64;
-
-/// The longest pause after a list was made.
-pub const STATUS_LIST_PAUSE: Duration = Duration::from_secs(1);

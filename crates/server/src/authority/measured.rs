@@ -21,6 +21,8 @@ pub(super) struct Measured {
     pub(super) in_force: Histogram,
     /// Checks that found a token bad.
     pub(super) refused: Counter,
+    /// Checks that found a good token used from outside its networks.
+    pub(super) elsewhere: Counter,
     /// Checks that found that nothing is known.
     pub(super) not_ready: Counter,
     /// What came of the canaries.
@@ -36,6 +38,7 @@ impl Default for Measured {
             revocations: Counter::default(),
             in_force: Histogram::new(SECONDS),
             refused: Counter::default(),
+            elsewhere: Counter::default(),
             not_ready: Counter::default(),
             canaries: Canaries::default(),
         }
@@ -149,7 +152,7 @@ impl Authority {
         ]
     }
 
-    fn measured_checks(&self) -> [Metric; 4] {
+    fn measured_checks(&self) -> [Metric; 5] {
         [
             Metric {
                 name: "ntd_revocations",
@@ -165,6 +168,11 @@ impl Authority {
                 name: "ntd_refused",
                 help: "Checks that found a token bad.",
                 value: Value::Counter(self.measured.refused.get()),
+            },
+            Metric {
+                name: "ntd_used_elsewhere",
+                help: "Checks that found a good token used from outside its networks.",
+                value: Value::Counter(self.measured.elsewhere.get()),
             },
             Metric {
                 name: "ntd_not_ready",

@@ -128,7 +128,7 @@ impl Authority {
                 if client.workspace.is_some_and(|only| only != workspace) {
                     return Err(Refusal::ClientMayNot.into());
                 }
-                let reason = Some(format!("by the OAuth client {}", client.name));
+                let reason = Some("revoked over OAuth".to_owned());
                 let act = self.act_of(client, *from);
                 self.take_back(Taking { workspace, jti, reason, act, wait }).await
             }
@@ -168,7 +168,7 @@ impl Authority {
     /// The circumstances of what a client does now. Whoever registered it answers for it; the note says
     /// that it was the client.
     fn act_of(&self, client: &Client, from: Option<IpAddr>) -> Act {
-        let note = Some(format!("by the OAuth client {}", client.name));
+        let note = Some(format!("by the client {}", client.name));
         Act { operator: client.created_by.clone(), at: self.clock.now(), from, note }
     }
 }

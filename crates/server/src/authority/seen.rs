@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use bytes::Bytes;
 use nt_token::check::check_signature;
 use nt_token::{Claims, KeySet, Refusal, SignedClaims, Timestamp};
@@ -118,6 +119,29 @@ impl Weighter<[u8; 32], Arc<Seen>> for InBytes {
     }
 }
 
+/// The token that was last on a connection. Gateways keep theirs, and their clients send the same one
+/// many times in a row: to compare it costs less than to hash it.
+///
+/// What is kept is what the cache keeps, and like there never a verdict.
+#[derive(Debug, Default)]
+pub struct Last(Mutex<Option<(Box<str>, Arc<Seen>)>>);
+
+impl Last {
+    /// Compared without telling where two tokens differ: a gateway's connection is that of many clients.
+    fn if_same(&self, token: &str) -> Option<Arc<Seen>> {
+        let last = self.0.try_lock().ok()?;
+        let (same, seen) = last.as_ref()?;
+        verify_slices_are_equal(same.as_bytes(), token.as_bytes()).ok()?;
+        Some(Arc::clone(seen))
+    }
+
+    fn set(&self, token: &str, seen: &Arc<Seen>) {
+        if let Ok(mut last) = self.0.try_lock() {
+            *last = Some((token.into(), Arc::clone(seen)));
+        }
+    }
+}
+
 /// The cache, bounded in bytes.
 pub struct SeenTokens(Cache<[u8; 32], Arc<Seen>, InBytes>);
 
@@ -126,6 +150,22 @@ impl SeenTokens {
     pub fn new(bytes: u64) -> Self {
         let items = usize::try_from(bytes / 800).unwrap_or(usize::MAX);
         Self(Cache::with_weighter(items, bytes, InBytes))
+    }
+
+    /// The same, over a connection on which this token was last.
+    pub fn check_after(
+        &self,
+        token: &str,
+        keys: &KeySet,
+        last: Option<&Last>,
+    ) -> Result<Arc<Seen>, Refusal> {
+        let Some(last) = last else { return self.check(token, keys) };
+        if let Some(seen) = last.if_same(token) {
+            return Ok(seen);
+        }
+        let seen = self.check(token, keys)?;
+        last.set(token, &seen);
+        Ok(seen)
     }
 
     /// The token, if its signature is right: remembered, or checked now.

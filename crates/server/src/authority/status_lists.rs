@@ -12,6 +12,7 @@
 //! revoke waits for either. What an answer tells nobody: which places are taken, or how many. All
 //! lists have the same length, and a free place is as good as one of a live token.
 
+mod cbor;
 #[cfg(test)]
 mod tests;
 mod token;

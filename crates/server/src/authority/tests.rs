@@ -26,6 +26,7 @@ use super::entropy::{entry_id, random, session_hash, session_secret};
 use super::error::{Error, Refusal};
 use super::feed::Admission;
 use super::follow::Following;
+use super::seen::Last;
 use super::sign_in::Origin;
 use super::start::{Start, StartError};
 use super::{Authority, Binding, Caller, Demand, NotAccepted, Policy, Source, Unmet};
@@ -777,6 +778,33 @@ async fn a_refresh_gives_a_new_token_and_ends_the_old_one_in_one_step() {
         None,
     );
     assert_eq!(refusal(missing.await), Refusal::NoToken(unknown));
+}
+
+#[tokio::test]
+async fn a_connection_remembers_a_token_and_never_a_verdict() {
+    let world = World::new().await;
+    let (owner, _) = world.operator("owner@example.com").await;
+    let created = world.workspace(&owner, "production").await;
+    let other = world.workspace(&owner, "other").await;
+    let (token, last) = (created.access_token.expose(), Last::default());
+    let verify = |token: &str| {
+        let verified = world.authority.verify_after(token, &Demand::NOTHING, Some(&last));
+        verified.map(|token| token.claims().jti.clone())
+    };
+    for _ in 0..2 {
+        assert_eq!(verify(token), Ok(created.jti.clone()));
+        assert_eq!(verify(other.access_token.expose()), Ok(other.jti.clone()));
+        assert_eq!(verify(other.access_token.expose()), Ok(other.jti.clone()));
+    }
+    assert_eq!(verify(token), Ok(created.jti.clone()));
+    let at = token.len() - 20;
+    let another = if &token[at..=at] == "A" { "B" } else { "A" };
+    let forged = format!("{}{another}{}", &token[..at], &token[at + 1..]);
+    let refused = verify(&forged).expect_err("one byte is another");
+    assert!(matches!(refused, NotAccepted::Refused(_)), "{refused}");
+    let jti = created.jti.clone();
+    world.authority.revoke(&owner, created.workspace_id, jti, None, None).await.expect("may");
+    assert_eq!(verify(token), Err(NotAccepted::Revoked));
 }
 
 #[tokio::test]

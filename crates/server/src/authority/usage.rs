@@ -1,4 +1,5 @@
-//! Who uses which token, and who still knocks with a dead one: counted off the hot path.
+//! Who uses which token, and who still knocks with a dead one: counted off the hot path. Who knocks with
+//! a good one from where it may not be used is logged.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,6 +16,8 @@ use crate::authority::seen::{Seen, Uses};
 pub struct Usage {
     used: Mutex<Vec<Arc<Seen>>>,
     denied: Mutex<HashMap<Jti, Denied>>,
+    /// When it was last logged that a token is used from outside its networks.
+    elsewhere: Mutex<HashMap<Jti, Timestamp>>,
 }
 
 #[derive(Debug)]
@@ -64,6 +67,22 @@ impl Usage {
         }
     }
 
+    /// Logs that a good token is used from outside its networks, or from where nobody knows: it may have
+    /// been stolen, or a door may not be told the addresses of its clients.
+    pub fn elsewhere(&self, claims: &Claims, now: Timestamp, from: Option<IpAddr>) {
+        let mut logged = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = logged.get(&claims.jti);
+        let is_due = is_known.is_none_or(|at| now >= at.plus_seconds(DENIED_LOG_EVERY));
+        if !is_due || (is_known.is_none() && logged.len() >= COUNT_WAITING) {
+            return;
+        }
+        logged.insert(claims.jti.clone(), now);
+        tracing::warn!(
+            token.jti = %claims.jti, workspace.id = %claims.sub, from = from.map(tracing::field::display),
+            "a token was presented from outside its networks"
+        );
+    }
+
     /// Takes what is to be written down.
     pub fn take(&self, now: Timestamp) -> (Vec<UseDelta>, Vec<Denial>) {
         let queue = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
@@ -82,6 +101,8 @@ impl Usage {
         let denials = denials.collect();
         // Remembered until the log may speak of it again.
         waiting.retain(|_, denied| now < denied.logged_at.plus_seconds(DENIED_LOG_EVERY));
+        let mut logged = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        logged.retain(|_, at| now < at.plus_seconds(DENIED_LOG_EVERY));
         (uses, denials)
     }
 }

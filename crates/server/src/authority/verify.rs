@@ -8,7 +8,7 @@ use nt_token::{Claims, Refusal as TokenRefusal, Timestamp};
 
 use crate::authority::Authority;
 use crate::authority::demand::{Demand, Unmet};
-use crate::authority::seen::{Seen, Texts};
+use crate::authority::seen::{Last, Seen, Texts};
 
 /// A token that was found good at one moment. Only [`Authority::verify`] makes one.
 #[derive(Debug)]
@@ -47,15 +47,30 @@ impl Authority {
     /// Checks a token: signature (remembered), claims and time, revocation. Counts the use, or the
     /// attempt with a revoked token. Asks no database.
     pub fn verify(&self, token: &str, demand: &Demand) -> Result<VerifiedToken, NotAccepted> {
+        self.verify_after(token, demand, None)
+    }
+
+    /// The same, where a connection may ask about the same token again and again.
+    pub fn verify_after(
+        &self,
+        token: &str,
+        demand: &Demand,
+        last: Option<&Last>,
+    ) -> Result<VerifiedToken, NotAccepted> {
         let now = self.clock.now();
         let from = demand.source.address();
-        let seen = self.look_leased(token, now, from).inspect_err(|why| {
+        let seen = self.look_leased(token, now, from, last).inspect_err(|why| {
             match why {
                 NotAccepted::NotReady => self.measured.not_ready.inc(),
                 _ => self.measured.refused.inc(),
             };
         })?;
-        demand.met_by(seen.signed.claims())?;
+        demand.met_by(seen.signed.claims()).inspect_err(|unmet| {
+            if *unmet == Unmet::Source {
+                self.measured.elsewhere.inc();
+                self.usage.elsewhere(seen.signed.claims(), now, from);
+            }
+        })?;
         self.usage.used(&seen, now, from);
         Ok(VerifiedToken(seen))
     }
@@ -67,9 +82,10 @@ impl Authority {
         token: &str,
         now: Timestamp,
         from: Option<IpAddr>,
+        last: Option<&Last>,
     ) -> Result<Arc<Seen>, NotAccepted> {
         let end = self.lease.end();
-        match self.look(token, now, from) {
+        match self.look(token, now, from, last) {
             Err(NotAccepted::Revoked) => Err(NotAccepted::Revoked),
             _ if self.clock.boot() >= end => Err(NotAccepted::NotReady),
             seen => seen,
@@ -81,8 +97,9 @@ impl Authority {
         token: &str,
         now: Timestamp,
         from: Option<IpAddr>,
+        last: Option<&Last>,
     ) -> Result<Arc<Seen>, NotAccepted> {
-        let seen = self.seen.check(token, self.keys.now().checking())?;
+        let seen = self.seen.check_after(token, self.keys.now().checking(), last)?;
         // Revoked wins over expired: who presents a dead token learns that it was taken back.
         match self.set.status(&seen.signed) {
             Status::Good => {}

@@ -10,10 +10,11 @@ use anyhow::{Context as _, bail};
 use clap::Args as _;
 use ipnet::IpNet;
 use nt_feed::ask::HttpAsk;
-use nt_feed::client::{AuthorityUrl, PlainHttp, Settings};
+use nt_feed::client::{AuthorityUrl, Identity, PlainHttp, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{LogFormat, refuse_unknown_of_edge};
+use crate::data_dir::private;
 use crate::edge::WithoutLease;
 use crate::edge::link::{Link, PROGRAM, authorities, credential};
 use crate::edge::listener::{Address, Listener};
@@ -41,6 +42,9 @@ const NAME_BYTES: usize = 128;
       --listen 127.0.0.1:8481 --credential-file edge.credential    an authority of three nodes
   ntd edge --authority https://tokens.internal:8480 --ca ca.pem --listen 0.0.0.0:8481 \\
       --credential-file /etc/ntd/edge.credential --tls-certificate edge.pem --tls-key edge.key
+  ntd edge --authority https://tokens.example.com --listen 127.0.0.1:8481 \\
+      --credential-file /etc/ntd/edge.credential \\
+      --client-certificate gateway-1.pem --client-key gateway-1.key    where it demands one
   curl --unix-socket /run/ntd/edge.sock -H \"Authorization: Bearer $TOKEN\" \\
       http://edge/v1/token_auth
 
@@ -80,6 +84,25 @@ pub(super) struct Args {
     /// Trust the certificates in this PEM file for the authority's https, in place of the system's
     #[arg(long, hide_env = true, env = "NTD_EDGE_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// Show the authority this client certificate, where it demands one beside the credential: a PEM
+    /// file. Renewed on disk, it is shown at the next connection
+    #[arg(
+        long,
+        hide_env = true,
+        env = "NTD_EDGE_CLIENT_CERTIFICATE",
+        value_name = "FILE",
+        requires = "client_key"
+    )]
+    client_certificate: Option<PathBuf>,
+    /// The client certificate's private key, a PEM file; readable by nobody else
+    #[arg(
+        long,
+        hide_env = true,
+        env = "NTD_EDGE_CLIENT_KEY",
+        value_name = "FILE",
+        requires = "client_certificate"
+    )]
+    client_key: Option<PathBuf>,
     /// Serve TLS by this certificate, a PEM file with those between it and its root
     #[arg(
         long,
@@ -205,7 +228,13 @@ impl Args {
             settings.position_file = Some(dir.join("position"));
         }
         settings.ca = self.ca.as_deref().map(authorities).transpose()?;
-        settings.ask = Some(HttpAsk::any(&self.authority, settings.ca.as_deref())?);
+        let identity = self.client_certificate.zip(self.client_key);
+        settings.identity = identity.map(|(certificate, key)| Identity { certificate, key });
+        if let Some(Err(wide)) = settings.identity.as_ref().map(|shown| private(&shown.key, 0o600))
+        {
+            tracing::warn!("{wide}");
+        }
+        settings.ask = Some(HttpAsk::of(&settings)?);
         let link = Link {
             settings,
             issuer: self.issuer,

@@ -24,6 +24,7 @@ use crate::authority::Demand;
 use crate::authority::seen::Texts;
 use crate::edge::link::Link;
 use crate::http::forward_auth::denied::Denied;
+use crate::http::judge::{Accepted, Judge};
 
 /// What is done while there is no lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -67,11 +68,6 @@ impl Edge {
         self.verifier.get_or_init(|| verifier);
     }
 
-    /// Whether the request that a gateway asks about may pass.
-    async fn check(&self, token: &str, demand: &Demand, fresh: Freshness) -> Result<Texts, Denied> {
-        Ok(Texts::of(self.admit(token, demand, fresh).await?.claims()))
-    }
-
     /// The token, where it is good and meets what is demanded.
     async fn admit(
         &self,
@@ -79,20 +75,34 @@ impl Edge {
         demand: &Demand,
         fresh: Freshness,
     ) -> Result<VerifiedToken, Denied> {
-        let Some(verifier) = self.verifier.get() else {
+        let verifier = self.verifier()?;
+        match (fresh, &self.ask) {
+            (Freshness::Local, None) => fits(verifier.verify(token), demand),
+            _ => fits(verifier.verify_or_ask(token, fresh).await, demand),
+        }
+    }
+
+    fn verifier(&self) -> Result<&Verifier, Denied> {
+        self.verifier.get().ok_or_else(|| {
             self.asked_too_early.fetch_add(1, Ordering::Relaxed);
-            return Err(Denied::NotReady);
-        };
-        let checked = match (fresh, &self.ask) {
-            (Freshness::Local, None) => verifier.verify(token),
-            _ => verifier.verify_or_ask(token, fresh).await,
-        };
-        let token = checked.map_err(|reason| {
-            tracing::debug!(%reason, "a token was not accepted");
-            Denied::from(reason)
-        })?;
-        demand.met_by(token.claims()).map_err(Denied::Unmet)?;
-        Ok(token)
+            Denied::NotReady
+        })
+    }
+
+    /// Whether a token may be used so, where nobody need be asked about that.
+    fn at_once(
+        &self,
+        token: &str,
+        demand: &Demand,
+        fresh: Freshness,
+    ) -> Option<Result<Accepted, Denied>> {
+        match (fresh, &self.ask) {
+            (Freshness::Local, None) => {
+                let verifier = self.verifier();
+                Some(verifier.and_then(|it| fits(it.verify(token), demand)).map(named))
+            }
+            _ => None,
+        }
     }
 
     /// `None` until the authority was heard for the first time.
@@ -111,6 +121,39 @@ impl Edge {
             None => false,
             Some(ask) => ask.ask(NO_TOKEN).await.is_ok(),
         }
+    }
+}
+
+/// A good token has to be good for what is demanded too.
+fn fits(
+    checked: Result<VerifiedToken, NotAccepted>,
+    demand: &Demand,
+) -> Result<VerifiedToken, Denied> {
+    let token = checked.map_err(|reason| {
+        tracing::debug!(%reason, "a token was not accepted");
+        Denied::from(reason)
+    })?;
+    demand.met_by(token.claims()).map_err(Denied::Unmet)?;
+    Ok(token)
+}
+
+fn named(token: VerifiedToken) -> Accepted {
+    let texts = Texts::of(token.claims());
+    Accepted::AtEdge(Box::new((token, texts)))
+}
+
+impl Judge for Edge {
+    async fn judge(
+        &self,
+        token: &str,
+        demand: &Demand,
+        fresh: Freshness,
+    ) -> Result<Accepted, Denied> {
+        self.admit(token, demand, fresh).await.map(named)
+    }
+
+    fn proxies(&self) -> &[IpNet] {
+        &self.proxies
     }
 }
 

@@ -2,25 +2,29 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
+use axum::http::{HeaderName, Request, StatusCode, Uri};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use hyper::body::Incoming;
 use nt_api::health::Health;
 use nt_api::path;
 use nt_token::clock::{Clock as _, SystemClock};
 use nt_verifier::Freshness;
 
-use crate::authority::Source;
+use crate::authority::{Demand, limits};
 use crate::edge::{Edge, metrics as measured_here};
+use crate::http::answering::Answering;
+use crate::http::client_address::Neighbour;
 use crate::http::error::{ApiError, Reply};
-use crate::http::forward_auth::denied::IllAsked;
+use crate::http::forward_auth::denied::{Denied, IllAsked};
 use crate::http::forward_auth::question::Question;
-use crate::http::forward_auth::{accepted, own_query, refused};
+use crate::http::forward_auth::{accepted, own_query, refused, unread};
+use crate::http::judge::{Accepted, Judge as _};
 use crate::http::request;
+use crate::http::token_review::{self, Reviewed};
 use crate::metrics;
 
 /// All of them. The one that every request waits for is answered in front of them, by
@@ -31,6 +35,8 @@ pub(super) fn router(edge: Arc<Edge>) -> Router {
         .route("/livez", get(async || StatusCode::NO_CONTENT))
         .route("/readyz", get(readyz))
         .route("/metrics", get(measured))
+        .route(path::TOKEN_REVIEW, post(review))
+        .layer(DefaultBodyLimit::max(limits::BODY_BYTES))
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .with_state(edge);
@@ -38,21 +44,32 @@ pub(super) fn router(edge: Arc<Edge>) -> Router {
 }
 
 /// Whether the request that a gateway asks about may pass.
-pub(super) async fn token_auth(
-    edge: &Edge,
-    headers: &HeaderMap,
-    uri: &Uri,
-    source: Source,
-) -> Response<Body> {
+pub(super) fn token_auth(
+    edge: &Arc<Edge>,
+    request: Request<Incoming>,
+    neighbour: Neighbour,
+) -> Answering {
+    let (headers, uri) = (request.headers(), request.uri());
     let asked = Question::of(headers, uri).and_then(|question| Ok((question, freshness(uri)?)));
     let (question, fresh) = match asked {
         Ok(asked) => asked,
-        Err(why) => return refused(why, &[]),
+        Err(why) => return Answering::now(unread::left(request, refused(why, &[]))),
     };
-    let (token, demand) = question.demand(source);
-    match edge.check(token, &demand, fresh).await {
-        Ok(texts) => accepted(&texts),
-        Err(why) => refused(why, &demand.scopes),
+    let (token, demand) = question.demand(neighbour.source(headers, &edge.proxies));
+    if let Some(verdict) = edge.at_once(token, &demand, fresh) {
+        return Answering::now(unread::left(request, answer(&verdict, &demand)));
+    }
+    let (edge, token) = (Arc::clone(edge), token.to_owned());
+    Answering::later(async move {
+        let verdict = edge.judge(&token, &demand, fresh).await;
+        unread::left(request, answer(&verdict, &demand))
+    })
+}
+
+fn answer(verdict: &Result<Accepted, Denied>, demand: &Demand) -> Response {
+    match verdict {
+        Ok(token) => accepted(token.texts()),
+        Err(why) => refused(*why, &demand.scopes),
     }
 }
 
@@ -69,6 +86,10 @@ fn freshness(uri: &Uri) -> Result<Freshness, IllAsked> {
         }
     }
     Ok(fresh)
+}
+
+async fn review(State(edge): State<Arc<Edge>>, body: token_review::Body) -> Reply<Reviewed> {
+    token_review::reviewed(&*edge, body).await
 }
 
 async fn health() -> Json<Health> {

@@ -24,9 +24,12 @@ use crate::edge::listener::{Listener, Stream};
 use crate::edge::proxy::settings::Settings;
 use crate::edge::proxy::{self, Proxy};
 use crate::edge::{Edge, routes};
+use crate::http::answering::Answering;
 use crate::http::client_address::Neighbour;
-use crate::http::forward_auth::{self, unread};
-use crate::http::serve::converse;
+use crate::http::connection::converse;
+use crate::http::ext_authz;
+use crate::http::forward_auth;
+use crate::http::serve::is_grpc;
 use crate::tls::Tls;
 
 /// What an edge is told that has an upstream: its listener is the proxy's.
@@ -152,11 +155,23 @@ impl Service {
         watcher: Watcher,
     ) {
         let tls = self.tls.clone();
-        let service = service_fn(move |request| self.clone().call(request, neighbour));
+        let this = Arc::new(self);
+        let service = service_fn(move |request| Self::answer(&this, request, neighbour));
         tokio::spawn(async move {
             converse(stream, tls, service, watcher).await;
             drop(permit);
         });
+    }
+
+    fn answer(this: &Arc<Self>, request: Request<Incoming>, neighbour: Neighbour) -> Answering {
+        if forward_auth::is_asked(request.uri().path()) {
+            return routes::token_auth(&this.edge, request, neighbour);
+        }
+        let this = Self::clone(this);
+        Answering::later(async move {
+            let Ok(answer) = this.call(request, neighbour).await;
+            answer
+        })
     }
 
     async fn call(
@@ -164,11 +179,8 @@ impl Service {
         request: Request<Incoming>,
         neighbour: Neighbour,
     ) -> Result<Response, Infallible> {
-        if forward_auth::is_asked(request.uri().path()) {
-            let (headers, edge) = (request.headers(), &self.edge);
-            let source = neighbour.source(headers, &edge.proxies);
-            let answer = routes::token_auth(edge, headers, request.uri(), source).await;
-            return Ok(unread::left(request, answer));
+        if request.uri().path() == ext_authz::CHECK && is_grpc(&request) {
+            return Ok(ext_authz::answer(self.edge, neighbour, request).await);
         }
         self.router.oneshot(request.map(Body::new)).await
     }

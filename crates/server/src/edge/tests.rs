@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nt_feed::server::Stream;
 use nt_token::WorkspaceId;
+use serde_json::{Value, json};
 
 use crate::edge::WithoutLease;
 use crate::edge::link::{Link, credential};
@@ -200,6 +201,45 @@ async fn a_unix_socket_is_taken_over_from_the_dead_and_from_nobody_else() {
     std::fs::write(&path, "mine").expect("a file");
     let refused = Listener::bind(&address).await.expect_err("no socket");
     assert!(refused.to_string().ends_with("exists and is no socket"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_kubernetes_api_server_is_told_whose_token_it_is_and_for_which_of_its_audiences() {
+    let authority = Authority::start().await;
+    let edge = Running::start(authority.link()).await;
+    edge.until_ready().await;
+    let (token, workspace) = authority.token(7);
+    let review = async |token: &str, audiences: Value| {
+        let spec = json!({ "token": token, "audiences": audiences });
+        let asked = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec
+        });
+        let asked = asked.to_string();
+        let headers = format!("content-length: {}\r\n\r\n{asked}", asked.len());
+        let answer = edge.ask("POST /v1/token_review", &headers).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert!(answer.head.contains("cache-control: no-store"), "{}", answer.head);
+        serde_json::from_str::<Value>(&answer.body).expect("JSON")["status"].clone()
+    };
+    let good = review(&token, json!(null)).await;
+    let user = &good["user"];
+    assert_eq!((&good["authenticated"], &good["audiences"]), (&json!(true), &json!(null)));
+    assert_eq!(user["username"], format!("ntd:workspace:{workspace}"));
+    let groups = [&format!("ntd:workspace:{workspace}"), "ntd:scope:read", "ntd:scope:write"];
+    assert_eq!(user["groups"], json!(groups));
+    assert_eq!(user["extra"]["ntd/scope"], json!(["read", "write"]));
+    assert_eq!(user["extra"]["ntd/jti"], json!([user["uid"]]));
+    let for_b = review(&token, json!(["a", "b"])).await;
+    assert_eq!((&for_b["authenticated"], &for_b["audiences"]), (&json!(true), &json!(["b"])));
+    let for_others = review(&token, json!(["a"])).await;
+    assert_eq!(for_others["error"], "The access token is for another audience");
+    let bound = review(&authority.token_from(8, "0.0.0.0/0"), json!(null)).await;
+    assert_eq!(bound["authenticated"], false, "from where it is used is not known");
+    authority.revoke(7).await;
+    let revoked = review(&token, json!(null)).await;
+    let wanted = json!({ "authenticated": false, "error": "The access token was revoked" });
+    assert_eq!(revoked, wanted);
+    edge.stop().await;
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ pub const NO_STORE: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
 /// Exchange the identity provider's ID token for a session.
 #[utoipa::path(post, path = path::TOKEN_EXCHANGE, tag = "auth", request_body = TokenExchange,
     responses((status = 200, body = Session), (status = 400, body = ErrorBody),
-        (status = 401, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
+        (status = 401, body = ErrorBody), (status = 413, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn token_exchange(
     State(doors): State<Doors>,
     origin: Origin,

@@ -11,7 +11,8 @@ use ipnet::IpNet;
 
 use crate::authority::Source;
 
-const FORWARDED_FOR: &str = "x-forwarded-for";
+/// Where proxies say whom they ask for.
+pub const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The address of the peer at the other end of the connection.
 #[derive(Debug, Clone, Copy)]

@@ -1,20 +1,16 @@
 //! The demand for a client certificate at the doors of OAuth clients. Whose certificate it is does not
 //! matter here: the credential says who asks.
 
-use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use crate::http::extract::bearer;
+use crate::http::oauth::error::OAuthFailure;
 use crate::tls::clients::{CertificateDemand, ClientCertificate};
 
 /// Where clients ask with credentials of their own.
 const DOORS: &str = "/oauth2/";
-
-const WHAT_TO_DO: &str = "A client certificate is demanded here beside the credential: \
-    show one that the authority's client CA has signed";
 
 /// Refuses there whoever shows none, before the request is looked at any further.
 pub async fn demanded(
@@ -25,24 +21,18 @@ pub async fn demanded(
     let is_open = demand == CertificateDemand::Nothing
         || !request.uri().path().starts_with(DOORS)
         || request.extensions().get::<ClientCertificate>().is_some();
-    if is_open { next.run(request).await } else { refused(request.headers()) }
-}
-
-/// RFC 6749, section 5.2, as RFC 8705, section 2 has it: the client is not authenticated. The challenge
-/// is of the scheme by which it tried to be.
-fn refused(headers: &HeaderMap) -> Response {
-    let shown = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
-    let by_basic = shown.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic "));
-    let challenge = if by_basic { "Basic realm=\"ntd\"" } else { "Bearer realm=\"ntd\"" };
-    let body = serde_json::json!({ "error": "invalid_client", "error_description": WHAT_TO_DO });
-    let headers = [(CACHE_CONTROL, "no-store"), (WWW_AUTHENTICATE, challenge)];
-    (StatusCode::UNAUTHORIZED, headers, Json(body)).into_response()
+    if is_open {
+        return next.run(request).await;
+    }
+    OAuthFailure::no_certificate(bearer(request.headers()).is_some()).into_response()
 }
 
 #[cfg(test)]
 mod tests {
     use axum::Router;
     use axum::body::{Body, to_bytes};
+    use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+    use axum::http::{HeaderValue, StatusCode};
     use axum::middleware::from_fn_with_state;
     use axum::routing::any;
     use tower::ServiceExt as _;
@@ -75,7 +65,7 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_is_one_of_the_client_and_says_what_to_do() {
         for (authorization, challenge) in
-            [("", "Bearer realm"), ("Bearer x", "Bearer realm"), ("bAsIc YTpi", "Basic realm")]
+            [("", "Basic realm"), ("Bearer x", "Bearer realm"), ("bAsIc YTpi", "Basic realm")]
         {
             let mut request = to("/oauth2/introspect");
             let shown = HeaderValue::from_static(authorization);
@@ -87,7 +77,8 @@ mod tests {
             let body = to_bytes(refused.into_body(), 1_024).await.expect("short");
             let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
             assert_eq!(body["error"], "invalid_client");
-            assert_eq!(body["error_description"], WHAT_TO_DO);
+            let told = body["error_description"].as_str().expect("a text");
+            assert!(told.contains("client CA has signed"), "{told}");
         }
     }
 }

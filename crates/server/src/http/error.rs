@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use nt_api::error::{ErrorBody, ErrorCode, ErrorDetail, ErrorFields};
 use nt_store::StoreError;
@@ -93,6 +93,14 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
     }
 
+    /// A status list of the past, which nobody keeps (draft-ietf-oauth-status-list, section 8.4).
+    pub fn no_history() -> Self {
+        let message = "This authority tells what is revoked now, and not what was";
+        let mut error = Self::new(StatusCode::NOT_IMPLEMENTED, ErrorCode::InvalidRequest, message);
+        error.field = Some("time");
+        error
+    }
+
     /// The server behind this one cannot be reached, or says what is no answer.
     pub fn bad_gateway() -> Self {
         let message = "The server behind this one does not answer";
@@ -103,14 +111,6 @@ impl ApiError {
     pub fn gateway_timeout() -> Self {
         let message = "The server behind this one does not answer in time";
         Self::new(StatusCode::GATEWAY_TIMEOUT, ErrorCode::Unavailable, message)
-    }
-
-    /// A status list of the past, which nobody keeps (draft-ietf-oauth-status-list, section 8.4).
-    pub fn no_history() -> Self {
-        let message = "This authority tells what is revoked now, and not what was";
-        let mut error = Self::new(StatusCode::NOT_IMPLEMENTED, ErrorCode::InvalidRequest, message);
-        error.field = Some("time");
-        error
     }
 
     /// A token that is not good, and what its holder may learn of why.
@@ -152,6 +152,11 @@ impl ApiError {
         Self { challenge, ..forbidden }
     }
 
+    /// What it says to people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The body, complete but for what only the request knows.
     pub fn body(&self, request_id: &str) -> ErrorBody {
         ErrorBody {
@@ -164,11 +169,9 @@ impl ApiError {
         }
     }
 
-    /// The answer, with its headers and its body.
-    pub fn respond(&self, request_id: &str) -> Response {
-        let mut response = (self.status, axum::Json(self.body(request_id))).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    /// The answer's status, and its headers but for what the body is.
+    pub fn head(&self) -> (StatusCode, Vec<(HeaderName, HeaderValue)>) {
+        let mut fields = vec![(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
         // RFC 6750, section 3: no error code where no credential was sent at all.
         let challenge = match (self.code, &self.challenge) {
             (_, Some(challenge)) => challenge.value(),
@@ -178,13 +181,19 @@ impl ApiError {
             }
             _ => None,
         };
-        if let Some(challenge) = challenge {
-            headers.insert(WWW_AUTHENTICATE, challenge);
-        }
+        fields.extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
         let later = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
         if later.contains(&self.status) {
-            headers.insert(RETRY_AFTER, HeaderValue::from(self.retry_after));
+            fields.push((RETRY_AFTER, HeaderValue::from(self.retry_after)));
         }
+        (self.status, fields)
+    }
+
+    /// The answer, with its headers and its body.
+    pub fn respond(&self, request_id: &str) -> Response {
+        let (status, fields) = self.head();
+        let mut response = (status, axum::Json(self.body(request_id))).into_response();
+        response.headers_mut().extend(fields);
         response
     }
 }

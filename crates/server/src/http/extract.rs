@@ -27,7 +27,11 @@ pub fn client(parts: &Parts, doors: &Doors) -> Option<IpAddr> {
 
 /// The credential of `Authorization: Bearer …` (RFC 6750, section 2.1), the only way to send one.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    bearer_in(headers.get(AUTHORIZATION)?.to_str().ok()?)
+}
+
+/// The credential in the value of that header.
+pub fn bearer_in(value: &str) -> Option<&str> {
     let (scheme, credential) = value.split_once(' ')?;
     let credential = credential.trim_matches(' ');
     (scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty()).then_some(credential)

@@ -17,12 +17,12 @@ use axum::response::Response;
 use nt_api::error::ErrorBody;
 use nt_api::path;
 use nt_api::verification::{
-    Authenticated, X_AUTH_EXPIRES, X_AUTH_JTI, X_AUTH_SCOPE, X_AUTH_WORKSPACE,
+    Authenticated, X_AUTH_EXPIRES, X_AUTH_JTI, X_AUTH_SCOPE, X_AUTH_UNMET, X_AUTH_WORKSPACE,
 };
 use nt_token::Scope;
 
 use crate::authority::Source;
-use crate::authority::seen::Texts;
+use crate::authority::seen::{Last, Texts};
 use crate::http::Doors;
 use crate::http::client_address::{Neighbour, Peer};
 use crate::http::forward_auth::denied::Denied;
@@ -60,16 +60,22 @@ fn by_extension(doors: &Doors, request: &Request) -> Response {
     let source = peer.map_or(Source::Unknown, |peer| {
         Neighbour::Peer(*peer).source(request.headers(), &doors.proxies)
     });
-    answer(doors, request.headers(), request.uri(), source)
+    answer(doors, request.headers(), request.uri(), source, None)
 }
 
-/// The answer about a request that comes from there.
-pub fn answer(doors: &Doors, headers: &HeaderMap, uri: &Uri, source: Source) -> Response {
+/// The answer about a request that comes from there, over a connection on which this token was last.
+pub fn answer(
+    doors: &Doors,
+    headers: &HeaderMap,
+    uri: &Uri,
+    source: Source,
+    last: Option<&Last>,
+) -> Response {
     let (token, demand) = match Question::of(headers, uri) {
         Ok(question) => question.demand(source),
         Err(why) => return refused(why, &[]),
     };
-    match doors.authority.verify(token, &demand) {
+    match doors.authority.verify_after(token, &demand, last) {
         Ok(token) => accepted(token.texts()),
         Err(reason) => {
             tracing::debug!(%reason, "a token was not accepted");
@@ -79,6 +85,10 @@ pub fn answer(doors: &Doors, headers: &HeaderMap, uri: &Uri, source: Source) -> 
 }
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const WORKSPACE: HeaderName = HeaderName::from_static(X_AUTH_WORKSPACE);
+const JTI: HeaderName = HeaderName::from_static(X_AUTH_JTI);
+const SCOPE: HeaderName = HeaderName::from_static(X_AUTH_SCOPE);
+const EXPIRES: HeaderName = HeaderName::from_static(X_AUTH_EXPIRES);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Says yes, and who it is.
@@ -90,13 +100,13 @@ pub fn accepted(texts: &Texts) -> Response {
     headers.insert(CACHE_CONTROL, NO_STORE);
     // Parsed identifiers and scopes hold nothing that a header cannot.
     for (name, value) in [
-        (X_AUTH_WORKSPACE, &texts.workspace),
-        (X_AUTH_JTI, &texts.jti),
-        (X_AUTH_SCOPE, &texts.scope),
-        (X_AUTH_EXPIRES, &texts.expires),
+        (WORKSPACE, &texts.workspace),
+        (JTI, &texts.jti),
+        (SCOPE, &texts.scope),
+        (EXPIRES, &texts.expires),
     ] {
         if let Ok(value) = HeaderValue::from_maybe_shared(value.clone()) {
-            headers.insert(HeaderName::from_static(name), value);
+            headers.insert(name, value);
         }
     }
     response
@@ -104,7 +114,12 @@ pub fn accepted(texts: &Texts) -> Response {
 
 /// Says no. A token without a scope is told which are needed.
 pub fn refused(why: Denied, needed: &[Scope]) -> Response {
-    named(&why.error(needed), &request_id())
+    let mut response = named(&why.error(needed), &request_id());
+    if let Denied::Unmet(unmet) = why {
+        let unmet = HeaderValue::from_static(unmet.name());
+        response.headers_mut().insert(HeaderName::from_static(X_AUTH_UNMET), unmet);
+    }
+    response
 }
 
 /// Whether this path asks: ours, or ours with the original path behind it, as Envoy's HTTP client

@@ -3,15 +3,19 @@
 //! Paths are matched exactly. The one request that every API call of our users waits for,
 //! `/v1/token_auth`, is answered in front of the router (see [`serve`]).
 
+pub mod answering;
 pub mod audit;
 pub mod auth;
 pub mod client_address;
 pub mod client_certificates;
 pub mod clients;
 pub mod conditional;
+pub mod connection;
 pub mod error;
+pub mod ext_authz;
 pub mod extract;
 pub mod forward_auth;
+pub mod judge;
 pub mod members;
 pub mod oauth;
 pub mod openapi;
@@ -20,6 +24,7 @@ pub mod prefer;
 pub mod request;
 pub mod serve;
 pub mod status_lists;
+pub mod token_review;
 pub mod tokens;
 pub mod verifiers;
 pub mod workspaces;
@@ -72,6 +77,7 @@ pub fn router(doors: Doors, development: Option<Router>) -> Router {
         .routes(routes!(verifiers::remove))
         .routes(routes!(audit::list))
         .routes(routes!(forward_auth::get, forward_auth::post))
+        .routes(routes!(token_review::review))
         .routes(routes!(clients::add, clients::list))
         .routes(routes!(clients::remove))
         .routes(routes!(oauth::introspect::introspect))

@@ -19,7 +19,7 @@ use crate::authority::limits;
 use crate::http::error::ApiError;
 
 /// Names the request in the log.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The router with all that around it. Where it is an API that describes itself at this URL, its
 /// challenges say so.

@@ -14,12 +14,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use nt_feed::proto::feed_server::FeedServer;
 use nt_feed::server::Feed;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
@@ -30,12 +27,14 @@ use crate::authority::cluster::peers::Listening;
 use crate::authority::cluster::peers::proto::peers_server::{PeersServer, SERVICE_NAME};
 use crate::authority::feed::{CLIENT, FeedSource};
 use crate::authority::janitor::Janitor;
+use crate::authority::seen::Last;
 use crate::authority::{Authority, limits};
+use crate::http::answering::Answering;
 use crate::http::client_address::{Neighbour, Peer, client_address};
+use crate::http::connection::converse;
 use crate::http::forward_auth::unread;
-use crate::http::{Doors, forward_auth, router};
+use crate::http::{Doors, ext_authz, forward_auth, router};
 use crate::tls::Tls;
-use crate::tls::clients::ClientCertificate;
 
 /// Why serving has come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,64 +182,6 @@ async fn keep_keys_fresh(authority: Arc<Authority>) {
     tokio::join!(of_provider, authority.trusted().keep_keys_fresh(authority.shared_clock()));
 }
 
-/// Answers what comes over one connection, until it ends or is to stop. Where there is TLS, nothing is
-/// heard before the handshake.
-pub async fn converse<I, S>(stream: I, tls: Option<Tls>, service: S, watcher: Watcher)
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: hyper::service::Service<Request<Incoming>, Response = Response, Error = Infallible>
-        + Send
-        + 'static,
-    S::Future: Send,
-{
-    match tls {
-        None => converse_openly(stream, service, watcher).await,
-        Some(tls) => {
-            if let Some((stream, certificate)) = tls.accept(stream).await {
-                converse_openly(stream, showing(service, certificate), watcher).await;
-            }
-        }
-    }
-}
-
-/// The same service, told which certificate the client has shown.
-fn showing<S>(
-    service: S,
-    certificate: Option<ClientCertificate>,
-) -> impl hyper::service::Service<
-    Request<Incoming>,
-    Response = Response,
-    Error = Infallible,
-    Future = S::Future,
->
-where
-    S: hyper::service::Service<Request<Incoming>, Response = Response, Error = Infallible>,
-{
-    service_fn(move |mut request: Request<Incoming>| {
-        if let Some(certificate) = &certificate {
-            request.extensions_mut().insert(certificate.clone());
-        }
-        service.call(request)
-    })
-}
-
-async fn converse_openly<I, S>(stream: I, service: S, watcher: Watcher)
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: hyper::service::Service<Request<Incoming>, Response = Response, Error = Infallible>
-        + Send
-        + 'static,
-    S::Future: Send,
-{
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits::HEAD_WAIT);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(limits::HEAD_WAIT);
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended with an error");
-    }
-}
-
 #[derive(Clone)]
 struct Service {
     feed: FeedServer<Feed<FeedSource>>,
@@ -261,11 +202,31 @@ impl Service {
         // Answers are small and wanted at once.
         let _without_delay = stream.set_nodelay(true);
         let tls = self.tls.clone();
-        let service = service_fn(move |request| self.clone().call(request, peer));
+        let (this, last) = (Arc::new(self), Last::default());
+        let service = service_fn(move |request| Self::answer(&this, request, peer, &last));
         tokio::spawn(async move {
             converse(stream, tls, service, watcher).await;
             drop(permit);
         });
+    }
+
+    fn answer(
+        this: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        last: &Last,
+    ) -> Answering {
+        if forward_auth::is_asked(request.uri().path()) {
+            let (headers, doors) = (request.headers(), &this.doors);
+            let source = Neighbour::Peer(Peer(peer)).source(headers, &doors.proxies);
+            let answer = forward_auth::answer(doors, headers, request.uri(), source, Some(last));
+            return Answering::now(unread::left(request, answer));
+        }
+        let this = Self::clone(this);
+        Answering::later(async move {
+            let Ok(answer) = this.call(request, peer).await;
+            answer
+        })
     }
 
     async fn call(
@@ -273,11 +234,8 @@ impl Service {
         mut request: Request<Incoming>,
         peer: SocketAddr,
     ) -> Result<Response, Infallible> {
-        if forward_auth::is_asked(request.uri().path()) {
-            let (headers, doors) = (request.headers(), &self.doors);
-            let source = Neighbour::Peer(Peer(peer)).source(headers, &doors.proxies);
-            let answer = forward_auth::answer(doors, headers, request.uri(), source);
-            return Ok(unread::left(request, answer));
+        if request.uri().path() == ext_authz::CHECK && is_grpc(&request) {
+            return Ok(ext_authz::answer(self.doors, Neighbour::Peer(Peer(peer)), request).await);
         }
         if is_grpc(&request) {
             let from = client_address(Peer(peer), request.headers(), &self.doors.proxies);
@@ -302,7 +260,8 @@ fn is_peers(path: &str) -> bool {
         .is_some_and(|method| method.starts_with('/'))
 }
 
-fn is_grpc(request: &Request<Incoming>) -> bool {
+/// Whether it is a call of gRPC.
+pub fn is_grpc(request: &Request<Incoming>) -> bool {
     let content_type = request.headers().get(CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }

@@ -4,8 +4,8 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, HeaderName};
-use axum::http::{HeaderMap, Response};
+use axum::http::header::{ACCEPT, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, HeaderName, VARY};
+use axum::http::{HeaderMap, HeaderValue, Response};
 use nt_api::error::ErrorBody;
 use nt_api::path;
 use nt_api::status_lists::StatusLists;
@@ -18,6 +18,7 @@ use crate::http::conditional::answer;
 use crate::http::error::{ApiError, Reply};
 
 const JWT: &str = "application/statuslist+jwt";
+const CWT: &str = "application/statuslist+cwt";
 
 const OPEN: [(HeaderName, &str); 2] =
     [(CACHE_CONTROL, limits::STATUS_LIST_CACHED), (ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
@@ -26,7 +27,8 @@ const OPEN: [(HeaderName, &str); 2] =
 /// a token for up to its `ttl` longer than the authority does.
 #[utoipa::path(get, path = path::STATUS_LIST, tag = "verification",
     params(("list" = u32, Path, description = "The number of the list, as tokens name it")),
-    responses((status = 200, body = String, content_type = "application/statuslist+jwt"),
+    responses((status = 200, content((String = "application/statuslist+jwt"),
+            (Vec<u8> = "application/statuslist+cwt"))),
         (status = 304, description = "It is the one that the caller has"),
         (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn one(
@@ -40,7 +42,10 @@ pub async fn one(
         return Err(ApiError::no_history());
     }
     let list = doors.authority.status_list(list).await?;
-    Ok(answer(list.published(Form::Jwt), &headers, JWT, limits::STATUS_LIST_CACHED))
+    let (form, media) = if prefers_cwt(&headers) { (Form::Cwt, CWT) } else { (Form::Jwt, JWT) };
+    let mut response = answer(list.published(form), &headers, media, limits::STATUS_LIST_CACHED);
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    Ok(response)
 }
 
 /// Where all Token Status Lists are, for whoever wants to have them before they are needed.
@@ -59,9 +64,64 @@ fn number(text: &str) -> Option<u32> {
     (number.to_string() == text).then_some(number)
 }
 
+/// Whether a CWT is asked for, and no JWT at least as much (RFC 9110, section 12.5.1). Whoever wants
+/// neither gets a JWT: that it cannot be read is seen by its type.
+fn prefers_cwt(asked: &HeaderMap) -> bool {
+    let ranges = asked.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let ranges: Vec<_> = ranges.flat_map(|value| value.split(',')).map(range).collect();
+    let weight_of = |media: &str| {
+        let named = ranges.iter().filter(|(range, _)| range.eq_ignore_ascii_case(media));
+        named.map(|(_, weight)| *weight).max()
+    };
+    weight_of(CWT).is_some_and(|cwt| cwt > weight_of(JWT).unwrap_or(0))
+}
+
+/// A media range, and its weight in thousandths.
+fn range(text: &str) -> (&str, u16) {
+    let mut parts = text.split(';').map(str::trim);
+    let media = parts.next().unwrap_or_default();
+    let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+    let weight = match weight.map(|weight| weight.split_once('.').unwrap_or((weight, ""))) {
+        None | Some(("1", _)) => 1_000,
+        Some(("0", digits)) => format!("{digits:0<3.3}").parse().unwrap_or(0),
+        Some(_) => 0,
+    };
+    (media, weight)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cwt_is_for_whoever_asks_for_one_more_than_for_a_jwt() {
+        let asks = |accept: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, accept.parse().expect("a header"));
+            prefers_cwt(&headers)
+        };
+        for cwt in [
+            CWT,
+            "Application/StatusList+CWT, */*;q=0.1",
+            "application/statuslist+jwt;q=0.5,application/statuslist+cwt",
+            "application/statuslist+cwt; q=0.9, application/statuslist+jwt; q=0.85",
+        ] {
+            assert!(asks(cwt), "{cwt}");
+        }
+        for jwt in [
+            JWT,
+            "*/*",
+            "",
+            "text/html",
+            "application/statuslist+cwt;q=0",
+            "application/statuslist+cwt;q=x",
+            "application/statuslist+cwt, application/statuslist+jwt",
+            "application/statuslist+jwt, application/statuslist+cwt;q=0.9",
+        ] {
+            assert!(!asks(jwt), "{jwt}");
+        }
+        assert!(!prefers_cwt(&HeaderMap::new()));
+    }
 
     #[test]
     fn a_list_has_one_number() {

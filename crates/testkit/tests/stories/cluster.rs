@@ -29,7 +29,7 @@ const SOON: Duration = Duration::from_secs(30);
 const WATCHED: Duration = Duration::from_secs(4);
 
 /// Verifiers that know all nodes.
-fn fleet(nodes: &Nodes, count: usize) -> Result<Vec<Follower>> {
+pub(crate) fn fleet(nodes: &Nodes, count: usize) -> Result<Vec<Follower>> {
     let verifier = |number| {
         let command = Command::new(env!("CARGO_BIN_EXE_verifier"));
         nodes.verifier(&format!("verifier-{number}"), command)
@@ -38,7 +38,7 @@ fn fleet(nodes: &Nodes, count: usize) -> Result<Vec<Follower>> {
 }
 
 /// Tokens of one workspace, issued by all nodes in turn.
-fn tokens(nodes: &Nodes, count: usize) -> Result<Vec<Issued>> {
+pub(crate) fn tokens(nodes: &Nodes, count: usize) -> Result<Vec<Issued>> {
     let owners = nodes.owners();
     let first = owners.first().context("a node")?.create_workspace("main")?;
     let turns = owners.iter().cycle().take(count);
@@ -61,7 +61,7 @@ fn targets(nodes: &Nodes, followers: &[Follower], tokens: &[Issued]) -> Vec<Targ
 }
 
 /// Waits until each verifier says so of a token.
-fn until_all(followers: &[Follower], token: &str, status: u16) -> Result<()> {
+pub(crate) fn until_all(followers: &[Follower], token: &str, status: u16) -> Result<()> {
     followers.iter().try_for_each(|follower| follower.service.until(token, status))
 }
 

@@ -92,7 +92,7 @@ impl Drop for Edge {
     }
 }
 
-fn spawn(world: &World, listen: &str, more: &[&str]) -> Result<Child> {
+pub(crate) fn spawn(world: &World, listen: &str, more: &[&str]) -> Result<Child> {
     let mut command = Command::new(&world.binaries().ntd);
     command.args(["edge", "--authority", &world.url(), "--listen", listen]).args(more);
     command.env_clear().current_dir(world.dir()).stdin(Stdio::null());

@@ -160,7 +160,7 @@ fn a_body_is_not_waited_for_and_does_not_stay_in_the_way() {
         let mut connection = Connection::open(at)?;
         for _ in 0..3 {
             let small =
-                connection.exchange(&post().body("text/plain", &[b'x'; 20_000]).render())?;
+                connection.exchange(&post().body("text/plain", &vec![b'x'; 20_000]).render())?;
             assert_eq!((small.status, small.header("connection")), (200, None));
             assert_eq!(
                 connection.exchange(&Request::get(DOOR).bearer("wst_x").render())?.status,
@@ -169,7 +169,7 @@ fn a_body_is_not_waited_for_and_does_not_stay_in_the_way() {
         }
         // Of a large one the answer arrives, though nobody reads it.
         let mut connection = Connection::open(at)?;
-        let large = post().body("text/plain", &[b'x'; 600_000]);
+        let large = post().body("text/plain", &vec![b'x'; 600_000]);
         assert_eq!(connection.exchange(&large.render())?.status, 200);
         assert!(watch.elapsed() < Duration::from_secs(5), "nobody waited");
         Ok(())
@@ -189,6 +189,32 @@ fn two_credentials_are_none() {
             assert!(challenge.contains("error=\"invalid_request\""), "{challenge}");
             assert_eq!(answer.header("x-auth-workspace"), None);
         }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_kubernetes_api_server_is_told_whose_token_it_is() {
+    asked(|_, at, reader| {
+        let review = |token: &str| {
+            let spec = json!({ "token": token });
+            let version = "authentication.k8s.io/v1";
+            let review = json!({ "apiVersion": version, "kind": "TokenReview", "spec": spec });
+            let answer = ask(at, &Request::new("POST", "/v1/token_review").json(&review))?;
+            assert_eq!((answer.status, &answer.json()["kind"]), (200, &json!("TokenReview")));
+            Ok::<_, anyhow::Error>(answer.json()["status"].clone())
+        };
+        let good = review(&reader.token)?;
+        assert_eq!(good["authenticated"], true);
+        let workspace = format!("ntd:workspace:{}", reader.workspace);
+        assert_eq!(
+            (&good["user"]["username"], &good["user"]["uid"]),
+            (&json!(workspace), &json!(reader.jti))
+        );
+        assert_eq!(good["user"]["groups"], json!([workspace, "ntd:scope:read"]));
+        assert_eq!(review("wst_x")?["authenticated"], false);
+        let large = Request::new("POST", "/v1/token_review").json(&json!("x".repeat(70_000)));
+        assert_eq!(ask(at, &large)?.status, 413);
         Ok(())
     });
 }

@@ -25,7 +25,7 @@ fn keys(world: &World, args: &[&str]) -> Result<(bool, String)> {
     Ok((output.status.success(), String::from_utf8(said)?))
 }
 
-fn keys_ok(world: &World, args: &[&str]) -> Result<String> {
+pub(crate) fn keys_ok(world: &World, args: &[&str]) -> Result<String> {
     let (succeeded, said) = keys(world, args)?;
     ensure!(succeeded, "ntd keys {args:?}: {said}");
     Ok(said)
@@ -36,14 +36,14 @@ fn header(token: &str) -> Result<Value> {
     Ok(serde_json::from_slice(&URL_SAFE_NO_PAD.decode(encoded)?)?)
 }
 
-fn signed_by(token: &Issued) -> Result<(String, String)> {
+pub(crate) fn signed_by(token: &Issued) -> Result<(String, String)> {
     let header = header(&token.token)?;
     let text = |name: &str| header[name].as_str().map(str::to_owned).context("a text");
     Ok((text("kid")?, text("alg")?))
 }
 
 /// A token by another key than this one, as soon as there is one.
-fn by_another(operator: &Operator, workspace: &str, kid: &str) -> Result<Issued> {
+pub(crate) fn by_another(operator: &Operator, workspace: &str, kid: &str) -> Result<Issued> {
     process::until(SOON, || {
         let made = operator.create_token(workspace, &json!({}))?;
         Ok((signed_by(&made)?.0 != kid).then_some(made))

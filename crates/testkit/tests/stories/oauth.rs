@@ -4,6 +4,7 @@
 mod libraries;
 mod limits;
 mod metadata;
+mod nodes;
 
 use anyhow::Result;
 use base64::Engine as _;

@@ -1,5 +1,7 @@
 //! The real `ntd serve` and `ntd edge` with certificates of their own, and whoever trusts them or not.
 
+mod clients;
+
 use std::fs::{self, File, Permissions};
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -14,7 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use nt_testkit::world::{Options, free_port};
 use nt_testkit::{Cli, Request, World, process};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -34,6 +36,10 @@ struct Certificates {
 impl Certificates {
     fn make(dir: &Path, name: &str) -> Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
+        // OpenSSL takes whoever has its issuer's name for its own issuer.
+        params
+            .distinguished_name
+            .push(DnType::CommonName, format!("CA of {}", dir.join(name).display()));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate()?;
         let file = |kind: &str| dir.join(format!("{name}.{kind}"));
@@ -50,11 +56,15 @@ impl Certificates {
 
     /// Issues the server's certificate, or another in its place.
     fn issue(&self) -> Result<()> {
-        let key = KeyPair::generate()?;
         let params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
-        fs::write(&self.key, key.serialize_pem())?;
-        fs::set_permissions(&self.key, Permissions::from_mode(0o600))?;
-        Ok(fs::write(&self.certificate, params.signed_by(&key, &self.issuer)?.pem())?)
+        self.sign(&params, &self.certificate, &self.key)
+    }
+
+    fn sign(&self, params: &CertificateParams, certificate: &Path, private: &Path) -> Result<()> {
+        let key = KeyPair::generate()?;
+        fs::write(private, key.serialize_pem())?;
+        fs::set_permissions(private, Permissions::from_mode(0o600))?;
+        Ok(fs::write(certificate, params.signed_by(&key, &self.issuer)?.pem())?)
     }
 
     fn issued(&self) -> Result<CertificateDer<'static>> {
@@ -131,18 +141,29 @@ struct Encrypted {
 
 impl Encrypted {
     fn start() -> Result<Self> {
+        Self::start_with("", |_| Ok(()))
+    }
+
+    /// With more settings, and files that they name.
+    fn start_with(more: &str, files: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
         // In the folder that the authority runs in.
-        let settings = "tls_certificate = 'authority.pem'\ntls_key = 'authority.key'\n";
-        let settings = Some(settings.to_owned());
+        let tls = "tls_certificate = 'authority.pem'\ntls_key = 'authority.key'\n";
+        let settings = Some(format!("{tls}{more}"));
         let world = World::prepare(Options { settings, ..Options::default() })?;
         let made = Certificates::make(world.dir(), "authority")?;
+        files(world.dir())?;
+        let authority = Self::serve(&world, &made)?;
+        Ok(Self { world, made, authority })
+    }
+
+    fn serve(world: &World, made: &Certificates) -> Result<Running> {
         let address = world.address();
         let child = world.spawn_ntd("ntd-tls", address)?;
         let log = world.dir().join("ntd-tls.stderr");
         let authority = Running { child, address, log };
         process::until(SOON, || Ok(made.ask(address, &Request::get("/readyz")).ok()))
             .with_context(|| authority.log())?;
-        Ok(Self { world, made, authority })
+        Ok(authority)
     }
 
     fn url(&self) -> String {
@@ -150,6 +171,14 @@ impl Encrypted {
     }
 
     fn edge(&self, name: &str, trusted: &Certificates) -> Result<Running> {
+        let edge = self.launch_edge(name, trusted, &[])?;
+        let there = process::until(SOON, || Ok(self.ask(&edge, "/livez").ok()));
+        there.with_context(|| edge.log())?;
+        Ok(edge)
+    }
+
+    /// An edge with more arguments, which may not be there yet.
+    fn launch_edge(&self, name: &str, trusted: &Certificates, more: &[&str]) -> Result<Running> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let log = self.world.dir().join(format!("{name}.stderr"));
         let mut command = Command::new(&self.world.binaries().ntd);
@@ -157,12 +186,15 @@ impl Encrypted {
         command.arg("--ca").arg(&trusted.ca);
         command.arg("--tls-certificate").arg(&self.made.certificate);
         command.arg("--tls-key").arg(&self.made.key);
+        command.args(more);
         command.env_clear().current_dir(self.world.dir()).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(File::create(&log)?);
-        let edge = Running { child: command.spawn()?, address, log };
-        let there = process::until(SOON, || Ok(self.ask(&edge, "/livez").ok()));
-        there.with_context(|| edge.log())?;
-        Ok(edge)
+        Ok(Running { child: command.spawn()?, address, log })
+    }
+
+    fn until_ready(&self, edge: &Running) -> Result<()> {
+        let ready = || Ok((self.ask(edge, "/readyz").ok() == Some(200)).then_some(()));
+        process::until(SOON, ready).with_context(|| edge.log())
     }
 
     fn ask(&self, of: &Running, target: &str) -> Result<u16> {
@@ -190,19 +222,23 @@ fn a_revoke_over_tls_is_in_force_at_an_edge_that_follows_over_tls() {
         sign_in(encrypted, &cli)?;
         cli.ok(&["workspace", "create", "main"])?;
         let edge = encrypted.edge("edge", &encrypted.made)?;
-        process::until(SOON, || Ok((encrypted.ask(&edge, "/readyz")? == 200).then_some(())))
-            .with_context(|| edge.log())?;
-        for _ in 0..3 {
-            let made = cli.json(&["token", "create"])?;
-            let (jti, token) = (text_of(&made, "jti"), text_of(&made, "token"));
-            assert_eq!(encrypted.check(&edge, token)?, 200);
-            assert_eq!(encrypted.check(&encrypted.authority, token)?, 200);
-            cli.ok(&["token", "revoke", jti, "--force"])?;
-            assert_eq!(encrypted.check(&edge, token)?, 401);
-            assert_eq!(encrypted.check(&encrypted.authority, token)?, 401);
-        }
-        Ok(())
+        encrypted.until_ready(&edge)?;
+        revoke_in_force_at(encrypted, &cli, &edge)
     });
+}
+
+/// Three tokens pass at the edge until their revocation was answered, and never after.
+fn revoke_in_force_at(encrypted: &Encrypted, cli: &Cli, edge: &Running) -> Result<()> {
+    for _ in 0..3 {
+        let made = cli.json(&["token", "create"])?;
+        let (jti, token) = (text_of(&made, "jti"), text_of(&made, "token"));
+        assert_eq!(encrypted.check(edge, token)?, 200);
+        assert_eq!(encrypted.check(&encrypted.authority, token)?, 200);
+        cli.ok(&["token", "revoke", jti, "--force"])?;
+        assert_eq!(encrypted.check(edge, token)?, 401);
+        assert_eq!(encrypted.check(&encrypted.authority, token)?, 401);
+    }
+    Ok(())
 }
 
 #[test]
@@ -271,7 +307,10 @@ fn whoever_speaks_no_tls_gets_no_answer_and_does_no_harm() {
 }
 
 fn tell(story: impl FnOnce(&mut Encrypted) -> Result<()>) {
-    let mut encrypted = Encrypted::start().expect("an authority starts");
+    tell_of(Encrypted::start().expect("an authority starts"), story);
+}
+
+fn tell_of(mut encrypted: Encrypted, story: impl FnOnce(&mut Encrypted) -> Result<()>) {
     let told = story(&mut encrypted);
     told.with_context(|| encrypted.authority.log()).expect("the story holds");
 }

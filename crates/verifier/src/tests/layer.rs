@@ -1,6 +1,7 @@
 //! What the layer lets through, what it answers, and that it cuts.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -85,6 +86,57 @@ async fn a_good_token_without_the_scope_is_forbidden() {
     let response = answer(layer("write"), request(&[&token])).await;
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
     assert_eq!(challenge(&response), r#"Bearer error="insufficient_scope", scope="write""#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_scopes_that_are_demanded_are_needed_and_named() {
+    let world = World::leased();
+    let token = format!("Bearer {}", world.token(0, HERE));
+    let layer = |scopes: &[&str]| {
+        let layer = BearerLayer::new(world.verifier.clone());
+        scopes.iter().fold(layer, |layer, scope| layer.scope(scope.parse().expect("a scope")))
+    };
+    let response = answer(layer(&["read", "write", "read"]), request(&[&token])).await;
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert_eq!(challenge(&response), r#"Bearer error="insufficient_scope", scope="read write""#);
+    assert_eq!(answer(layer(&["read", "read"]), request(&[&token])).await.status(), StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restricted_token_passes_only_where_it_is_known_to_come_from_its_networks() {
+    /// From where a request comes, as a server notes it.
+    #[derive(Clone)]
+    struct From(IpAddr);
+
+    let world = World::leased();
+    let restricted = format!("Bearer {}", world.restricted_token("192.0.2.0/24 2001:db8::/32"));
+    let other = format!("Bearer {}", world.token(0, HERE));
+    let unknowing = BearerLayer::new(world.verifier.clone());
+    let knowing = unknowing.clone().source(|head| head.extensions.get::<From>().map(|from| from.0));
+    let asked = async |layer: &BearerLayer, token: &str, from: Option<&str>| {
+        let mut request = request(&[token]);
+        if let Some(from) = from {
+            request.extensions_mut().insert(From(from.parse().expect("an address")));
+        }
+        answer(layer.clone(), request).await
+    };
+    for inside in ["192.0.2.9", "::ffff:192.0.2.9", "2001:db8::1"] {
+        let response = asked(&knowing, &restricted, Some(inside)).await;
+        assert_eq!(response.status(), StatusCode::OK, "{inside}");
+    }
+    for (layer, from) in [
+        (&knowing, Some("198.51.100.7")),
+        (&knowing, None),
+        (&unknowing, Some("192.0.2.9")),
+        (&unknowing, None),
+    ] {
+        let response = asked(layer, &restricted, from).await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{from:?}");
+        assert!(!response.headers().contains_key(WWW_AUTHENTICATE), "the token is to be kept");
+        assert_eq!(response.headers()["x-auth-unmet"], "source");
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+        assert_eq!(asked(layer, &other, from).await.status(), StatusCode::OK, "not restricted");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -75,6 +75,13 @@ impl World {
         sign(&claims(rv, place), &self.key).expose().to_owned()
     }
 
+    /// A token that may be used from these networks.
+    pub(super) fn restricted_token(&self, networks: &str) -> String {
+        let source_networks = networks.parse().expect("networks");
+        let claims = Claims { source_networks, ..claims(0, HERE) };
+        sign(&claims, &self.key).expose().to_owned()
+    }
+
     pub(super) fn verify(&self, token: &str) -> Result<VerifiedToken, NotAccepted> {
         self.verifier.verify(token)
     }

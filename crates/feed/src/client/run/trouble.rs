@@ -3,37 +3,35 @@
 use tokio::time::Instant;
 
 use super::Run;
-use crate::client::session::{Ended, NOT_ADMITTED};
+use crate::client::session::Ended;
 use crate::client::{RETRY_EACH, RETRY_REFUSED};
 
 impl Run {
     /// A node was of no use, or is no longer. The next is tried at once, unless all were.
     pub(super) fn failed(&mut self, node: usize, ended: Ended) {
         let alone = self.links.count() == 0;
-        let authority = self.nodes[node].endpoint.uri().clone();
+        let authority = self.nodes[node].way.node();
         let (told, mut pause) = (&mut self.nodes[node].told, RETRY_EACH);
-        // Each reason once for as long as it stays the same.
-        let mut is_news = |why: &str| told.replace(why.to_owned()).as_deref() != Some(why);
         match ended {
             Ended::Lost(why) => {
-                *told = None;
+                told.forget();
                 tracing::warn!(%authority, why, "the connection to the feed ended");
             }
             Ended::Unreached(why) => {
-                if is_news(&why) {
+                if told.is_news(&why) {
                     tracing::warn!(%authority, why, "the feed cannot be reached");
                 }
             }
             // What is known stays: the lease ends by itself, and a credential may be known again.
-            Ended::NotAdmitted => {
+            Ended::NotAdmitted(why) => {
                 pause = RETRY_REFUSED;
-                if is_news(NOT_ADMITTED) {
-                    tracing::error!(%authority, "{NOT_ADMITTED}");
+                if told.is_news(&why) {
+                    tracing::error!(%authority, "{why}");
                 }
             }
             Ended::Refused(why) => {
                 pause = RETRY_REFUSED;
-                if is_news(&why) {
+                if told.is_news(&why) {
                     let so = if alone { ", and no token accepted" } else { "" };
                     tracing::error!(%authority, "this authority is not followed{so}: {why}");
                 }
@@ -42,7 +40,11 @@ impl Run {
                 }
             }
             Ended::Misfit(why) => {
-                tracing::warn!(%authority, why, "what is known here does not fit the feed: asking anew");
+                tracing::warn!(
+                    %authority,
+                    why,
+                    "what is known here does not fit the feed: asking anew"
+                );
                 // Another link says what is missing.
                 if alone {
                     self.known.give_up();

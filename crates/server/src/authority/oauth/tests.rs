@@ -123,13 +123,13 @@ async fn what_a_client_revoked_is_written_down_as_the_clients_doing() {
     assert_eq!(two.revoke(&asker, token).await, Ok(()), "again is the same");
     let told = two.revocations().await;
     let act = &told[0].act;
-    assert_eq!(act.note.as_deref(), Some("by the OAuth client billing"));
+    assert_eq!(act.note.as_deref(), Some("by the client billing"));
     assert_eq!((&act.operator, act.from), (&two.admin.operator().id, Some([192, 0, 2, 7].into())));
     let store = &two.world.authority.store;
     let (record, _) =
         store.token(two.ours.workspace_id, &two.ours.jti).await.expect("answers").expect("there");
     let State::Revoked { reason, .. } = record.state else { panic!("{record:?}") };
-    assert_eq!(reason.as_deref(), Some("by the OAuth client billing"));
+    assert_eq!(reason.as_deref(), Some("revoked over OAuth"));
 }
 
 #[tokio::test]

@@ -200,6 +200,8 @@ async fn a_restricted_token_is_good_from_inside_its_networks_and_from_nowhere_el
         assert_eq!(verdict(token, source), expected, "{source:?}");
         assert_eq!(verdict(first.access_token.expose(), source), Ok(()), "not restricted");
     }
+    let text = crate::metrics::text(world.authority.measured());
+    assert!(text.contains("ntd_used_elsewhere_total 3\n"), "{text}");
     // Revoked wins: its holder learns that it is dead wherever it is.
     let revoke = world.authority.revoke(&owner, made.workspace_id, made.jti.clone(), None, None);
     revoke.await.expect("may");

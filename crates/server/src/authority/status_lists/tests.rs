@@ -6,7 +6,8 @@ use std::time::Duration;
 use flate2::read::ZlibDecoder;
 use nt_api::members::{AddMember, RemoveMember, RoleName};
 use nt_api::tokens::{CreateToken, TokenCreated};
-use nt_store::{Purpose, RevokedKey};
+use nt_store::{Purpose, RevokedKey, SharedMemory};
+use nt_token::clock::ManualClock;
 use nt_token::key::KeyKind;
 use nt_token::{Claims, EntryId};
 use serde_json::Value;
@@ -21,6 +22,8 @@ use crate::authority::keyring::Keyring;
 use crate::authority::keys::{by_itself, make};
 use crate::authority::tests::{World, refusal};
 use crate::authority::{Demand, NotAccepted};
+
+const START: Timestamp = Timestamp::from_unix(1_723_000_000);
 
 /// A list as a third party reads it.
 struct Read {
@@ -240,6 +243,24 @@ async fn behind_the_horizon_a_list_refuses_every_place_and_is_not_named_any_more
     assert_eq!(list.refused(), Place::LIST_MAX, "which of them were taken is not told");
     let all = world.authority.status_lists().await.expect("answers");
     assert_eq!(all, ["http://127.0.0.1:8480/v1/status-lists/0"], "of the token of a year");
+}
+
+#[tokio::test]
+async fn every_node_publishes_what_another_has_revoked() {
+    let (memory, clock) = (SharedMemory::default(), Arc::new(ManualClock::at(START)));
+    let a = World::node(&memory, &clock, None).await;
+    let b = World::node(&memory, &clock, Some(&a)).await;
+    let (owner, _) = a.operator("owner@example.com").await;
+    let id = a.workspace(&owner, "main").await.workspace_id;
+    let (alone, other) =
+        (a.token(&owner, id, 31_536_000).await, a.token(&owner, id, 31_536_000).await);
+    assert!(!b.list_refuses(&alone).await && !b.list_refuses(&other).await);
+    a.authority.revoke(&owner, id, alone.jti.clone(), None, None).await.expect("may");
+    b.later();
+    assert!(b.list_refuses(&alone).await && !b.list_refuses(&other).await);
+    a.authority.delete_workspace(&owner, id, None).await.expect("may");
+    b.later();
+    assert!(b.list_refuses(&alone).await && b.list_refuses(&other).await);
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ use crate::http::client_address::Neighbour;
 use crate::http::error::ApiError;
 use crate::http::extract::bearer;
 use crate::http::forward_auth::denied::Denied;
-use crate::http::forward_auth::original::binding_of;
+use crate::http::forward_auth::original::binding_of_path;
 use crate::http::forward_auth::question::credential;
 use crate::http::forward_auth::refused;
 use crate::http::request::{named, request_id};
@@ -153,7 +153,7 @@ impl Proxy {
             binding: match self.settings.workspace {
                 Bound::Any => Binding::None,
                 Bound::To(workspace) => Binding::To(workspace),
-                Bound::ByPath => binding_of(path),
+                Bound::ByPath => binding_of_path(path, None),
             },
             scopes: self.settings.scopes.clone(),
             source: from.neighbour.source(&parts.headers, &self.edge.proxies),

@@ -17,6 +17,7 @@ use crate::edge::listener::Stream;
 use crate::edge::proxy::cut::Cuttable;
 use crate::edge::proxy::{Connection, Proxy};
 use crate::http::client_address::Neighbour;
+use crate::http::connection::beginning::Beginning;
 use crate::tls::Tls;
 
 /// Answers what comes over a connection, until it ends or is to stop.
@@ -58,6 +59,7 @@ where
     let mut http2 = builder.http2();
     http2.timer(TokioTimer::new()).keep_alive_interval(limits::HEAD_WAIT);
     http2.adaptive_window(true).max_header_list_size(limits::PROXY_HEAD);
+    let stream = Beginning::new(stream, limits::HEAD_WAIT);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::select! {
         biased;

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderName, Uri};
 use nt_token::WorkspaceId;
 use percent_encoding::percent_decode_str;
 
@@ -16,7 +16,11 @@ use crate::http::forward_auth::{appended, own_query};
 
 /// Where gateways say what was asked of them: nginx by our configuration, Traefik and Caddy, and
 /// ingress-nginx with the whole URL.
-const HEADERS: [&str; 3] = ["x-original-uri", "x-forwarded-uri", "x-original-url"];
+const HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-original-uri"),
+    HeaderName::from_static("x-forwarded-uri"),
+    HeaderName::from_static("x-original-url"),
+];
 
 /// How often a path may have been escaped: nobody escapes more often, but to hide something.
 const MOST_ESCAPED: usize = 3;
@@ -34,9 +38,10 @@ pub(super) fn binding(headers: &HeaderMap, uri: &Uri) -> Binding {
     agreed(in_headers.chain(in_uri))
 }
 
-/// Which workspace a path names, of a request that is at hand itself.
-pub(crate) fn binding_of(path: &str) -> Binding {
-    agreed([in_path(path)])
+/// The same of a path alone, and of a workspace that is named beside it.
+pub(crate) fn binding_of_path(path: &str, named: Option<&str>) -> Binding {
+    let named = named.map(|text| text.parse().map_err(|_| Contradiction)).transpose();
+    agreed([in_path(path), named])
 }
 
 fn agreed(all: impl IntoIterator<Item = Found>) -> Binding {
@@ -52,7 +57,7 @@ fn agreed(all: impl IntoIterator<Item = Found>) -> Binding {
     found.map_or(Binding::None, Binding::To)
 }
 
-fn in_header(headers: &HeaderMap, name: &str) -> Found {
+fn in_header(headers: &HeaderMap, name: HeaderName) -> Found {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),

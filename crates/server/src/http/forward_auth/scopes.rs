@@ -4,16 +4,18 @@
 
 use std::borrow::Cow;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use nt_api::verification::X_AUTH_REQUIRED_SCOPE;
 use nt_token::{Scope, Scopes};
 use percent_encoding::percent_decode_str;
 
 use crate::http::forward_auth::denied::{Denied, IllAsked};
 
+const REQUIRED_SCOPE: HeaderName = HeaderName::from_static(X_AUTH_REQUIRED_SCOPE);
+
 /// All scopes that are demanded. What cannot be read as scopes is an error: who meant to demand
 /// something is not to get less.
-pub(super) fn demanded(headers: &HeaderMap, query: &str) -> Result<Vec<Scope>, Denied> {
+pub(crate) fn demanded(headers: &HeaderMap, query: &str) -> Result<Vec<Scope>, Denied> {
     let mut scopes = Vec::new();
     for pair in query.split('&') {
         let Some(rest) = pair.strip_prefix("scope") else { continue };
@@ -27,7 +29,7 @@ pub(super) fn demanded(headers: &HeaderMap, query: &str) -> Result<Vec<Scope>, D
         let text = percent_decode_str(&spaced).decode_utf8().unwrap_or(Cow::Borrowed(""));
         add(&mut scopes, &text).ok_or(IllAsked::SCOPE)?;
     }
-    for value in headers.get_all(X_AUTH_REQUIRED_SCOPE) {
+    for value in headers.get_all(REQUIRED_SCOPE) {
         let text = value.to_str().unwrap_or_default();
         add(&mut scopes, text).ok_or(IllAsked::REQUIRED_SCOPE)?;
     }

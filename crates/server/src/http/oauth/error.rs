@@ -15,6 +15,7 @@ use crate::http::error::seconds;
 
 /// What a client may send instead, where it has sent none or a wrong one.
 const BASIC: &str = "Basic realm=\"ntd\", charset=\"UTF-8\"";
+const ANY_SESSION: &str = "Bearer realm=\"ntd\"";
 const BAD_SESSION: &str = "Bearer realm=\"ntd\", error=\"invalid_token\"";
 const NO_OPERATOR: &str = "Bearer realm=\"ntd\", error=\"insufficient_scope\"";
 
@@ -57,6 +58,16 @@ impl OAuthFailure {
     /// A client's credentials are not good.
     pub fn bad_client() -> Self {
         Self::client("The client is not registered, or its secret is not this one")
+    }
+
+    /// No client certificate where one is demanded beside the credential (RFC 8705, section 2). The
+    /// challenge is of the scheme by which the client tried to be known.
+    pub fn no_certificate(by_bearer: bool) -> Self {
+        let refused = Self::client(
+            "A client certificate is demanded here beside the credential: show one that the \
+             authority's client CA has signed",
+        );
+        if by_bearer { Self { challenge: Some(ANY_SESSION), ..refused } } else { refused }
     }
 
     fn client(description: &'static str) -> Self {
@@ -156,5 +167,62 @@ impl IntoResponse for OAuthFailure {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// The status, the error, `Retry-After`, and the scheme of the challenge.
+    fn told(error: impl Into<OAuthFailure>) -> (u16, OAuthErrorCode, Option<String>, String) {
+        let failure = error.into();
+        let code = failure.code;
+        let response = failure.into_response();
+        let header = |name| {
+            response
+                .headers()
+                .get(name)
+                .map(|value: &HeaderValue| value.to_str().expect("text").to_owned())
+        };
+        assert_eq!(header(CACHE_CONTROL).as_deref(), Some("no-store"));
+        let scheme = header(WWW_AUTHENTICATE).unwrap_or_default();
+        let scheme = scheme.split(' ').next().unwrap_or_default().to_owned();
+        (response.status().as_u16(), code, header(RETRY_AFTER), scheme)
+    }
+
+    #[test]
+    fn what_is_not_proven_in_time_is_said_with_when_to_ask_again() {
+        let later = |code, seconds: &str| (503, code, Some(seconds.to_owned()), String::new());
+        let expected = later(OAuthErrorCode::TemporarilyUnavailable, "1");
+        assert_eq!(told(Refusal::NotServing), expected);
+        assert_eq!(told(Error::Failed(StoreError::Full)), expected);
+        assert_eq!(told(Error::Refused(Refusal::ProviderUnavailable)), expected);
+        for (again, seconds) in [(1, "1"), (999, "1"), (1_001, "2"), (90_000, "90")] {
+            let again = Duration::from_millis(again);
+            let (status, code, after, _) = told(Refusal::TooOften { again });
+            let found = (status, code, after.as_deref());
+            assert_eq!(found, (429, OAuthErrorCode::SlowDown, Some(seconds)));
+        }
+    }
+
+    #[test]
+    fn each_refusal_has_the_status_and_the_challenge_of_its_document() {
+        let none = String::new();
+        let (basic, bearer) = ("Basic".to_owned(), "Bearer".to_owned());
+        for (refusal, status, code, scheme) in [
+            (Refusal::BadClient, 401, OAuthErrorCode::InvalidClient, &basic),
+            (Refusal::NotSignedIn, 401, OAuthErrorCode::InvalidToken, &bearer),
+            (Refusal::SessionExpired, 401, OAuthErrorCode::InvalidToken, &bearer),
+            (Refusal::OperatorNeeded, 403, OAuthErrorCode::InsufficientScope, &bearer),
+            (Refusal::ClientMayNot, 400, OAuthErrorCode::UnauthorizedClient, &none),
+            (Refusal::BadJti, 400, OAuthErrorCode::InvalidRequest, &none),
+        ] {
+            assert_eq!(told(refusal), (status, code, None, scheme.clone()));
+        }
+        let fault = told(StoreError::Corrupt("a row"));
+        assert_eq!(fault, (500, OAuthErrorCode::ServerError, None, none));
     }
 }

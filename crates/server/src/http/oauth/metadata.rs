@@ -83,6 +83,7 @@ fn server_metadata(issuer: &str) -> ServerMetadata {
         introspection_endpoint_auth_methods_supported: asking,
         revocation_endpoint: at(path::OAUTH_REVOKE),
         revocation_endpoint_auth_methods_supported: methods.to_vec(),
+        status_list_aggregation_endpoint: at(path::STATUS_LISTS),
         response_types_supported: Vec::new(),
         grant_types_supported: Vec::new(),
     }

@@ -8,6 +8,8 @@ pub mod metadata;
 pub mod revoke;
 
 use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
 use nt_token::Secret;
 
 use crate::authority::oauth::Asker;
@@ -51,9 +53,6 @@ impl Fields {
 }
 
 async fn form(request: Request, doors: &Doors) -> Result<Fields, OAuthFailure> {
-    use axum::http::StatusCode;
-    use axum::response::IntoResponse as _;
-
     let form = axum::Form::<Vec<(String, String)>>::from_request(request, doors).await;
     let fields = match form {
         Ok(axum::Form(fields)) => fields,

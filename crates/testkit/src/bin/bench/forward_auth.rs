@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use anyhow::Result;
 use nt_testkit::world::free_port;
-use nt_testkit::{Connection, Operator, Request, World, load, process};
+use nt_testkit::{Connection, Operator, Request, World, http, load, process};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::compare::{ROUNDS, compare};
+use crate::nginx::Nginx;
 use crate::table::{Aim, Table};
 
 const CONNECTIONS: usize = 32;
 const SEEN_REQUESTS: usize = 30_000;
+const THROUGH_REQUESTS: usize = 10_000;
 const FIRST_REQUESTS: usize = 2_000;
 
 /// A bare server; dropping it ends it.
@@ -46,6 +48,35 @@ impl Drop for Bare {
     }
 }
 
+/// A running edge; dropping it ends it.
+struct Edge {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Edge {
+    fn start(world: &World) -> Result<Self> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+        let mut command = Command::new(&world.binaries().ntd);
+        command.args(["edge", "--authority", &world.url(), "--listen", &address.to_string()]);
+        let child = command.env_clear().stdin(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let edge = Self { child, address };
+        process::until(Duration::from_secs(10), || {
+            let ready = http::once(address, &Request::get("/readyz"));
+            Ok(ready.is_ok_and(|ready| ready.status == 200).then_some(()))
+        })?;
+        Ok(edge)
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        // It has ended, or it ends now.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
 /// Requests a second, each answered with 200.
 fn rate(
     runtime: &Runtime,
@@ -68,6 +99,26 @@ pub(crate) fn measure(world: &World, runtime: &Runtime, table: &mut Table) -> Re
     )?;
     let what = "forward-auth, token seen before";
     table.add(what, "bare hyper answering 200", "requests/s", Aim::AtLeast(0.85), &seen);
+
+    let edge = Edge::start(world)?;
+    let at_edge = compare(
+        || rate(runtime, plain.address, &one, SEEN_REQUESTS),
+        || rate(runtime, edge.address, &one, SEEN_REQUESTS),
+    )?;
+    let what = "forward-auth at an edge, token seen before";
+    table.add(what, "bare hyper answering 200", "requests/s", Aim::AtLeast(0.85), &at_edge);
+    drop(edge);
+
+    let (api, backend) = (Nginx::static_200(world.dir())?, Nginx::static_200(world.dir())?);
+    let control = Nginx::shipped(world.dir(), backend.address, api.address)?;
+    let asking = Nginx::shipped(world.dir(), world.address(), api.address)?;
+    let through = compare(
+        || rate(runtime, control.address, &one, THROUGH_REQUESTS),
+        || rate(runtime, asking.address, &one, THROUGH_REQUESTS),
+    )?;
+    let what = "through nginx with auth_request to ntd";
+    let control = "nginx with auth_request to an nginx saying 200";
+    table.add(what, control, "requests/s", Aim::AtLeast(0.90), &through);
 
     let who = Request::get("/v1/auth/session").bearer(&operator.session).render();
     let who = Arc::new(vec![who]);

@@ -7,6 +7,7 @@ mod followers;
 mod forward_auth;
 mod library;
 mod machine;
+mod nginx;
 mod process;
 mod promise;
 mod proxy;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use nt_testkit::checker::examine;
-use nt_testkit::gate::{Api, Guard};
+use nt_testkit::gate::Api;
 use nt_testkit::{Cli, Revoke, Service, World};
 use nt_token::clock::Stopwatch;
 
@@ -54,7 +54,7 @@ fn main() -> Result<ExitCode> {
     edge.until(&tokens[OTHER].value, 200)?;
     let local = "checks tokens from memory and follows the authority's log";
     step("A verifier", &format!("ntd edge, at http://{}, {local}", edge.address()));
-    let api = Api::start(Guard::Authority(edge.address()))?;
+    let api = Api::start(edge.address())?;
     let asks = "asks the verifier about each request";
     step("A protected API", &format!("at http://{}, {asks}", api.address()));
 

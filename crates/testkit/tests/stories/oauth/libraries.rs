@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use nt_testkit::venv::venv;
 use nt_testkit::{node, process};
 use serde_json::{Value, json};
 
@@ -120,5 +121,30 @@ fn standard_clients_read_what_is_published_and_are_challenged_where_they_are_wro
         }
         assert_eq!(told.world.check(&told.ours.token)?.status, 200);
         Ok(())
+    });
+}
+
+#[test]
+fn authlib_asks_revokes_and_learns_of_it_in_the_next_question() {
+    told(|told| {
+        let secret = told.register("billing", "introspect,revoke", Some("ours"))?;
+        let owner = told.world.operator(crate::OWNER)?;
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/authlib");
+        let requirements = std::fs::read_to_string(sources.join("requirements.txt"))?;
+        let bin = venv("authlib", &requirements)?;
+        for method in ["client_secret_basic", "client_secret_post"] {
+            let token = owner.create_token(&told.ours.workspace, &json!({}))?;
+            let mut python = Command::new(bin.join("python"));
+            python.arg(sources.join("call.py")).args([&told.world.url(), "billing", &secret]);
+            python.args([method, &token.token]);
+            let output = process::run(&mut python, None)?;
+            let said: Value =
+                serde_json::from_str(&output.stdout).with_context(|| format!("{output:?}"))?;
+            assert_eq!(said[0]["jti"], token.jti, "{said}");
+            let rest = json!([200, { "active": false }, 401, "invalid_client"]);
+            assert_eq!(said.as_array().map(|all| &all[1..]), rest.as_array().map(Vec::as_slice));
+            assert_eq!(told.world.check(&token.token)?.status, 401);
+        }
+        report("Authlib: introspection and revocation, by both methods")
     });
 }

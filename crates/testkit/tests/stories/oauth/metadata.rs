@@ -4,7 +4,7 @@ use nt_testkit::world::Options;
 use nt_testkit::{Request, World};
 use serde_json::json;
 
-use crate::{story, text_of};
+use crate::story;
 
 const SERVER: &str = "/.well-known/oauth-authorization-server";
 const RESOURCE: &str = "/.well-known/oauth-protected-resource";
@@ -23,6 +23,7 @@ fn the_documents_say_what_there_is_and_nothing_that_is_not() {
             "revocation_endpoint": format!("{url}/oauth2/revoke"),
             "revocation_endpoint_auth_methods_supported":
                 ["client_secret_basic", "client_secret_post"],
+            "status_list_aggregation_endpoint": format!("{url}/v1/status-lists"),
             "response_types_supported": [],
             "grant_types_supported": [],
         });
@@ -30,8 +31,11 @@ fn the_documents_say_what_there_is_and_nothing_that_is_not() {
         for (name, value) in expected.as_object().into_iter().flatten() {
             assert_eq!(&document[name], value, "{name}");
         }
-        let jwks = text_of(&document, "jwks_uri").trim_start_matches(&url).to_owned();
-        assert_eq!(world.send(&Request::get(&jwks))?.status, 200);
+        let places = document.as_object().into_iter().flatten().filter_map(|(_, at)| at.as_str());
+        for place in places.filter_map(|at| at.strip_prefix(&url)).filter(|path| !path.is_empty()) {
+            let status = world.send(&Request::get(place))?.status;
+            assert!(matches!(status, 200 | 405), "{place}: {status}");
+        }
         let resource = world.send(&Request::get(RESOURCE))?.json();
         assert_eq!(resource["resource"], url);
         assert_eq!(resource["authorization_servers"], json!([url]));

@@ -1,0 +1,3 @@
+module ntd-snippet
+
+go 1.25
