@@ -48,6 +48,12 @@ const NAME_BYTES: usize = 128;
   curl --unix-socket /run/ntd/edge.sock -H \"Authorization: Bearer $TOKEN\" \\
       http://edge/v1/token_auth
 
+  ntd edge --authority https://tokens.example.com --listen 0.0.0.0:8443 \\
+      --credential-file /etc/ntd/edge.credential --tls-certificate edge.pem --tls-key edge.key \\
+      --upstream http://127.0.0.1:9000 --resource https://mcp.example.com/mcp --scope read \\
+      --admin-listen 127.0.0.1:8482    in front of an MCP server
+
+With --upstream whatever comes to --listen goes there, and the paths below are on --admin-listen.
 /v1/token_auth?freshness=sync asks the authority about this very token, for what cannot bear a
 lease's delay. Beside it: /readyz (200 while it can answer), /livez, /health, /metrics.
 SIGTERM and SIGINT stop it in order: it tells the authority first, so that no revoke waits for it.
