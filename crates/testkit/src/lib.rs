@@ -15,7 +15,6 @@ pub mod http;
 pub mod install;
 pub mod load;
 pub mod namespaces;
-pub mod node;
 pub mod nodes;
 pub mod operator;
 pub mod process;
@@ -23,7 +22,6 @@ pub mod proxy;
 pub mod pty;
 pub mod service;
 pub mod settings;
-pub mod venv;
 pub mod world;
 
 pub use checker::{Check, Report, Revoke, Verdict};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::venv::venv;
+use crate::install::venv;
 
 /// Gateways that Python's package index has as wheels.
 const REQUIREMENTS: &str = include_str!("requirements.txt");

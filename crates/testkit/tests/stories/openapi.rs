@@ -53,7 +53,7 @@ fn try_out(
     of: &Issued,
 ) -> Result<()> {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/schemathesis");
-    let venv = install::pip(Path::new(env!("CARGO_TARGET_TMPDIR")), &sources)?;
+    let programs = install::pip(&sources)?;
     let directory = world.dir().join(name);
     fs::create_dir(&directory)?;
     let config = directory.join("schemathesis.toml");
@@ -66,7 +66,7 @@ fn try_out(
              \"path.list\" = 0\n\"path.member\" = \"{member}\"\n"
         ),
     )?;
-    let mut command = Command::new(venv.join("bin/schemathesis"));
+    let mut command = Command::new(programs.join("schemathesis"));
     command
         .arg("--config-file")
         .arg(config)

@@ -128,7 +128,7 @@ fn target() -> &'static Path {
 #[test]
 fn the_snippet_for_node_refuses_what_its_header_says() {
     story(|world| {
-        let installed = install::npm(target(), &snippet("node"))?;
+        let installed = install::npm(&snippet("node"))?;
         tell(world, "node", &|| {
             let mut node = Command::new("node");
             node.arg(installed.join("server.mjs"));
@@ -140,9 +140,9 @@ fn the_snippet_for_node_refuses_what_its_header_says() {
 #[test]
 fn the_snippet_for_python_refuses_what_its_header_says() {
     story(|world| {
-        let venv = install::pip(target(), &snippet("python"))?;
+        let programs = install::pip(&snippet("python"))?;
         tell(world, "python", &|| {
-            let mut python = Command::new(venv.join("bin/python"));
+            let mut python = Command::new(programs.join("python"));
             python.arg(snippet("python").join("server.py"));
             Ok(python)
         })
@@ -153,9 +153,9 @@ fn the_snippet_for_python_refuses_what_its_header_says() {
 fn the_snippet_for_go_refuses_what_its_header_says() {
     story(|world| {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/go");
-        let venv = install::pip(target(), &sources)?;
+        let programs = install::pip(&sources)?;
         let program = world.dir().join("snippet-go");
-        let mut build = Command::new(venv.join("bin/go"));
+        let mut build = Command::new(programs.join("go"));
         build.args(["build", "-o"]).arg(&program).arg(".").current_dir(snippet("go"));
         // Nothing is fetched: the snippet needs no module.
         build.env_clear().env("PATH", settings::path()).env("HOME", world.dir());

@@ -23,13 +23,13 @@ struct ThirdParty {
 
 impl ThirdParty {
     fn node() -> Result<Self> {
-        let installed = install::npm(target(), &sources())?;
+        let installed = install::npm(&sources())?;
         Ok(Self { program: "node".into(), script: installed.join("verify.mjs") })
     }
 
     fn python() -> Result<Self> {
-        let venv = install::pip(target(), &sources())?;
-        Ok(Self { program: venv.join("bin/python"), script: sources().join("verify.py") })
+        let programs = install::pip(&sources())?;
+        Ok(Self { program: programs.join("python"), script: sources().join("verify.py") })
     }
 
     /// What it makes of each token, with nothing remembered.
@@ -56,10 +56,6 @@ impl ThirdParty {
         found.with_context(|| format!("wanted {statuses:?}: {last:?}"))?;
         Ok(last)
     }
-}
-
-fn target() -> &'static Path {
-    Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
 fn sources() -> PathBuf {

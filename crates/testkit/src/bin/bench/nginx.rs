@@ -1,8 +1,9 @@
-//! A real nginx with the configuration that we ship, in front of `ntd` and in front of a backend that
-//! knows nothing and says 200: what asking costs whoever has nginx already.
+//! A real nginx: with the configuration that we ship, in front of `ntd` and in front of a backend that knows
+//! nothing and says 200, and with whatever else a comparison needs.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -24,7 +25,9 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// One that says 200 to everything.
     pub(crate) fn static_200(dir: &Path) -> Result<Self> {
-        Self::start(dir, |at| format!("server {{ listen {at}; location / {{ return 200; }} }}"))
+        Self::start(dir, |_, at| {
+            Ok(format!("server {{ listen {at}; location / {{ return 200; }} }}"))
+        })
     }
 
     /// One by the file that we ship, with these in the place of the three addresses.
@@ -33,38 +36,50 @@ impl Nginx {
         for shipped in addresses {
             ensure!(SHIPPED.matches(shipped).count() == 1, "the shipped file has no {shipped}");
         }
-        Self::start(dir, |at| {
+        Self::start(dir, |_, at| {
             let own = [ntd, api, at].map(|address| format!("{address};"));
             let pairs = addresses.iter().zip(&own);
-            pairs.fold(SHIPPED.to_owned(), |file, (shipped, own)| file.replace(shipped, own))
+            Ok(pairs.fold(SHIPPED.to_owned(), |file, (shipped, own)| file.replace(shipped, own)))
         })
     }
 
-    fn start(dir: &Path, file: impl Fn(SocketAddr) -> String) -> Result<Self> {
+    /// One with what these settings say of its folder and its address, in a folder of its own in this one.
+    pub(crate) fn start(
+        within: &Path,
+        settings: impl FnOnce(&Path, SocketAddr) -> Result<String>,
+    ) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        let dir = dir.join(format!("nginx-{}", address.port()));
+        let dir = within.join(format!("nginx-{}", address.port()));
         fs::create_dir(&dir)?;
-        let at = dir.display();
-        let temps = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-        let temps = temps.map(|kind| format!("{kind}_temp_path {at}/{kind};\n")).concat();
-        let around = format!(
-            "pid {at}/pid;\nworker_processes 1;\nevents {{ worker_connections 1024; }}\n\
-             http {{\naccess_log off;\nkeepalive_requests 1000000;\n{temps}{}}}\n",
-            file(address)
-        );
-        fs::write(dir.join("nginx.conf"), around)?;
+        fs::write(dir.join("nginx.conf"), around(&dir, &settings(&dir, address)?))?;
+        // Workers of a master that was started by root are somebody else, who must get in.
+        for way in [within, &dir] {
+            fs::set_permissions(way, fs::Permissions::from_mode(0o755))?;
+        }
         let program = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"];
         let program = program.into_iter().find(|file| Path::new(file).is_file());
         let mut command = Command::new(program.context("nginx is not installed")?);
         command.arg("-p").arg(&dir).arg("-e").arg(dir.join("error.log"));
         command.arg("-c").arg(dir.join("nginx.conf")).args(["-g", "daemon off;"]);
-        let child = command.env_clear().stdin(Stdio::null()).spawn()?;
-        let nginx = Self { child, address };
+        command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+        let nginx = Self { child: command.spawn()?, address };
         process::until(Duration::from_secs(10), || {
             Ok(Connection::open(address).is_ok().then_some(()))
         })?;
         Ok(nginx)
     }
+}
+
+/// As many workers as cores, connections that are kept, no log.
+fn around(dir: &Path, http: &str) -> String {
+    let dir = dir.display();
+    let temps = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temps: String = temps.map(|kind| format!("    {kind}_temp_path {dir}/{kind};\n")).concat();
+    format!(
+        "pid {dir}/pid;\nworker_processes auto;\nevents {{ worker_connections 1024; }}\nhttp {{\n\
+         {temps}    access_log off;\n    sendfile on;\n    tcp_nopush on;\n\
+             keepalive_requests 10000000;\n{http}}}\n"
+    )
 }
 
 impl Drop for Nginx {

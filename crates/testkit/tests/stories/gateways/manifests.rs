@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use nt_testkit::install::venv;
 use nt_testkit::process;
-use nt_testkit::venv::venv;
 use serde_json::Value;
 
 const WHO: [&str; 4] = ["X-Auth-Workspace", "X-Auth-Jti", "X-Auth-Scope", "X-Auth-Expires"];

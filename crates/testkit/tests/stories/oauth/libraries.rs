@@ -4,8 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use nt_testkit::venv::venv;
-use nt_testkit::{node, process};
+use nt_testkit::{install, process};
 use serde_json::{Value, json};
 
 use super::{Told, told};
@@ -27,7 +26,7 @@ impl Library<'_> {
     /// Does this once, in a process of its own; what the library says of it.
     fn call(&self, action: &str, token: &str) -> Result<Value> {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/oauth");
-        let directory = node::npm("oauth", &sources)?;
+        let directory = install::npm(&sources)?;
         let mut node = Command::new("node");
         node.arg(directory.join("call.mjs")).current_dir(&directory);
         let issuer = self.told.world.url();
@@ -130,8 +129,7 @@ fn authlib_asks_revokes_and_learns_of_it_in_the_next_question() {
         let secret = told.register("billing", "introspect,revoke", Some("ours"))?;
         let owner = told.world.operator(crate::OWNER)?;
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/authlib");
-        let requirements = std::fs::read_to_string(sources.join("requirements.txt"))?;
-        let bin = venv("authlib", &requirements)?;
+        let bin = install::pip(&sources)?;
         for method in ["client_secret_basic", "client_secret_post"] {
             let token = owner.create_token(&told.ours.workspace, &json!({}))?;
             let mut python = Command::new(bin.join("python"));

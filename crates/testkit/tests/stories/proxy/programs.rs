@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use anyhow::{Context as _, Result};
 use nt_testkit::http::once;
 use nt_testkit::world::free_port;
-use nt_testkit::{Request, World, node, process};
+use nt_testkit::{Request, World, install, process};
 
 use super::SOON;
 
@@ -25,7 +25,7 @@ impl Node {
     /// Any script.
     pub(super) fn run(name: &str, arguments: &[&str], env: &[(&str, &str)]) -> Result<Self> {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/mcp");
-        let directory = node::npm("mcp", &sources)?;
+        let directory = install::npm(&sources)?;
         let mut command = Command::new("node");
         command.arg(name).args(arguments).current_dir(&directory).envs(env.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());

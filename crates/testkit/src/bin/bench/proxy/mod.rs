@@ -15,8 +15,9 @@ use nt_testkit::{Connection, Request, World, http, load, process};
 use nt_token::clock::Stopwatch;
 use tokio::runtime::Runtime;
 
-use self::nginx::{Nginx, auth_request, files, plain};
+use self::nginx::{auth_request, files, plain};
 use crate::compare::{compare, percentile};
+use crate::nginx::Nginx;
 use crate::table::{Aim, Table};
 
 const CONNECTIONS: usize = 32;
@@ -59,12 +60,11 @@ impl Drop for Edge {
 
 pub(crate) fn measure(world: &World, runtime: &Runtime, table: &mut Table) -> Result<()> {
     let token = world.operator("owner@example.com")?.create_workspace("proxy")?.token;
-    let upstream = Nginx::start(world, "files", files)?;
+    let upstream = Nginx::start(world.dir(), files)?;
     let edge = Edge::start(world, upstream.address, &token)?;
-    let open = Nginx::start(world, "open", |dir, at| plain(dir, at, upstream.address))?;
-    let asking = Nginx::start(world, "asking", |dir, at| {
-        auth_request(dir, at, upstream.address, world.address())
-    })?;
+    let open = Nginx::start(world.dir(), |_, at| Ok(plain(at, upstream.address)))?;
+    let asking =
+        Nginx::start(world.dir(), |_, at| Ok(auth_request(at, upstream.address, world.address())))?;
     let controls = [
         (open.address, "nginx that asks nobody", 0.8),
         (asking.address, "nginx with `auth_request` to `ntd`", 1.0),
