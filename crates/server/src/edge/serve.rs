@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::http::Request;
 use axum::response::Response;
 use hyper::body::Incoming;
@@ -29,6 +28,7 @@ use crate::http::client_address::Neighbour;
 use crate::http::connection::converse;
 use crate::http::ext_authz;
 use crate::http::forward_auth;
+use crate::http::request_body::to_its_end;
 use crate::http::serve::is_grpc;
 use crate::tls::Tls;
 
@@ -182,6 +182,6 @@ impl Service {
         if request.uri().path() == ext_authz::CHECK && is_grpc(&request) {
             return Ok(ext_authz::answer(self.edge, neighbour, request).await);
         }
-        self.router.oneshot(request.map(Body::new)).await
+        self.router.oneshot(request.map(to_its_end)).await
     }
 }

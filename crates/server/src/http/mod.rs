@@ -22,6 +22,7 @@ pub mod openapi;
 pub mod operations;
 pub mod prefer;
 pub mod request;
+pub mod request_body;
 pub mod serve;
 pub mod status_lists;
 pub mod token_review;

@@ -33,6 +33,7 @@ use crate::http::answering::Answering;
 use crate::http::client_address::{Neighbour, Peer, client_address};
 use crate::http::connection::converse;
 use crate::http::forward_auth::unread;
+use crate::http::request_body::to_its_end;
 use crate::http::{Doors, ext_authz, forward_auth, router};
 use crate::tls::Tls;
 
@@ -249,7 +250,7 @@ impl Service {
             return Ok(answer.map(Body::new));
         }
         request.extensions_mut().insert(Peer(peer));
-        self.router.oneshot(request.map(Body::new)).await
+        self.router.oneshot(request.map(to_its_end)).await
     }
 }
 

@@ -67,8 +67,7 @@ impl Encrypted {
     /// What curl makes of a request. `client` is `None` for no certificate.
     fn curl(&self, client: Option<&Client>, args: &[&str]) -> Result<Output> {
         let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--http1.1", "--max-time", "10", "--cacert"])
-            .arg(&self.made.ca);
+        curl.args(["--silent", "--show-error", "--max-time", "10", "--cacert"]).arg(&self.made.ca);
         curl.args(["--write-out", "\n%{http_code}"]).args(args);
         if let Some(Client { certificate, key }) = client {
             curl.args(["--cert", certificate, "--key", key]);
