@@ -55,7 +55,7 @@ where
     let mut builder = auto::Builder::new(TokioExecutor::new());
     let mut http1 = builder.http1();
     http1.timer(TokioTimer::new()).header_read_timeout(limits::HEAD_WAIT);
-    http1.max_buf_size(limits::PROXY_BUFFER);
+    http1.max_buf_size(limits::PROXY_BUFFER).writev(false);
     let mut http2 = builder.http2();
     http2.timer(TokioTimer::new()).keep_alive_interval(limits::HEAD_WAIT);
     http2.adaptive_window(true).max_header_list_size(limits::PROXY_HEAD);

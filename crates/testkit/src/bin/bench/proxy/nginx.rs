@@ -48,7 +48,7 @@ pub(super) fn auth_request(listen: SocketAddr, files: SocketAddr, ntd: SocketAdd
     format!(
         "{}server {{ listen {listen};\n\
          location = /_ntd {{ internal; proxy_pass http://ntd/v1/token_auth; {KEPT}\n\
-         proxy_pass_request_body off; proxy_set_header Content-Length \"\";\n\
+         proxy_method HEAD; proxy_pass_request_body off; proxy_set_header Content-Length \"\";\n\
          proxy_set_header X-Original-URI $request_uri; }}\n\
          location / {{ auth_request /_ntd;\n{taken}\
          proxy_pass http://files; {KEPT} proxy_set_header Host $host;\n\
