@@ -17,7 +17,6 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::Incoming;
-use nt_api::verification::{X_AUTH_EXPIRES, X_AUTH_JTI, X_AUTH_SCOPE, X_AUTH_WORKSPACE};
 use nt_token::Scope;
 use tonic::{Code, Status};
 use tower::ServiceExt as _;
@@ -31,6 +30,7 @@ use crate::http::ext_authz::proto::{
     HeaderValueOption, HttpStatus, OkHttpResponse, Status as RpcStatus, check_response,
 };
 use crate::http::forward_auth::denied::Denied;
+use crate::http::identity;
 use crate::http::judge::Judge;
 use crate::http::request::{REQUEST_ID, request_id};
 
@@ -50,9 +50,6 @@ pub mod proto {
 
 /// The path of the one call.
 pub const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
-
-/// What an answer sets for the service behind the gateway.
-const IDENTITY: [&str; 4] = [X_AUTH_WORKSPACE, X_AUTH_JTI, X_AUTH_SCOPE, X_AUTH_EXPIRES];
 
 /// Answers a call that came over this connection.
 pub async fn answer<J: Judge>(
@@ -92,7 +89,6 @@ impl<J: Judge> Authorization for ExtAuthz<J> {
 
 /// Lets it pass, with who it is in the place of whatever the client wrote there.
 fn passed(texts: &Texts, asked: &Asked<'_>) -> CheckResponse {
-    let values = [&texts.workspace, &texts.jti, &texts.scope, &texts.expires];
     let set = |(name, value): (&'static str, &Bytes)| {
         header(Bytes::from_static(name.as_bytes()), value.clone())
     };
@@ -101,7 +97,7 @@ fn passed(texts: &Texts, asked: &Asked<'_>) -> CheckResponse {
     if asked.token_after() == Token::Removed {
         headers_to_remove.push(Bytes::from_static(AUTHORIZATION.as_str().as_bytes()));
     }
-    let headers = IDENTITY.into_iter().zip(values).map(set).collect();
+    let headers = identity::NAMES.into_iter().zip(identity::values(texts)).map(set).collect();
     CheckResponse {
         status: Some(RpcStatus { code: Code::Ok as i32 }),
         http_response: Some(check_response::HttpResponse::OkResponse(OkHttpResponse {
@@ -120,7 +116,7 @@ fn is_forged(name: &[u8]) -> bool {
             b'_' => *ours == b'-',
             is => is.eq_ignore_ascii_case(ours),
         });
-    begins && !IDENTITY.iter().any(|set| name.eq_ignore_ascii_case(set.as_bytes()))
+    begins && !identity::NAMES.iter().any(|set| name.eq_ignore_ascii_case(set.as_bytes()))
 }
 
 /// Says no, as forward-auth does.

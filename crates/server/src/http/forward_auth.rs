@@ -16,9 +16,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::Response;
 use nt_api::error::ErrorBody;
 use nt_api::path;
-use nt_api::verification::{
-    Authenticated, X_AUTH_EXPIRES, X_AUTH_JTI, X_AUTH_SCOPE, X_AUTH_UNMET, X_AUTH_WORKSPACE,
-};
+use nt_api::verification::{Authenticated, X_AUTH_UNMET};
 use nt_token::Scope;
 
 use crate::authority::Source;
@@ -27,6 +25,7 @@ use crate::http::Doors;
 use crate::http::client_address::{Neighbour, Peer};
 use crate::http::forward_auth::denied::Denied;
 use crate::http::forward_auth::question::Question;
+use crate::http::identity;
 use crate::http::request::{named, request_id};
 
 /// Whether the request that a gateway asks about may pass. Every method is answered alike: some
@@ -85,10 +84,6 @@ pub fn answer(
 }
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-const WORKSPACE: HeaderName = HeaderName::from_static(X_AUTH_WORKSPACE);
-const JTI: HeaderName = HeaderName::from_static(X_AUTH_JTI);
-const SCOPE: HeaderName = HeaderName::from_static(X_AUTH_SCOPE);
-const EXPIRES: HeaderName = HeaderName::from_static(X_AUTH_EXPIRES);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Says yes, and who it is.
@@ -98,17 +93,7 @@ pub fn accepted(texts: &Texts) -> Response {
     headers.reserve(6);
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CACHE_CONTROL, NO_STORE);
-    // Parsed identifiers and scopes hold nothing that a header cannot.
-    for (name, value) in [
-        (WORKSPACE, &texts.workspace),
-        (JTI, &texts.jti),
-        (SCOPE, &texts.scope),
-        (EXPIRES, &texts.expires),
-    ] {
-        if let Ok(value) = HeaderValue::from_maybe_shared(value.clone()) {
-            headers.insert(name, value);
-        }
-    }
+    identity::say(headers, texts);
     response
 }
 

@@ -15,6 +15,7 @@ pub mod error;
 pub mod ext_authz;
 pub mod extract;
 pub mod forward_auth;
+pub mod identity;
 pub mod judge;
 pub mod members;
 pub mod oauth;

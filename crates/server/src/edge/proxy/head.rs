@@ -13,9 +13,7 @@ use axum::http::header::{
 use axum::http::request::Parts;
 use axum::http::uri::{Authority, PathAndQuery};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
-use nt_api::verification::{X_AUTH_EXPIRES, X_AUTH_JTI, X_AUTH_SCOPE, X_AUTH_WORKSPACE};
 
-use crate::authority::seen::Texts;
 use crate::http::error::ApiError;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -212,21 +210,6 @@ fn append(headers: &mut HeaderMap, name: &HeaderName, element: &str) {
     whole.push_str(element);
     if let Ok(whole) = HeaderValue::try_from(whole) {
         headers.insert(name, whole);
-    }
-}
-
-/// Says whose request it is.
-pub(super) fn add_identity(headers: &mut HeaderMap, texts: &Texts) {
-    // Parsed identifiers and scopes hold nothing that a header cannot.
-    for (name, value) in [
-        (X_AUTH_WORKSPACE, &texts.workspace),
-        (X_AUTH_JTI, &texts.jti),
-        (X_AUTH_SCOPE, &texts.scope),
-        (X_AUTH_EXPIRES, &texts.expires),
-    ] {
-        if let Ok(value) = HeaderValue::from_maybe_shared(value.clone()) {
-            headers.insert(HeaderName::from_static(name), value);
-        }
     }
 }
 

@@ -56,6 +56,7 @@ use crate::http::forward_auth::denied::Denied;
 use crate::http::forward_auth::original::binding_of_path;
 use crate::http::forward_auth::question::credential;
 use crate::http::forward_auth::refused;
+use crate::http::identity;
 use crate::http::request::{named, request_id};
 
 /// A connection's place among those that may be open: it is kept by what it becomes.
@@ -196,7 +197,7 @@ impl Proxy {
         head::strip_reserved(headers, sender, credential);
         head::add_forwarded(headers, sender, aim.host.as_ref());
         if let Some(token) = token {
-            head::add_identity(headers, &Texts::of(token.claims()));
+            identity::say(headers, &Texts::of(token.claims()));
         }
     }
 }
