@@ -1,13 +1,18 @@
 //! The body of a request, which its door may leave where it is: one that refuses whoever sends no
-//! credential answers before it. What is left then is taken off the connection (`forward_auth/unread`).
+//! credential answers before it. What is left then is taken off the connection ([`take_off`]).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
-use crate::http::forward_auth::unread;
+use crate::authority::limits::BODY_BYTES;
+
+/// How long a body is waited for after the answer, so that the connection can be used again.
+const DRAIN_WAIT: Duration = Duration::from_secs(2);
 
 /// The body, for a door.
 pub fn to_its_end(body: Incoming) -> Body {
@@ -42,7 +47,25 @@ impl hyper::body::Body for ToItsEnd {
 impl Drop for ToItsEnd {
     fn drop(&mut self) {
         if let Some(body) = self.0.take() {
-            unread::take_off(body);
+            take_off(body);
+        }
+    }
+}
+
+/// Reads what is left of a body and throws it away, within limits, and nobody waits for it.
+pub fn take_off(body: Incoming) {
+    if !body.is_end_stream() {
+        // It ends by itself, in time.
+        let _draining = tokio::spawn(tokio::time::timeout(DRAIN_WAIT, drain(body)));
+    }
+}
+
+async fn drain(mut body: Incoming) {
+    let mut bytes = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        bytes += frame.data_ref().map_or(0, Bytes::len);
+        if bytes > 16 * BODY_BYTES {
+            return;
         }
     }
 }

@@ -1,18 +1,13 @@
 //! The body of a question. Nobody reads what it says, and nobody waits for it: the answer goes out at
 //! once. Some gateways announce the body of the request that they ask about and never send it.
 
-use std::time::Duration;
-
 use axum::http::header::{CONNECTION, EXPECT};
 use axum::http::{HeaderValue, Request, Version};
 use axum::response::Response;
-use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
 use crate::authority::limits::BODY_BYTES;
-
-/// How long a body is waited for after the answer, so that the connection can be used again.
-const DRAIN_WAIT: Duration = Duration::from_secs(2);
+use crate::http::request_body::take_off;
 
 /// The answer, and what becomes of the connection.
 ///
@@ -39,22 +34,4 @@ pub fn left(request: Request<Incoming>, mut response: Response) -> Response {
         take_off(request.into_body());
     }
     response
-}
-
-/// Reads what is left of a body and throws it away, within limits, and nobody waits for it.
-pub fn take_off(body: Incoming) {
-    if !body.is_end_stream() {
-        // It ends by itself, in time.
-        let _draining = tokio::spawn(tokio::time::timeout(DRAIN_WAIT, drain(body)));
-    }
-}
-
-async fn drain(mut body: Incoming) {
-    let mut bytes = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        bytes += frame.data_ref().map_or(0, bytes::Bytes::len);
-        if bytes > 16 * BODY_BYTES {
-            return;
-        }
-    }
 }
