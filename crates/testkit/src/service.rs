@@ -78,6 +78,15 @@ impl Service {
         Ok(())
     }
 
+    /// Waits until an edge can give verdicts: before its first lease it knows nothing.
+    pub fn until_ready(&self) -> Result<()> {
+        let looked = process::until(SOON, || {
+            let ready = once(self.address, &Request::get("/readyz"));
+            Ok(ready.is_ok_and(|answer| answer.status == 200).then_some(()))
+        });
+        looked.with_context(|| format!("{} is ready", self.address))
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         let child = self.child.as_ref().context("it runs")?;

@@ -10,12 +10,11 @@ mod rules;
 mod socket;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use nt_testkit::gateway::{Answers, Asks, Gateway, Program, Recorder, Seen};
 use nt_testkit::operator::Issued;
-use nt_testkit::{Operator, Request, Response, Service, World, http, process};
+use nt_testkit::{Operator, Request, Response, Service, World, http};
 use serde_json::json;
 
 use crate::{OWNER, story};
@@ -142,11 +141,7 @@ fn envoy_keeps_the_rules() {
 fn envoy_keeps_the_rules_where_an_edge_answers_it() {
     story(|world| {
         let edge = Service::edge(world, "edge", world.address())?;
-        // Until it has its first lease it knows nothing.
-        process::until(Duration::from_secs(20), || {
-            let ready = http::once(edge.address(), &Request::get("/readyz"));
-            Ok(ready.is_ok_and(|answer| answer.status == 200).then_some(()))
-        })?;
+        edge.until_ready()?;
         goes_through_the_rules(world, Program::Envoy, edge.address())
     });
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use nt_testkit::world::free_port;
-use nt_testkit::{Connection, Operator, Request, World, http, load, process};
+use nt_testkit::{Connection, Operator, Request, Service, World, load, process};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -48,35 +48,6 @@ impl Drop for Bare {
     }
 }
 
-/// A running edge; dropping it ends it.
-struct Edge {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Edge {
-    fn start(world: &World) -> Result<Self> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        let mut command = Command::new(&world.binaries().ntd);
-        command.args(["edge", "--authority", &world.url(), "--listen", &address.to_string()]);
-        let child = command.env_clear().stdin(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let edge = Self { child, address };
-        process::until(Duration::from_secs(10), || {
-            let ready = http::once(address, &Request::get("/readyz"));
-            Ok(ready.is_ok_and(|ready| ready.status == 200).then_some(()))
-        })?;
-        Ok(edge)
-    }
-}
-
-impl Drop for Edge {
-    fn drop(&mut self) {
-        // It has ended, or it ends now.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 /// Requests a second, each answered with 200.
 fn rate(
     runtime: &Runtime,
@@ -100,10 +71,11 @@ pub(crate) fn measure(world: &World, runtime: &Runtime, table: &mut Table) -> Re
     let what = "forward-auth, token seen before";
     table.add(what, "bare hyper answering 200", "requests/s", Aim::AtLeast(0.85), &seen);
 
-    let edge = Edge::start(world)?;
+    let edge = Service::edge(world, "edge", world.address())?;
+    edge.until_ready()?;
     let at_edge = compare(
         || rate(runtime, plain.address, &one, SEEN_REQUESTS),
-        || rate(runtime, edge.address, &one, SEEN_REQUESTS),
+        || rate(runtime, edge.address(), &one, SEEN_REQUESTS),
     )?;
     let what = "forward-auth at an edge, token seen before";
     table.add(what, "bare hyper answering 200", "requests/s", Aim::AtLeast(0.85), &at_edge);

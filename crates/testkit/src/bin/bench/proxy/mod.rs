@@ -4,14 +4,13 @@
 mod nginx;
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use nt_testkit::world::free_port;
-use nt_testkit::{Connection, Request, World, http, load, process};
+use nt_testkit::{Connection, Request, Service, World, load};
 use nt_token::clock::Stopwatch;
 use tokio::runtime::Runtime;
 
@@ -29,39 +28,19 @@ const MIB: usize = 1 << 20;
 /// Of one download.
 const LENGTH: usize = 16 * MIB;
 
-/// A running edge; dropping it ends it.
-struct Edge {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Edge {
-    fn start(world: &World, upstream: SocketAddr, token: &str) -> Result<Self> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        let mut command = Command::new(&world.binaries().ntd);
-        command.args(["edge", "--authority", &world.url(), "--listen", &address.to_string()]);
-        command.args(["--upstream", &format!("http://{upstream}"), "--log", "warn"]);
-        let edge = Self { child: command.stdin(Stdio::null()).spawn()?, address };
-        let small = Request::get("/small").bearer(token);
-        process::until(Duration::from_secs(10), || {
-            Ok(http::once(address, &small).is_ok_and(|answer| answer.status == 200).then_some(()))
-        })?;
-        Ok(edge)
-    }
-}
-
-impl Drop for Edge {
-    fn drop(&mut self) {
-        // It has ended, or it ends now.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+/// An edge in front of this server.
+fn edge(world: &World, upstream: SocketAddr, token: &str) -> Result<Service> {
+    let mut command = Command::new(&world.binaries().ntd);
+    command.args(["edge", "--upstream", &format!("http://{upstream}"), "--log", "warn"]);
+    let edge = Service::start(world.dir(), "proxy", &[world.address()], command, "/small")?;
+    edge.until(token, 200)?;
+    Ok(edge)
 }
 
 pub(crate) fn measure(world: &World, runtime: &Runtime, table: &mut Table) -> Result<()> {
     let token = world.operator("owner@example.com")?.create_workspace("proxy")?.token;
     let upstream = Nginx::start(world.dir(), files)?;
-    let edge = Edge::start(world, upstream.address, &token)?;
+    let edge = edge(world, upstream.address, &token)?;
     let open = Nginx::start(world.dir(), |_, at| Ok(plain(at, upstream.address)))?;
     let asking =
         Nginx::start(world.dir(), |_, at| Ok(auth_request(at, upstream.address, world.address())))?;
@@ -77,16 +56,16 @@ pub(crate) fn measure(world: &World, runtime: &Runtime, table: &mut Table) -> Re
     };
     let large = Request::get("/large").bearer(&token).render();
     for (control, name, share) in controls {
-        let found = compare(|| rate(control), || rate(edge.address))?;
+        let found = compare(|| rate(control), || rate(edge.address()))?;
         let what = format!("`ntd edge --upstream`: small answers, beside {name}");
         table.add(&what, name, "requests/s", Aim::AtLeast(share), &found);
         for (what, share) in [("p50", 0.5), ("p99", 0.99)] {
             let alone = |at| latency(at, &small, share);
-            let found = compare(|| alone(control), || alone(edge.address))?;
+            let found = compare(|| alone(control), || alone(edge.address()))?;
             let what = format!("`ntd edge --upstream`: one after the other, {what}, beside {name}");
             table.add(&what, name, "µs", Aim::None, &found);
         }
-        let found = compare(|| download(control, &large), || download(edge.address, &large))?;
+        let found = compare(|| download(control, &large), || download(edge.address(), &large))?;
         let what = format!("`ntd edge --upstream`: downloads of 16 MiB, beside {name}");
         table.add(&what, name, "MB/s", Aim::AtLeast(share), &found);
     }
